@@ -1,0 +1,265 @@
+"""The contract every candidate loss keeps."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from glo_lightning.errors import LossError
+
+if TYPE_CHECKING:
+    import sympy
+
+ClassReduction = Literal["sum", "mean"]
+Reduction = Literal["mean", "sum", "none"]
+FormulaStyle = Literal["latex", "unicode", "python"]
+
+
+class Loss(nn.Module, ABC):
+    r"""A classification loss that is a sum over classes of one elementwise function.
+
+    .. math:: L = \frac{1}{N} \sum_{b=1}^{N} \sum_{i=1}^{C} \ell(y_{bi}, h_{bi}), \qquad h = \mathrm{softmax}(f)
+
+    A family is a subclass with a ``family`` name, ``elementwise``, ``hyperparameters`` and ``expression``;
+    everything else (reductions, label smoothing, gamma, storage, formulas) follows from those.
+
+    Args:
+        class_reduction: ``"sum"`` over classes, as torch's cross-entropy and the authors' code do, or
+            ``"mean"``, the papers' 1/n.
+        reduction: over the batch: ``"mean"``, ``"sum"`` or ``"none"``, as in torch.
+        label_smoothing: alpha in [0, 1): labels become ``(1 - alpha) y + alpha / C``.
+
+    Raises:
+        LossError: if an argument is outside its range.
+
+    Source: derivations.md, section 1 (conventions).
+    """
+
+    family: ClassVar[str]
+    _families: ClassVar[dict[str, type["Loss"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        name = cls.__dict__.get("family")
+        if name is None:
+            return
+        taken = Loss._families.get(name)
+        if taken is not None and taken.__qualname__ != cls.__qualname__:
+            raise LossError(
+                "a family name nobody uses yet",
+                f"{name!r}, which {taken.__qualname__} has",
+                f"Give {cls.__qualname__} another family name.",
+            )
+        Loss._families[name] = cls
+
+    def __init__(
+        self,
+        class_reduction: ClassReduction = "sum",
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if class_reduction not in ("sum", "mean"):
+            raise LossError(
+                "class_reduction 'sum' or 'mean'", repr(class_reduction), "Use 'sum' to match torch."
+            )
+        if reduction not in ("mean", "sum", "none"):
+            raise LossError("reduction 'mean', 'sum' or 'none'", repr(reduction), "Use 'mean' to match torch.")
+        if not 0.0 <= label_smoothing < 1.0:
+            raise LossError("label_smoothing in [0, 1)", repr(label_smoothing), "Use 0.0 for hard labels.")
+        self.class_reduction: ClassReduction = class_reduction
+        self.reduction: Reduction = reduction
+        self.label_smoothing = float(label_smoothing)
+        self._progress: Tensor
+        self.register_buffer("_progress", torch.zeros(()), persistent=False)
+
+    @property
+    def uses_progress(self) -> bool:
+        """Whether the loss changes with training progress, so that somebody must set it."""
+        return False
+
+    @property
+    def progress(self) -> float:
+        """Training progress t in [0, 1]: 0 at the first step, 1 at the last."""
+        return float(self._progress)
+
+    @progress.setter
+    def progress(self, value: float) -> None:
+        if not 0.0 <= value <= 1.0:
+            raise LossError("training progress in [0, 1]", repr(value), "Pass step / total_steps.")
+        self._progress.fill_(value)
+
+    @abstractmethod
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate l(y, h) entry by entry.
+
+        Args:
+            h: scaled logits, shape (..., C), floating, in [0, 1].
+            y: labels, shape (..., C), floating, in [0, 1].
+
+        Returns:
+            Losses, shape (..., C).
+        """
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate l(y, softmax(logits)); families override it where log-softmax is more stable.
+
+        Args:
+            logits: unscaled logits, shape (..., C), floating.
+            y: labels, shape (..., C), floating.
+
+        Returns:
+            Losses, shape (..., C).
+        """
+        return self.elementwise(logits.softmax(-1), y)
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of a batch, in float32 or wider whatever autocast says.
+
+        Args:
+            logits: unscaled logits, shape (N, C), floating, C >= 2.
+            target: class indices, shape (N,), int64, in 0..C-1; or label distributions, shape (N, C), floating.
+
+        Returns:
+            The loss, shape () or, with ``reduction="none"``, shape (N,).
+
+        Raises:
+            LossError: if shapes, dtypes or label values do not fit.
+        """
+        with torch.autocast(logits.device.type, enabled=False):
+            if logits.dtype in (torch.float16, torch.bfloat16):
+                logits = logits.float()
+            return self._reduce(self._per_sample(logits, target))
+
+    def _per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        y = self.smooth(label_distribution(logits, target))
+        loss = self.per_class(logits, y).sum(-1)
+        return loss / logits.shape[-1] if self.class_reduction == "mean" else loss
+
+    def _reduce(self, per_sample: Tensor) -> Tensor:
+        if self.reduction == "none":
+            return per_sample
+        return per_sample.mean() if self.reduction == "mean" else per_sample.sum()
+
+    def smooth(self, y: Tensor) -> Tensor:
+        """Return ``(1 - alpha) y + alpha / C``, the labels this loss sees; shape (..., C)."""
+        if self.label_smoothing == 0.0:
+            return y
+        return (1.0 - self.label_smoothing) * y + self.label_smoothing / y.shape[-1]
+
+    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
+        r"""Return the learning-rule factor, positive where training raises the scaled logit.
+
+        .. math:: \gamma_i = -\frac{\partial \ell(y_i, h_i)}{\partial h_i}
+
+        Args:
+            h: scaled logits, shape (..., C), floating.
+            y: labels as the loss sees them (already smoothed, if smoothing is wanted), shape (..., C).
+
+        Returns:
+            Factors, shape (..., C), without 1/C and 1/N.
+
+        Source: derivations.md, section 1.
+        """
+        y = torch.as_tensor(y, dtype=h.dtype, device=h.device)
+        return -torch.func.grad(lambda x: self.elementwise(x, y).sum())(h)
+
+    @abstractmethod
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the family's own constructor arguments as JSON values."""
+
+    @abstractmethod
+    def expression(self) -> "sympy.Expr":
+        """Return l as a sympy expression in y (label), h (scaled logit), f (logit) and t (progress)."""
+
+    def formula(self, style: FormulaStyle = "unicode") -> str:
+        """Write the loss as text.
+
+        Args:
+            style: ``"latex"``, ``"unicode"`` (one line) or ``"python"`` (an expression over arrays).
+
+        Returns:
+            The formula of the whole loss, sum over classes included.
+        """
+        from glo_lightning.losses.formula import render
+
+        return render(self.expression(), style, self.class_reduction)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the stored form: JSON values only; see :mod:`glo_lightning.losses.spec`."""
+        from glo_lightning.losses.spec import loss_to_dict
+
+        return loss_to_dict(self)
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Self:
+        """Build a loss from its stored form.
+
+        Args:
+            stored: what :meth:`to_dict` returned.
+
+        Raises:
+            LossFileError: if the form is damaged, foreign, or describes a loss of another class.
+        """
+        from glo_lightning.losses.spec import loss_from_dict
+
+        return cast(Self, loss_from_dict(stored, cls))
+
+    def extra_repr(self) -> str:
+        """Show the arguments that rebuild the loss."""
+        common = {
+            "class_reduction": self.class_reduction,
+            "reduction": self.reduction,
+            "label_smoothing": self.label_smoothing,
+        }
+        return ", ".join(f"{name}={value!r}" for name, value in {**self.hyperparameters(), **common}.items())
+
+
+def label_distribution(logits: Tensor, target: Tensor) -> Tensor:
+    """Turn class indices or label distributions into labels of the logits' shape.
+
+    Args:
+        logits: shape (N, C), floating, C >= 2.
+        target: shape (N,), int64, in 0..C-1; or shape (N, C), floating.
+
+    Returns:
+        Labels, shape (N, C), dtype of the logits.
+
+    Raises:
+        LossError: if shapes, dtypes or class indices do not fit.
+
+    Example:
+        >>> label_distribution(torch.zeros(2, 3), torch.tensor([2, 0]))
+        tensor([[0., 0., 1.],
+                [1., 0., 0.]])
+    """
+    if logits.ndim != 2 or not logits.is_floating_point() or logits.shape[-1] < 2:
+        raise LossError(
+            "floating logits of shape (N, C) with C >= 2",
+            f"{_describe(logits)}",
+            "Flatten other dimensions into N, e.g. logits.movedim(1, -1).flatten(0, -2), and labels likewise.",
+        )
+    if target.shape == logits.shape and target.is_floating_point():
+        return target.to(logits.dtype)
+    if target.shape != logits.shape[:1] or target.dtype != torch.int64:
+        raise LossError(
+            f"labels of shape {tuple(logits.shape[:1])} and dtype int64, or floating of shape "
+            f"{tuple(logits.shape)}",
+            _describe(target),
+            "Convert class indices with .long(), label distributions with .float().",
+        )
+    try:
+        return torch.zeros_like(logits).scatter(-1, target.unsqueeze(-1), 1.0)
+    except (RuntimeError, IndexError) as error:
+        if "out of bounds" not in str(error):
+            raise
+        raise LossError(
+            f"labels in 0..{logits.shape[-1] - 1}",
+            f"labels from {int(target.min())} to {int(target.max())}",
+            "Give the network one output per class, or map the labels to 0..C-1.",
+        ) from None
+
+
+def _describe(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"
