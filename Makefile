@@ -1,0 +1,41 @@
+# make search   install if needed, then find a loss for scikit-learn's digits
+# make test     install if needed, then run every test
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+ARGS   ?=
+
+.PHONY: install search test lint bench dashboard notebooks clean
+
+install: $(VENV)/.installed
+
+# torch and torchvision come from one place in one command: builds of two kinds do not fit together.
+# For a CPU-only or a particular CUDA build, point pip at its index: PIP_INDEX_URL=... make install
+$(VENV)/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "torch>=2.11" "torchvision>=0.26"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+search: install
+	$(BIN)/python -m glo_lightning.search --config configs/digits_mlp_taylor.yaml $(ARGS)
+
+test: install
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+dashboard: install
+	$(BIN)/optuna-dashboard sqlite:///runs/digits_mlp_taylor/study.db --host 127.0.0.1 $(ARGS)
+
+notebooks: install
+	$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

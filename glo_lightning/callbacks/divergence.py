@@ -1,0 +1,41 @@
+"""Stop a training at the step where its loss stops being a number."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+
+class StopOnDivergence(Callback):
+    """Stops the Trainer when the training loss becomes NaN or infinite.
+
+    All ranks stop together. Reading the loss costs a device synchronisation, so accelerators are asked only every
+    ``interval`` steps; on a CPU the read is free and every step is checked.
+
+    Args:
+        interval: steps between checks on an accelerator, 1 or more.
+
+    Attributes:
+        reason: why the training was stopped, or empty.
+    """
+
+    def __init__(self, interval: int = 16) -> None:
+        self.interval = interval
+        self.reason = ""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Check the loss of the step that just ended."""
+        if outputs is None or self.reason:
+            return
+        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        single_cpu = loss.device.type == "cpu" and trainer.world_size == 1
+        if not single_cpu and trainer.global_step % self.interval and not trainer.is_last_batch:
+            return
+        finite = bool(torch.isfinite(loss).all())
+        if not single_cpu:
+            finite = trainer.strategy.reduce_boolean_decision(finite, all=True)
+        if not finite:
+            self.reason = f"training loss was not finite at step {trainer.global_step}"
+            trainer.should_stop = True

@@ -1,0 +1,40 @@
+"""Report a metric after each validation, and stop when told to."""
+
+from collections.abc import Callable
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+
+class MetricReport(Callback):
+    """Hands the monitored metric to a function after every validation; a reply of True stops the Trainer.
+
+    Rank 0 alone calls the function; its reply is broadcast, so all ranks stop together and none raises. The Trainer
+    ends normally: loggers and checkpoints are closed as after any training.
+
+    Args:
+        monitor: the logged name of the metric.
+        report: takes (epoch, metric) and returns whether to stop.
+
+    Attributes:
+        stopped: whether the function asked to stop.
+        epoch: the last epoch that was reported, from 0; -1 before the first.
+    """
+
+    def __init__(self, monitor: str, report: Callable[[int, float], bool]) -> None:
+        self.monitor = monitor
+        self.report = report
+        self.stopped = False
+        self.epoch = -1
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report, unless this is the sanity check before training."""
+        if trainer.sanity_checking or trainer.state.fn != "fit" or self.stopped:
+            return
+        self.epoch = trainer.current_epoch
+        metric = trainer.callback_metrics.get(self.monitor)
+        stop = bool(
+            trainer.is_global_zero and metric is not None and self.report(self.epoch, float(metric.item()))
+        )
+        if trainer.strategy.broadcast(stop, src=0):
+            self.stopped = True
+            trainer.should_stop = True

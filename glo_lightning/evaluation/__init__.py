@@ -1,0 +1,1 @@
+"""Judging losses after a search: comparisons on the test split."""

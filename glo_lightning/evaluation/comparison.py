@@ -1,0 +1,157 @@
+"""Compare losses by full trainings on the test split, with spread and p-values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from glo_lightning.losses import Loss
+from glo_lightning.training.evaluation import Evaluation, Evaluator, Monitor, Run, Status
+
+
+@dataclass(frozen=True)
+class LossResult:
+    """One loss's full trainings.
+
+    Args:
+        name: how the table calls the loss.
+        metrics: the test metric of each seed, in the order of the seeds.
+        num_diverged: trainings that diverged; they count with the worst metric.
+        mean: mean of the metrics.
+        std: sample standard deviation (n - 1).
+        difference: mean minus the baseline's mean; None for the baseline.
+        low, high: 95% confidence interval of the difference (Welch); None for the baseline.
+        p_value: two-sided Welch's t-test against the baseline; None for the baseline.
+    """
+
+    name: str
+    metrics: tuple[float, ...]
+    num_diverged: int
+    mean: float
+    std: float
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Losses side by side, each against the first.
+
+    Args:
+        monitor: the metric and which way is up.
+        split: the data the metric was measured on.
+        seeds: the seeds every loss was trained with.
+        epochs: epochs of each training.
+        results: one per loss, the baseline first.
+    """
+
+    monitor: Monitor
+    split: str
+    seeds: tuple[int, ...]
+    epochs: int | None
+    results: tuple[LossResult, ...]
+
+    def result(self, name: str) -> LossResult:
+        """Return the result of the loss called ``name``."""
+        return next(result for result in self.results if result.name == name)
+
+    def beats(self, name: str, significance: float = 0.05) -> bool:
+        """Whether a loss is better than the baseline with p below ``significance``."""
+        result = self.result(name)
+        if result.difference is None or result.p_value is None:
+            return False
+        return self.monitor.to_score(result.difference) > 0 and result.p_value < significance
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Comparison":
+        """Read what :meth:`to_dict` returned."""
+        results = tuple(LossResult(**{**each, "metrics": tuple(each["metrics"])}) for each in stored["results"])
+        return cls(
+            **{
+                **stored,
+                "monitor": Monitor(**stored["monitor"]),
+                "seeds": tuple(stored["seeds"]),
+                "results": results,
+            }
+        )
+
+
+def compare_losses(
+    losses: Mapping[str, Loss],
+    evaluator: Evaluator,
+    monitor: Monitor,
+    seeds: Sequence[int],
+    split: str = "test",
+    epochs: int | None = None,
+) -> Comparison:
+    """Train every loss with every seed and compare each with the first.
+
+    Args:
+        losses: names and losses, the baseline first.
+        evaluator: trains and scores; opens the split it was built for.
+        monitor: the metric.
+        seeds: the same for every loss; 2 or more.
+        split: what the evaluator scores on, for the record.
+        epochs: epochs of each training, for the record.
+
+    Returns:
+        The comparison.
+    """
+    runs = [Run(loss, seed) for loss in losses.values() for seed in seeds]
+    evaluations = evaluator.evaluate(runs)
+    groups = [evaluations[start : start + len(seeds)] for start in range(0, len(runs), len(seeds))]
+    baseline = _metrics(groups[0], monitor)
+    results = [
+        _result(name, group, monitor, baseline if position else None)
+        for position, (name, group) in enumerate(zip(losses, groups, strict=True))
+    ]
+    return Comparison(monitor, split, tuple(seeds), epochs, tuple(results))
+
+
+def _metrics(evaluations: Sequence[Evaluation], monitor: Monitor) -> tuple[float, ...]:
+    return tuple(monitor.to_metric(evaluation.score) for evaluation in evaluations)
+
+
+def _result(
+    name: str, evaluations: Sequence[Evaluation], monitor: Monitor, baseline: Sequence[float] | None
+) -> LossResult:
+    metrics = _metrics(evaluations, monitor)
+    diverged = sum(evaluation.status is Status.DIVERGED for evaluation in evaluations)
+    mean, std = float(np.mean(metrics)), float(np.std(metrics, ddof=1))
+    if baseline is None:
+        return LossResult(name, metrics, diverged, mean, std)
+    difference = mean - float(np.mean(baseline))
+    if std == 0.0 and np.std(baseline) == 0.0:
+        # Welch's test is undefined without any spread: equal means agree, different means certainly differ.
+        return LossResult(
+            name,
+            metrics,
+            diverged,
+            mean,
+            std,
+            difference,
+            difference,
+            difference,
+            0.0 if difference else 1.0,
+        )
+    test = stats.ttest_ind(metrics, baseline, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    return LossResult(
+        name,
+        metrics,
+        diverged,
+        mean,
+        std,
+        difference,
+        float(interval.low),
+        float(interval.high),
+        float(test.pvalue),
+    )

@@ -1,0 +1,68 @@
+"""The verdict of a search as tables for a terminal."""
+
+from rich.console import Console
+from rich.table import Table
+
+from glo_lightning.evaluation.comparison import Comparison, LossResult
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return one row per loss: mean and spread, difference with its confidence interval, p-value.
+
+    Args:
+        comparison: losses side by side, the baseline first.
+
+    Returns:
+        A table of at most 80 columns.
+    """
+    seeds = len(comparison.seeds)
+    table = Table(title=f"{comparison.monitor.name} on the {comparison.split} split, {seeds} seeds each")
+    table.add_column("loss")
+    table.add_column("mean ± std", justify="right")
+    table.add_column("difference [95% interval]", justify="right")
+    table.add_column("p", justify="right")
+    for result in comparison.results:
+        table.add_row(result.name, f"{result.mean:.4f} ± {result.std:.4f}", _difference(result), _p_value(result))
+    return table
+
+
+def verdict_sentence(comparison: Comparison, discovered: str) -> str:
+    """Say in one sentence whether the discovered loss is better than the baseline, and than its scaled twin.
+
+    Args:
+        comparison: losses side by side, the baseline first.
+        discovered: name of the discovered loss.
+    """
+    baseline = comparison.results[0].name
+    result = comparison.result(discovered)
+    better = comparison.beats(discovered)
+    worse = not better and (result.p_value or 1.0) < SIGNIFICANCE
+    if better:
+        verdict = f"The discovered loss beats {baseline}"
+    elif worse:
+        verdict = f"The discovered loss is worse than {baseline}"
+    else:
+        verdict = f"The discovered loss does not beat {baseline}"
+    return f"{verdict} ({_difference(result)}, p = {_p_value(result)})."
+
+
+SIGNIFICANCE = 0.05
+"""p-value under which a difference counts."""
+
+
+def _difference(result: LossResult) -> str:
+    if result.difference is None or result.low is None or result.high is None:
+        return "baseline"
+    return f"{result.difference:+.4f} [{result.low:+.4f}, {result.high:+.4f}]"
+
+
+def _p_value(result: LossResult) -> str:
+    if result.p_value is None:
+        return ""
+    return f"{result.p_value:.4f}" if result.p_value >= 1e-4 else f"{result.p_value:.0e}"
+
+
+def print_comparison(comparison: Comparison, discovered: str, console: Console) -> None:
+    """Print the table and the sentence."""
+    console.print(comparison_table(comparison))
+    console.print(verdict_sentence(comparison, discovered), highlight=False)

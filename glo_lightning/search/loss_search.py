@@ -1,0 +1,57 @@
+"""Run a search from Python."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from glo_lightning.search.settings import SearchSettings
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule, LightningModule
+
+    from glo_lightning.search.result import SearchResult
+
+
+@dataclass(frozen=True)
+class LossSearch(SearchSettings):
+    """A search for a better training loss of a LightningModule.
+
+    Candidates are proposed by CMA-ES generation by generation, checked by the trainability invariant, trained
+    partially, and scored by a validation metric. The best few are re-scored with fresh seeds, and the winner is
+    compared with cross-entropy by full trainings on the test split. The arguments are those of
+    :class:`~glo_lightning.search.settings.SearchSettings`.
+
+    Example:
+        >>> from glo_lightning.data import DigitsDataModule
+        >>> from glo_lightning.models import Classifier, mlp
+        >>> search = LossSearch(generations=1, population_size=4, comparison_seeds=0, finalist_seeds=1,
+        ...                     storage="memory", output_dir=getfixture("tmp_path"))
+        >>> result = search.run(lambda: Classifier(mlp()), DigitsDataModule(), {"max_epochs": 1})
+        >>> result.to_frame().shape[0]
+        4
+    """
+
+    def run(
+        self,
+        model: "Callable[[], LightningModule]",
+        datamodule: "LightningDataModule",
+        trainer: Mapping[str, Any] | None = None,
+    ) -> "SearchResult":
+        """Search, choose and compare.
+
+        Args:
+            model: a LightningModule class, or a function without arguments that returns a new module, whose
+                training loss is computed through ``loss_attribute``.
+            datamodule: train, validation and test data; shared by all trainings.
+            trainer: keyword arguments of ``lightning.Trainer``; ``max_epochs`` is the length of the partial training.
+
+        Returns:
+            The best loss, the study and the comparison.
+
+        Raises:
+            GloError: if settings, model, data, output folder or study do not fit, before anything trains.
+        """
+        from glo_lightning.search.runner import run_search
+        from glo_lightning.training.task import python_task
+
+        return run_search(self, python_task(model, datamodule, trainer))

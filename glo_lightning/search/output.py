@@ -1,0 +1,77 @@
+"""The files a search leaves behind."""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from glo_lightning.errors import SettingsError
+from glo_lightning.losses import Loss, save_loss
+from glo_lightning.search.settings import SearchSettings
+
+
+class SearchOutput:
+    """The output folder: ``best_loss.json``, ``config.yaml``, ``study.db``, ``trials.csv``, ``comparison.json``.
+
+    Args:
+        folder: created if missing.
+
+    Raises:
+        SettingsError: if the folder cannot be created or written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise SettingsError(
+                f"a writable output folder {str(folder)!r}",
+                error.strerror or str(error),
+                "Choose another with --search.output_dir.",
+            ) from None
+
+    @classmethod
+    def of(cls, settings: SearchSettings) -> "SearchOutput":
+        """Return the folder a search writes to: as set, or ``runs/<study_name>``."""
+        return cls(Path(settings.output_dir or Path("runs") / settings.study_name))
+
+    @property
+    def storage_url(self) -> str:
+        """The default storage of a study: SQLite in this folder."""
+        return f"sqlite:///{self.folder / 'study.db'}"
+
+    def write_settings(self, settings: SearchSettings) -> None:
+        """Write the settings, unless the command line already wrote the whole configuration."""
+        if not (self.folder / "config.yaml").exists():
+            self._write("config.yaml", yaml.safe_dump({"search": _plain(asdict(settings))}, sort_keys=False))
+
+    def write_trials(self, frame: pd.DataFrame) -> None:
+        """Write one row per candidate."""
+        self._write("trials.csv", frame.to_csv(index=False))
+
+    def write_best_loss(self, loss: Loss) -> Path:
+        """Write the winner, readable by ``load_loss``."""
+        path = self.folder / "best_loss.json"
+        save_loss(loss, path)
+        return path
+
+    def write_comparison(self, verdict: dict[str, Any]) -> None:
+        """Write the finalists and the comparison."""
+        self._write("comparison.json", json.dumps(verdict, indent=2) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
+        partial = self.folder / f".{name}.{os.getpid()}"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(self.folder / name)
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}

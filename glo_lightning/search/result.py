@@ -1,0 +1,42 @@
+"""What a search returns."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pandas as pd
+
+from glo_lightning.evaluation.comparison import Comparison
+from glo_lightning.losses import Loss
+from glo_lightning.search.records import read_candidates
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A finished search.
+
+    Args:
+        best_loss: the loss that did best when re-scored with fresh seeds.
+        study: the Optuna study with every candidate.
+        comparison: the verdict on the test split; None if it was skipped.
+        output_dir: where the files are.
+    """
+
+    best_loss: Loss
+    study: optuna.Study
+    comparison: Comparison | None
+    output_dir: Path
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds."""
+        return candidate_frame(self.study)
+
+
+def candidate_frame(study: optuna.Study) -> pd.DataFrame:
+    """Return the study's candidates as a data frame, one row per candidate, in order."""
+    rows = []
+    for candidate in read_candidates(study):
+        row = dict(vars(candidate))
+        parameters, theory = row.pop("parameters"), row.pop("theory")
+        rows.append({**row, **parameters, **theory})
+    return pd.DataFrame(rows)

@@ -1,0 +1,104 @@
+"""The settings of a search. Imports nothing heavy: ``--help`` reads it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from glo_lightning.errors import SettingsError
+
+Input = Literal["y", "h", "f", "t"]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What to search, and how.
+
+    Args:
+        family: the loss family searched; "taylor" is TaylorGLO.
+        order: order K of the Taylor polynomial, 1 or more.
+        inputs: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training progress in [0, 1]).
+        generations: generations to run; raise it later to continue a finished search.
+        population_size: candidates per generation; by default 20, and 40 with an invariant.
+        sigma: initial step size of CMA-ES.
+        invariant: which candidates may train: none (all), paper (the printed invariant), exact (start-up follows
+            cross-entropy downhill), stable (exact, and the collapsed output is not attractive).
+        on_violation: prune (a violating candidate takes its place in the generation, ranked last) or resample (draw
+            until one may train).
+        monitor: the validation metric that scores candidates.
+        mode: whether the monitored metric is better at its max or min.
+        seed: fixes candidates, initial weights and data order.
+        storage: an Optuna storage URL; by default SQLite in the output folder.
+        study_name: name of the study; running the same name again continues it.
+        output_dir: where results go; by default runs/<study_name>.
+        finalists: best candidates that are re-scored with fresh seeds before one is chosen.
+        finalist_seeds: fresh seeds per finalist.
+        comparison_seeds: full trainings per loss in the final comparison; 0 skips it.
+        comparison_epochs: epochs of a full training; by default 4 times the Trainer's max_epochs.
+        loss_attribute: the attribute through which the model computes its training loss; dots reach submodules.
+        worst_metric: the metric a diverged training gets; by default 0 if higher is better, else 1e6.
+        threads: CPU threads per training; small models train fastest with 1.
+    """
+
+    family: Literal["taylor"] = "taylor"
+    order: int = 3
+    inputs: tuple[Input, ...] = ("y", "h")
+    generations: int = 20
+    population_size: int | None = None
+    sigma: float = 1.2
+    invariant: Literal["none", "paper", "exact", "stable"] = "exact"
+    on_violation: Literal["prune", "resample"] = "prune"
+    monitor: str = "val_accuracy"
+    mode: Literal["max", "min"] = "max"
+    seed: int = 0
+    storage: str | None = None
+    study_name: str = "taylor"
+    output_dir: str | None = None
+    finalists: int = 5
+    finalist_seeds: int = 3
+    comparison_seeds: int = 10
+    comparison_epochs: int | None = None
+    loss_attribute: str = "loss_fn"
+    worst_metric: float | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        at_least = {
+            "order": 1,
+            "generations": 1,
+            "finalists": 1,
+            "finalist_seeds": 1,
+            "comparison_seeds": 0,
+            "threads": 1,
+            "seed": 0,
+        }
+        for name, least in at_least.items():
+            if getattr(self, name) < least:
+                raise SettingsError(
+                    f"{name} of {least} or more",
+                    repr(getattr(self, name)),
+                    f"Set --search.{name}={least} or more.",
+                )
+        if self.population_size is not None and self.population_size < 3:
+            raise SettingsError(
+                "population_size of 3 or more",
+                repr(self.population_size),
+                "CMA-ES learns from differences: use 20, or 40 with an invariant.",
+            )
+        if not self.sigma > 0.0:
+            raise SettingsError("sigma above 0", repr(self.sigma), "Use 1.2, the papers' value.")
+        if self.comparison_seeds == 1:
+            raise SettingsError(
+                "comparison_seeds of 2 or more, or 0",
+                "1",
+                "A spread needs two trainings: use 10, or 0 to skip.",
+            )
+        if not self.study_name or "/" in self.study_name:
+            raise SettingsError(
+                "a study_name without slashes", repr(self.study_name), "It also names the output folder."
+            )
+
+    @property
+    def candidates_per_generation(self) -> int:
+        """The population size: as set, or 20, or 40 with an invariant."""
+        if self.population_size is not None:
+            return self.population_size
+        return 20 if self.invariant == "none" else 40

@@ -1,0 +1,63 @@
+"""Open the Optuna study of a search, and refuse one that belongs to another."""
+
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from glo_lightning.errors import StudyError
+
+FINGERPRINT = "search"
+"""User attribute of a study that says which search it belongs to."""
+
+
+def open_study(
+    name: str,
+    storage: optuna.storages.BaseStorage,
+    sampler: BaseSampler,
+    direction: str,
+    fingerprint: dict[str, Any],
+) -> optuna.Study:
+    """Create the study, or open it if it exists and belongs to the same search.
+
+    Args:
+        name: the study's name.
+        storage: where it lives.
+        sampler: proposes the candidates.
+        direction: "maximize" or "minimize".
+        fingerprint: JSON values that must not change while a search runs: space, task, seed.
+
+    Returns:
+        The study.
+
+    Raises:
+        StudyError: if a study of that name belongs to another search.
+    """
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        sampler=sampler,
+        pruner=optuna.pruners.NopPruner(),
+        direction=direction,
+        load_if_exists=True,
+    )
+    stored = study.user_attrs.get(FINGERPRINT)
+    if stored is None:
+        if study.get_trials(deepcopy=False):
+            raise StudyError(
+                f"a study made by glo_lightning under the name {name!r}",
+                "one with trials of something else",
+                "Choose another --search.study_name.",
+            )
+        study.set_user_attr(FINGERPRINT, fingerprint)
+        return study
+    changed = sorted(
+        key for key in {*stored, *fingerprint} if stored.get(key, "nothing") != fingerprint.get(key, "nothing")
+    )
+    if changed:
+        raise StudyError(
+            f"study {name!r} to continue with the " + ", ".join(f"{key} {stored.get(key)!r}" for key in changed),
+            ", ".join(f"{key} {fingerprint.get(key)!r}" for key in changed),
+            "Use the earlier settings to continue it, or another --search.study_name to start afresh.",
+        )
+    return study

@@ -1,0 +1,187 @@
+"""Choose the winner with fresh seeds, and compare it with cross-entropy on the test split."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+
+from glo_lightning.errors import StudyError
+from glo_lightning.evaluation.comparison import Comparison, compare_losses
+from glo_lightning.losses import CrossEntropyLoss, Loss, ScaledLoss
+from glo_lightning.search.progress import Progress
+from glo_lightning.search.records import CandidateRecord, read_candidates
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.space import LossSpace
+from glo_lightning.theory import trainability
+from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.training.task import Task
+from glo_lightning.training.trainer import TrainerEvaluator
+
+BASELINE = "cross-entropy"
+DISCOVERED = "discovered"
+STORED = "verdict"
+"""User attribute of a study that keeps its verdict, so that a finished search is not judged twice."""
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A candidate re-scored with fresh seeds.
+
+    Args:
+        trial: number of its Optuna trial.
+        searched: the metric it had during the search, lucky or not.
+        metrics: the metric with each fresh seed.
+        mean: their mean, which decides.
+    """
+
+    trial: int
+    searched: float
+    metrics: tuple[float, ...]
+    mean: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The end of a search.
+
+    Args:
+        loss: the winner.
+        finalists: the candidates that were re-scored, best first.
+        comparison: the winner against cross-entropy; None if it was skipped.
+    """
+
+    loss: Loss
+    finalists: tuple[Finalist, ...]
+    comparison: Comparison | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON values of ``comparison.json``."""
+        return {
+            "loss": self.loss.to_dict(),
+            "formula": self.loss.formula("unicode"),
+            "finalists": [asdict(finalist) for finalist in self.finalists],
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "Verdict":
+        """Read what :meth:`to_dict` returned."""
+        comparison = stored["comparison"]
+        return cls(
+            Loss.from_dict(stored["loss"]),
+            tuple(Finalist(**{**each, "metrics": tuple(each["metrics"])}) for each in stored["finalists"]),
+            None if comparison is None else Comparison.from_dict(comparison),
+        )
+
+
+class Judge:
+    """Judges a finished search.
+
+    Args:
+        settings: finalists, seeds and epochs.
+        study: the finished study.
+        space: turns its parameters into losses.
+        task: what is trained.
+        monitor: the metric.
+        num_classes: classes of the task.
+    """
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        study: optuna.Study,
+        space: LossSpace,
+        task: Task,
+        monitor: Monitor,
+        num_classes: int,
+    ) -> None:
+        self.settings = settings
+        self.study = study
+        self.space = space
+        self.task = task
+        self.monitor = monitor
+        self.num_classes = num_classes
+
+    def judge(self, progress: Progress) -> Verdict:
+        """Return the verdict: the stored one if nothing has changed since, else a new one."""
+        candidates = read_candidates(self.study)
+        basis = {
+            "candidates": len(candidates),
+            **{
+                name: getattr(self.settings, name)
+                for name in ("finalists", "finalist_seeds", "comparison_seeds", "comparison_epochs")
+            },
+        }
+        stored = self.study.user_attrs.get(STORED)
+        if stored is not None and stored["basis"] == basis:
+            return Verdict.from_dict(stored)
+        progress.note("re-scoring the finalists with fresh seeds")
+        finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists))
+        winner = self.space.build(self.study.trials[finalists[0].trial].params)
+        comparison = None
+        if self.settings.comparison_seeds:
+            progress.note("training the winner and cross-entropy fully, and opening the test split")
+            comparison = self._compare(winner)
+        verdict = Verdict(winner, tuple(finalists), comparison)
+        self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
+        return verdict
+
+    def _rescore(self, candidates: Sequence[CandidateRecord]) -> list[Finalist]:
+        """A search that tries hundreds also selects for luck; a fresh score does not know who was lucky."""
+        seeds = fresh_seeds(self.settings.seed, "finalists", self.settings.finalist_seeds)
+        evaluator = TrainerEvaluator(self.task, self.monitor, self.settings.loss_attribute)
+        runs = [Run(self.space.build(candidate.parameters), seed) for candidate in candidates for seed in seeds]
+        evaluations = evaluator.evaluate(runs)
+        finalists = []
+        for position, candidate in enumerate(candidates):
+            own = evaluations[position * len(seeds) : (position + 1) * len(seeds)]
+            metrics = tuple(self.monitor.to_metric(evaluation.score) for evaluation in own)
+            searched = float(candidate.metric or 0.0)
+            finalists.append(Finalist(candidate.trial, searched, metrics, float(np.mean(metrics))))
+        return sorted(finalists, key=lambda finalist: -self.monitor.to_score(finalist.mean))
+
+    def _compare(self, winner: Loss) -> Comparison:
+        epochs = self.settings.comparison_epochs or 4 * (self.task.build_trainer([], {}).max_epochs or 1)
+        evaluator = TrainerEvaluator(self.task, self.monitor, self.settings.loss_attribute, epochs, split="test")
+        seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
+        return compare_losses(rivals(winner, self.num_classes), evaluator, self.monitor, seeds, epochs=epochs)
+
+
+def best_candidates(candidates: Sequence[CandidateRecord], monitor: Monitor, count: int) -> list[CandidateRecord]:
+    """Return the ``count`` best candidates that trained to the end, best first.
+
+    Raises:
+        StudyError: if none did.
+    """
+    trained = [candidate for candidate in candidates if candidate.metric is not None]
+    if not trained:
+        raise StudyError(
+            "at least one candidate that trained",
+            f"{len(candidates)} that were stopped before",
+            "Use --search.on_violation=resample, a larger --search.population_size, or --search.invariant=none.",
+        )
+    return sorted(trained, key=lambda candidate: -monitor.to_score(candidate.metric or 0.0))[:count]
+
+
+def rivals(winner: Loss, num_classes: int) -> dict[str, Loss]:
+    """Return cross-entropy, its twin scaled to the winner's start-up gradient, and the winner.
+
+    The twin separates a better shape from a mere change of learning rate: at the null epoch every loss is
+    cross-entropy times drive / C.
+
+    Source: derivations.md, section 7.3.
+    """
+    losses: dict[str, Loss] = {BASELINE: CrossEntropyLoss()}
+    scale = trainability(winner, num_classes).drive / num_classes
+    if scale > 0.0:
+        losses[f"{BASELINE} × {scale:.3g}"] = ScaledLoss(CrossEntropyLoss(), scale)
+    losses[DISCOVERED] = winner
+    return losses
+
+
+def fresh_seeds(seed: int, purpose: str, count: int) -> tuple[int, ...]:
+    """Return seeds that the search and other purposes do not use."""
+    entropy = [seed, *purpose.encode()]
+    return tuple(int(word) for word in np.random.SeedSequence(entropy).generate_state(count))

@@ -1,0 +1,1 @@
+"""Training one model with one loss, by the Trainer or as a population."""

@@ -1,0 +1,94 @@
+"""Try one batch before a search, so that what cannot work is refused before anything trains."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from lightning.pytorch import seed_everything
+from torch import Tensor, nn
+
+from glo_lightning.callbacks.injection import LossInjection
+from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.losses import CrossEntropyLoss
+from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.trainer import fit
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one batch of training and validation revealed.
+
+    Args:
+        num_classes: classes the model's logits have.
+        num_weights: trainable parameters of the model.
+        metrics: every metric the validation logged, and its value.
+    """
+
+    num_classes: int
+    num_weights: int
+    metrics: Mapping[str, float]
+
+
+def probe_task(task: Task, monitor: Monitor, attribute: str = "loss_fn", seed: int = 0) -> Probe:
+    """Train and validate on one batch with cross-entropy, and check everything a search relies on.
+
+    Args:
+        task: the model, the data and the Trainer.
+        monitor: the metric that must be logged by validation.
+        attribute: where the model keeps its training loss.
+        seed: seeds the model.
+
+    Returns:
+        What was found.
+
+    Raises:
+        LossError: if logits or labels are not what a classification loss takes.
+        ModelError: if the model does not compute its training loss through ``attribute``.
+        SettingsError: if no validation logs the monitor.
+    """
+    recorder = _Recorder()
+    with quiet_lightning():
+        seed_everything(seed, workers=True, verbose=False)
+        model = task.build_model()
+        trainer = task.build_trainer(
+            [LossInjection(recorder, attribute)],
+            {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": 1, "check_val_every_n_epoch": 1},
+        )
+        fit(trainer, model, task)
+    if recorder.num_classes is None:
+        raise ModelError(
+            f"training_step to compute its loss through {attribute!r}",
+            "a training batch that never called it",
+            "Compute the training loss as self.loss_fn(logits, target), or name the attribute with "
+            "--search.loss_attribute.",
+        )
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if monitor.name not in metrics:
+        raise SettingsError(
+            f"validation to log the monitored metric {monitor.name!r}",
+            f"only {sorted(metrics) or 'nothing'}",
+            "Log it in validation_step with self.log, or choose another with --search.monitor.",
+        )
+    weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return Probe(recorder.num_classes, weights, metrics)
+
+
+class _Recorder(nn.Module):
+    """Cross-entropy that remembers how many classes it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loss = CrossEntropyLoss()
+        self.num_classes: int | None = None
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        loss: Tensor = self.loss(logits, target)
+        self.num_classes = logits.shape[-1]
+        if not torch.isfinite(loss.detach()):
+            raise ModelError(
+                "finite logits from a freshly built model",
+                "a cross-entropy of " + str(loss.item()),
+                "Check the inputs for NaN and the initial weights for overflow.",
+            )
+        return loss

@@ -1,0 +1,111 @@
+"""A model, its data and its Trainer, built afresh for every training."""
+
+import functools
+import inspect
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+
+from glo_lightning.errors import ModelError
+
+LEAN_TRAINER: Mapping[str, Any] = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+}
+"""Trainer arguments that switch off what hundreds of short trainings do not need."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything a training needs but its loss.
+
+    Args:
+        build_model: returns a new LightningModule; called after seeding, once per training.
+        datamodule: built once and shared by all trainings; its ``setup`` must be repeatable.
+        build_trainer: takes extra callbacks and Trainer arguments that override the user's.
+        description: JSON values that tell one task from another, kept with a study.
+    """
+
+    build_model: Callable[[], LightningModule]
+    datamodule: LightningDataModule
+    build_trainer: Callable[[Sequence[Callback], Mapping[str, Any]], Trainer]
+    description: Mapping[str, Any] = field(default_factory=dict)
+
+
+def python_task(
+    model: Callable[[], LightningModule],
+    datamodule: LightningDataModule,
+    trainer: Mapping[str, Any] | None = None,
+) -> Task:
+    """Make a task from Python objects.
+
+    Args:
+        model: a LightningModule class, or any function without arguments that returns a new module.
+        datamodule: the data; shared by all trainings.
+        trainer: keyword arguments of ``lightning.Trainer``, e.g. ``{"max_epochs": 3}``.
+
+    Returns:
+        A task whose Trainer has logging, checkpoints and progress bars off unless asked for.
+
+    Raises:
+        ModelError: if ``model`` is a module rather than something that builds one, or needs arguments.
+    """
+    if isinstance(model, LightningModule) or not callable(model):
+        raise ModelError(
+            "a LightningModule class, or a function without arguments that returns a new module",
+            f"{'an instance of ' if isinstance(model, LightningModule) else ''}{type(model).__name__}",
+            "Every candidate trains a fresh model: pass the class, or lambda: MyModel(...).",
+        )
+    required = [
+        parameter.name
+        for parameter in inspect.signature(model).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if required:
+        raise ModelError(
+            "a model that can be built without arguments",
+            f"required arguments {required}",
+            "Pass lambda: MyModel(...) with those arguments filled in.",
+        )
+    settings = {**LEAN_TRAINER, **(trainer or {})}
+    return Task(
+        build_model=model,
+        datamodule=datamodule,
+        build_trainer=functools.partial(_build_trainer, settings),
+        description={
+            "model": getattr(model, "__qualname__", type(model).__qualname__),
+            "data": type(datamodule).__qualname__,
+            "trainer": {name: repr(value) for name, value in sorted((trainer or {}).items())},
+        },
+    )
+
+
+def _build_trainer(settings: Mapping[str, Any], callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
+    merged = {**settings, **overrides}
+    own = merged.get("callbacks") or []
+    merged["callbacks"] = [*([own] if isinstance(own, Callback) else own), *callbacks]
+    return Trainer(**merged)
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence what Lightning says once per Trainer, which a search would repeat hundreds of times."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning.*")
+            warnings.filterwarnings("ignore", message=".*(does not have many workers|smaller than the logging).*")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,121 @@
+"""Train candidates one after another with a Lightning Trainer."""
+
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.utilities.model_helpers import is_overridden
+
+from glo_lightning.callbacks.divergence import StopOnDivergence
+from glo_lightning.callbacks.injection import LossInjection
+from glo_lightning.callbacks.report import MetricReport
+from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
+from glo_lightning.training.task import Task, quiet_lightning
+
+
+class TrainerEvaluator:
+    """Builds, trains and scores a fresh model per run, through every feature the user's Trainer has.
+
+    Args:
+        task: the model, the data and the Trainer.
+        monitor: the metric that becomes the score.
+        attribute: where the model keeps its training loss.
+        epochs: overrides the Trainer's ``max_epochs``.
+        split: ``"val"`` scores by the last validation; ``"test"`` opens the test split after training.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        monitor: Monitor,
+        attribute: str = "loss_fn",
+        epochs: int | None = None,
+        split: Literal["val", "test"] = "val",
+    ) -> None:
+        self.task = task
+        self.monitor = monitor
+        self.attribute = attribute
+        self.epochs = epochs
+        self.split = split
+
+    def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
+        """Train every run and return its evaluation, in the order given."""
+        return [self._evaluate(run) for run in runs]
+
+    def _evaluate(self, run: Run) -> Evaluation:
+        started = time.perf_counter()
+        divergence = StopOnDivergence()
+        callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence]
+        report = None
+        if run.report is not None:
+            tell = run.report
+            report = MetricReport(
+                self.monitor.name, lambda epoch, metric: tell(epoch, self.monitor.finite_score(metric)[0])
+            )
+            callbacks.append(report)
+        with quiet_lightning():
+            seed_everything(run.seed, workers=True, verbose=False)
+            model = self.task.build_model()
+            trainer = self.task.build_trainer(callbacks, self._overrides())
+            fit(trainer, model, self.task)
+            epoch = trainer.current_epoch - 1 if report is None else report.epoch
+            if divergence.reason:
+                metric = float("nan")
+            elif self.split == "test":
+                metric = score_on_test(trainer, model, self.task, self.monitor.name)
+            else:
+                metric = float(trainer.callback_metrics[self.monitor.name])
+        score, finite = self.monitor.finite_score(metric)
+        if not finite:
+            status, reason = Status.DIVERGED, divergence.reason or f"{self.monitor.name} was {metric}"
+        elif report is not None and report.stopped:
+            status, reason = Status.PRUNED, f"stopped by the pruner after epoch {report.epoch}"
+        else:
+            status, reason = Status.COMPLETED, ""
+        return Evaluation(score, status, reason, time.perf_counter() - started, run.seed, epoch)
+
+    def _overrides(self) -> dict[str, Any]:
+        return {} if self.epochs is None else {"max_epochs": self.epochs}
+
+
+def fit(trainer: Trainer, model: LightningModule, task: Task) -> None:
+    """Fit, and let Ctrl-C be a KeyboardInterrupt: Lightning turns it into ``sys.exit(1)`` and ignores the next."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(model, datamodule=task.datamodule)
+    except SystemExit as exit_:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from exit_
+
+
+def score_on_test(trainer: Trainer, model: LightningModule, task: Task, monitor: str) -> float:
+    """Measure a trained model on the test split.
+
+    A model with a ``test_step`` reports through it, under the monitor's name with ``val`` replaced by ``test`` where
+    it logs one; a model without is validated on the test data instead.
+
+    Args:
+        trainer: the Trainer that fitted the model.
+        model: the trained model.
+        task: the task whose data module has a ``test_dataloader``.
+        monitor: the validation metric's name.
+
+    Returns:
+        The metric on the test split.
+    """
+    if is_overridden("test_step", model, LightningModule):
+        (metrics,) = trainer.test(model, datamodule=task.datamodule, verbose=False)
+        name = test_name(monitor)
+        return metrics[name] if name in metrics else metrics[monitor]
+    task.datamodule.setup("test")
+    (metrics,) = trainer.validate(model, dataloaders=task.datamodule.test_dataloader(), verbose=False)
+    return metrics[monitor]
+
+
+def test_name(monitor: str) -> str:
+    """Return the name of a validation metric on the test split: ``val_accuracy`` becomes ``test_accuracy``."""
+    return monitor.replace("valid", "test").replace("val", "test")
