@@ -1,6 +1,7 @@
 """The contract every candidate loss keeps."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 import torch
@@ -61,9 +62,7 @@ class Loss(nn.Module, ABC):
     ) -> None:
         super().__init__()
         if class_reduction not in ("sum", "mean"):
-            raise LossError(
-                "class_reduction 'sum' or 'mean'", repr(class_reduction), "Use 'sum' to match torch."
-            )
+            raise LossError("class_reduction 'sum' or 'mean'", repr(class_reduction), "Use 'sum' to match torch.")
         if reduction not in ("mean", "sum", "none"):
             raise LossError("reduction 'mean', 'sum' or 'none'", repr(reduction), "Use 'mean' to match torch.")
         if not 0.0 <= label_smoothing < 1.0:
@@ -72,7 +71,7 @@ class Loss(nn.Module, ABC):
         self.reduction: Reduction = reduction
         self.label_smoothing = float(label_smoothing)
         self._progress: Tensor
-        self.register_buffer("_progress", torch.zeros(()), persistent=False)
+        self.register_buffer("_progress", torch.zeros((), dtype=torch.float64), persistent=False)
 
     @property
     def uses_progress(self) -> bool:
@@ -127,9 +126,11 @@ class Loss(nn.Module, ABC):
         Raises:
             LossError: if shapes, dtypes or label values do not fit.
         """
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        if not torch.is_autocast_enabled(logits.device.type):
+            return self._reduce(self._per_sample(logits, target))
         with torch.autocast(logits.device.type, enabled=False):
-            if logits.dtype in (torch.float16, torch.bfloat16):
-                logits = logits.float()
             return self._reduce(self._per_sample(logits, target))
 
     def _per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -163,11 +164,21 @@ class Loss(nn.Module, ABC):
         Source: derivations.md, section 1.
         """
         y = torch.as_tensor(y, dtype=h.dtype, device=h.device)
-        return -torch.func.grad(lambda x: self.elementwise(x, y).sum())(h)
+        slope: Tensor = torch.func.grad(lambda x: self.elementwise(x, y).sum())(h)
+        return -slope
 
     @abstractmethod
     def hyperparameters(self) -> dict[str, Any]:
         """Return the family's own constructor arguments as JSON values."""
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor arguments that rebuild the loss, as JSON values."""
+        return {
+            **self.hyperparameters(),
+            "class_reduction": self.class_reduction,
+            "reduction": self.reduction,
+            "label_smoothing": self.label_smoothing,
+        }
 
     @abstractmethod
     def expression(self) -> "sympy.Expr":
@@ -208,12 +219,15 @@ class Loss(nn.Module, ABC):
 
     def extra_repr(self) -> str:
         """Show the arguments that rebuild the loss."""
-        common = {
-            "class_reduction": self.class_reduction,
-            "reduction": self.reduction,
-            "label_smoothing": self.label_smoothing,
-        }
-        return ", ".join(f"{name}={value!r}" for name, value in {**self.hyperparameters(), **common}.items())
+        return ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # model.half() must not round the numbers that define the loss: only the device may change.
+        before = dict(self.named_buffers(recurse=False))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, buffer in before.items():
+            self._buffers[name] = buffer.to(self.get_buffer(name).device)
+        return self
 
 
 def label_distribution(logits: Tensor, target: Tensor) -> Tensor:
@@ -244,8 +258,7 @@ def label_distribution(logits: Tensor, target: Tensor) -> Tensor:
         return target.to(logits.dtype)
     if target.shape != logits.shape[:1] or target.dtype != torch.int64:
         raise LossError(
-            f"labels of shape {tuple(logits.shape[:1])} and dtype int64, or floating of shape "
-            f"{tuple(logits.shape)}",
+            f"labels of shape {tuple(logits.shape[:1])} and dtype int64, or floating of shape {tuple(logits.shape)}",
             _describe(target),
             "Convert class indices with .long(), label distributions with .float().",
         )

@@ -1,0 +1,50 @@
+"""What a candidate is: loss families, their stored form and their formulas. Needs torch alone."""
+
+from glo_lightning.losses.base import ClassReduction, FormulaStyle, Loss, Reduction, label_distribution
+from glo_lightning.losses.classic import (
+    BaikalCMALoss,
+    BaikalLoss,
+    CrossEntropyLoss,
+    FocalLoss,
+    MeanSquaredErrorLoss,
+    PolyLoss,
+    ScaledLoss,
+)
+from glo_lightning.losses.spec import load_loss, loss_from_dict, loss_to_dict, save_loss
+from glo_lightning.losses.taylor import (
+    Input,
+    TaylorLoss,
+    cross_entropy_taylor,
+    fold,
+    mean_squared_error_taylor,
+    multi_indices,
+    num_parameters,
+    unfold,
+)
+
+__all__ = [
+    "BaikalCMALoss",
+    "BaikalLoss",
+    "ClassReduction",
+    "CrossEntropyLoss",
+    "FocalLoss",
+    "FormulaStyle",
+    "Input",
+    "Loss",
+    "MeanSquaredErrorLoss",
+    "PolyLoss",
+    "Reduction",
+    "ScaledLoss",
+    "TaylorLoss",
+    "cross_entropy_taylor",
+    "fold",
+    "label_distribution",
+    "load_loss",
+    "loss_from_dict",
+    "loss_to_dict",
+    "mean_squared_error_taylor",
+    "multi_indices",
+    "num_parameters",
+    "save_loss",
+    "unfold",
+]

@@ -1,0 +1,427 @@
+"""Losses with a name: cross-entropy, mean squared error, Baikal, and the usual baselines."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from glo_lightning.errors import LossError
+from glo_lightning.losses.base import ClassReduction, Loss, Reduction
+
+if TYPE_CHECKING:
+    import sympy
+
+BAIKAL_CMA_COEFFICIENTS = (2.7279, 0.9863, 1.5352, -1.1135, 1.3716, -0.8411)
+
+
+class CrossEntropyLoss(Loss):
+    r"""Cross-entropy; with the default arguments equal to torch's.
+
+    .. math:: \ell(y, h) = -y \log h, \qquad \gamma = y / h
+
+    Args:
+        class_reduction: as in :class:`Loss`.
+        reduction: as in :class:`Loss`.
+        label_smoothing: as in :class:`Loss`.
+
+    Example:
+        >>> CrossEntropyLoss()(torch.zeros(1, 10), torch.tensor([3]))
+        tensor(2.3026)
+
+    Source: derivations.md, section 2.
+    """
+
+    family: ClassVar[str] = "cross_entropy"
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate -y log h, 0 where y is 0; see :meth:`Loss.elementwise`."""
+        return -y * _seen(h, y).log()
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate -y log h from log-softmax; see :meth:`Loss.per_class`."""
+        return -y * logits.log_softmax(-1)
+
+    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
+        """Return y / h, 0 where y is 0; see :meth:`Loss.gamma`."""
+        return _labels_like(h, y) / _seen(h, y)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return nothing: cross-entropy has no parameters."""
+        return {}
+
+    def expression(self) -> "sympy.Expr":
+        """Return -y log h; see :meth:`Loss.expression`."""
+        import sympy
+
+        h, y = sympy.symbols("h y")
+        return -y * sympy.log(h)
+
+
+class MeanSquaredErrorLoss(Loss):
+    r"""Squared distance of scaled logits and labels.
+
+    .. math:: \ell(y, h) = (h - y)^2, \qquad \gamma = 2 (y - h)
+
+    Args:
+        class_reduction: as in :class:`Loss`.
+        reduction: as in :class:`Loss`.
+        label_smoothing: as in :class:`Loss`.
+
+    Example:
+        >>> MeanSquaredErrorLoss()(torch.zeros(1, 2), torch.tensor([1]))
+        tensor(0.5000)
+
+    Source: derivations.md, section 2.
+    """
+
+    family: ClassVar[str] = "mean_squared_error"
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate (h - y)^2; see :meth:`Loss.elementwise`."""
+        return (h - y) ** 2
+
+    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
+        """Return 2 (y - h); see :meth:`Loss.gamma`."""
+        return 2.0 * (_labels_like(h, y) - h)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return nothing: mean squared error has no parameters."""
+        return {}
+
+    def expression(self) -> "sympy.Expr":
+        """Return (h - y)^2; see :meth:`Loss.expression`."""
+        import sympy
+
+        h, y = sympy.symbols("h y")
+        return (h - y) ** 2
+
+
+class BaikalLoss(Loss):
+    r"""The loss that GLO discovered on MNIST, which regularizes by repelling certainty.
+
+    .. math:: \ell(y, h) = -\left(\log h - \frac{y}{h}\right), \qquad \gamma = \frac{1}{h} + \frac{y}{h^2}
+
+    Args:
+        class_reduction: as in :class:`Loss`.
+        reduction: as in :class:`Loss`.
+        label_smoothing: as in :class:`Loss`.
+
+    Example:
+        >>> BaikalLoss().gamma(torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0]))
+        tensor([6., 2.])
+
+    Source: GLO, section 4; derivations.md, section 2.
+    """
+
+    family: ClassVar[str] = "baikal"
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate -(log h - y / h); see :meth:`Loss.elementwise`."""
+        return y / _seen(h, y) - h.log()
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate -(log h - y / h) from log-softmax; see :meth:`Loss.per_class`."""
+        log_h = logits.log_softmax(-1)
+        return _label_ratio(log_h, y) - log_h
+
+    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
+        """Return 1 / h + y / h^2, the second term 0 where y is 0; see :meth:`Loss.gamma`."""
+        return 1.0 / h + _labels_like(h, y) / _seen(h, y) ** 2
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return nothing: Baikal has no parameters."""
+        return {}
+
+    def expression(self) -> "sympy.Expr":
+        """Return -(log h - y / h); see :meth:`Loss.expression`."""
+        import sympy
+
+        h, y = sympy.symbols("h y")
+        return y / h - sympy.log(h)
+
+
+class BaikalCMALoss(Loss):
+    r"""Baikal with six coefficients, which GLO tuned by CMA-ES.
+
+    .. math:: \ell(y, h) = -c_0 \left(c_1 \log(c_2 h) - c_3 \frac{c_4 y}{c_5 h}\right)
+
+    Args:
+        coefficients: c_0 to c_5, finite, with c_2 > 0 and c_5 not 0; the published ones by default.
+        class_reduction: as in :class:`Loss`.
+        reduction: as in :class:`Loss`.
+        label_smoothing: as in :class:`Loss`.
+
+    Raises:
+        LossError: if the coefficients are not six such numbers.
+
+    Example:
+        >>> BaikalCMALoss().gamma(torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0]))
+        tensor([25.1944,  5.3811])
+
+    Source: GLO, section 4; derivations.md, section 2.
+    """
+
+    family: ClassVar[str] = "baikal_cma"
+
+    def __init__(
+        self,
+        coefficients: Sequence[float] = BAIKAL_CMA_COEFFICIENTS,
+        class_reduction: ClassReduction = "sum",
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(class_reduction, reduction, label_smoothing)
+        values = [_finite(value, "coefficients") for value in coefficients]
+        if len(values) != 6 or values[2] <= 0.0 or values[5] == 0.0:
+            raise LossError(
+                "six coefficients with c_2 > 0 and c_5 not 0",
+                repr(values),
+                "Leave them out to use the published ones.",
+            )
+        self.coefficients = tuple(values)
+        c0, c1, c2, c3, c4, c5 = values
+        self._log_factor = c0 * c1
+        self._ratio_factor = c0 * c3 * c4 / c5
+        self._constant = -c0 * c1 * math.log(c2)
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss; see :meth:`Loss.elementwise`."""
+        return self._constant - self._log_factor * h.log() + self._ratio_factor * y / _seen(h, y)
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss from log-softmax; see :meth:`Loss.per_class`."""
+        log_h = logits.log_softmax(-1)
+        return self._constant - self._log_factor * log_h + self._ratio_factor * _label_ratio(log_h, y)
+
+    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
+        """Return c_0 c_1 / h + (c_0 c_3 c_4 / c_5) y / h^2; see :meth:`Loss.gamma`."""
+        return self._log_factor / h + self._ratio_factor * _labels_like(h, y) / _seen(h, y) ** 2
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the six coefficients."""
+        return {"coefficients": list(self.coefficients)}
+
+    def expression(self) -> "sympy.Expr":
+        """Return the loss with its factors multiplied out; see :meth:`Loss.expression`."""
+        import sympy
+
+        h, y = sympy.symbols("h y")
+        return self._constant - self._log_factor * sympy.log(h) + self._ratio_factor * y / h
+
+
+class ScaledLoss(Loss):
+    r"""Another loss times a constant.
+
+    .. math:: \ell(y, h) = s \, \ell_0(y, h)
+
+    Under SGD this is a change of learning rate and nothing else: cross-entropy scaled to a candidate's
+    start-up gradient tells a better loss from a better learning rate.
+
+    Args:
+        loss: the loss to scale; its reductions and label smoothing are kept.
+        factor: s, finite.
+
+    Raises:
+        LossError: if ``loss`` is not a loss or the factor is not finite.
+
+    Example:
+        >>> ScaledLoss(CrossEntropyLoss(), 2.0)(torch.zeros(1, 10), torch.tensor([3]))
+        tensor(4.6052)
+
+    Source: derivations.md, section 7.3.
+    """
+
+    family: ClassVar[str] = "scaled"
+
+    def __init__(self, loss: Loss, factor: float) -> None:
+        if not isinstance(loss, Loss):
+            raise LossError("a Loss to scale", repr(loss)[:80], "Pass for example CrossEntropyLoss().")
+        super().__init__(loss.class_reduction, loss.reduction, loss.label_smoothing)
+        self.loss = loss
+        self.factor = _finite(factor, "factor")
+
+    @property
+    def uses_progress(self) -> bool:
+        """Whether the scaled loss changes with training progress."""
+        return self.loss.uses_progress
+
+    @property
+    def progress(self) -> float:
+        """Training progress t in [0, 1] of the scaled loss."""
+        return self.loss.progress
+
+    @progress.setter
+    def progress(self, value: float) -> None:
+        self.loss.progress = value
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate s times the loss; see :meth:`Loss.elementwise`."""
+        return self.factor * self.loss.elementwise(h, y)
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate s times the loss from unscaled logits; see :meth:`Loss.per_class`."""
+        return self.factor * self.loss.per_class(logits, y)
+
+    def _per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
+        return self.factor * self.loss._per_sample(logits, target)
+
+    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
+        """Return s times the loss's factor; see :meth:`Loss.gamma`."""
+        return self.factor * self.loss.gamma(h, y)
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the stored form of the loss, and the factor."""
+        return {"loss": self.loss.to_dict(), "factor": self.factor}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the hyperparameters alone: everything else is the scaled loss's own."""
+        return self.hyperparameters()
+
+    def expression(self) -> "sympy.Expr":
+        """Return s times the loss's expression; see :meth:`Loss.expression`."""
+        return self.factor * self.loss.expression()
+
+    def extra_repr(self) -> str:
+        """Show the factor; the loss is shown as a part."""
+        return f"factor={self.factor!r}"
+
+
+class FocalLoss(Loss):
+    r"""Cross-entropy that turns away from samples already classified well.
+
+    .. math:: \ell(y, h) = -y (1 - h)^g \log h
+
+    Args:
+        focusing: g, 0 or more; 0 is cross-entropy.
+        class_reduction: as in :class:`Loss`.
+        reduction: as in :class:`Loss`.
+        label_smoothing: as in :class:`Loss`.
+
+    Raises:
+        LossError: if ``focusing`` is negative or not finite.
+
+    Example:
+        >>> FocalLoss(2.0)(torch.zeros(1, 2), torch.tensor([0]))
+        tensor(0.1733)
+
+    Source: Lin et al., "Focal Loss for Dense Object Detection", arXiv:1708.02002, equation 4.
+    """
+
+    family: ClassVar[str] = "focal"
+
+    def __init__(
+        self,
+        focusing: float = 2.0,
+        class_reduction: ClassReduction = "sum",
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(class_reduction, reduction, label_smoothing)
+        self.focusing = _finite(focusing, "focusing")
+        if self.focusing < 0.0:
+            raise LossError("focusing of 0 or more", repr(focusing), "Use 2.0, the paper's choice.")
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate -y (1 - h)^g log h, 0 where y is 0; see :meth:`Loss.elementwise`."""
+        return -y * self._modulation(1.0 - h) * _seen(h, y).log()
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate -y (1 - h)^g log h from log-softmax; see :meth:`Loss.per_class`."""
+        log_h = logits.log_softmax(-1)
+        return -y * self._modulation(-log_h.expm1()) * log_h
+
+    def _modulation(self, rest: Tensor) -> Tensor:
+        # The slope of a fractional power is infinite at 0; the clamp stops it there.
+        return rest.clamp(min=torch.finfo(rest.dtype).tiny) ** self.focusing
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the focusing parameter."""
+        return {"focusing": self.focusing}
+
+    def expression(self) -> "sympy.Expr":
+        """Return -y (1 - h)^g log h; see :meth:`Loss.expression`."""
+        import sympy
+
+        h, y = sympy.symbols("h y")
+        return -y * (1 - h) ** self.focusing * sympy.log(h)
+
+
+class PolyLoss(Loss):
+    r"""Cross-entropy with the first term of its own series given more weight (Poly-1).
+
+    .. math:: \ell(y, h) = y \left(-\log h + \epsilon (1 - h)\right), \qquad \gamma = y / h + \epsilon y
+
+    Args:
+        epsilon: extra weight of the first term; 0 is cross-entropy.
+        class_reduction: as in :class:`Loss`.
+        reduction: as in :class:`Loss`.
+        label_smoothing: as in :class:`Loss`.
+
+    Raises:
+        LossError: if ``epsilon`` is not finite.
+
+    Example:
+        >>> PolyLoss(1.0)(torch.zeros(1, 2), torch.tensor([0]))
+        tensor(1.1931)
+
+    Source: Leng et al., "PolyLoss", arXiv:2204.12511, equation 5.
+    """
+
+    family: ClassVar[str] = "poly"
+
+    def __init__(
+        self,
+        epsilon: float = 1.0,
+        class_reduction: ClassReduction = "sum",
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(class_reduction, reduction, label_smoothing)
+        self.epsilon = _finite(epsilon, "epsilon")
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate y (-log h + epsilon (1 - h)), 0 where y is 0; see :meth:`Loss.elementwise`."""
+        return y * (self.epsilon * (1.0 - h) - _seen(h, y).log())
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss from log-softmax; see :meth:`Loss.per_class`."""
+        log_h = logits.log_softmax(-1)
+        return -y * (self.epsilon * log_h.expm1() + log_h)
+
+    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
+        """Return y / h + epsilon y, 0 where y is 0; see :meth:`Loss.gamma`."""
+        y = _labels_like(h, y)
+        return y / _seen(h, y) + self.epsilon * y
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return epsilon."""
+        return {"epsilon": self.epsilon}
+
+    def expression(self) -> "sympy.Expr":
+        """Return y (-log h + epsilon (1 - h)); see :meth:`Loss.expression`."""
+        import sympy
+
+        h, y = sympy.symbols("h y")
+        return y * (self.epsilon * (1 - h) - sympy.log(h))
+
+
+def _seen(h: Tensor, y: Tensor) -> Tensor:
+    """Put 1 where y is 0: there 0 times an infinite logarithm or ratio would be NaN, forward or backward."""
+    return torch.where(torch.as_tensor(y, device=h.device) == 0, 1.0, h)
+
+
+def _label_ratio(log_h: Tensor, y: Tensor) -> Tensor:
+    """Return y / h, 0 where y is 0."""
+    return y * torch.where(y == 0, 0.0, -log_h).exp()
+
+
+def _labels_like(h: Tensor, y: Tensor) -> Tensor:
+    return torch.as_tensor(y, dtype=h.dtype, device=h.device)
+
+
+def _finite(value: float, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise LossError(f"finite numbers for {name}", repr(value), "Pass floats.")
+    return float(value)

@@ -1,0 +1,417 @@
+"""TaylorGLO losses: multivariate Taylor polynomials in labels, outputs and training progress."""
+
+import math
+from collections.abc import Sequence
+from itertools import accumulate, product
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from glo_lightning.errors import LossError
+from glo_lightning.losses.base import ClassReduction, Loss, Reduction
+
+if TYPE_CHECKING:
+    import sympy
+
+Input = Literal["y", "h", "f", "t"]
+
+
+class TaylorLoss(Loss):
+    r"""A loss whose elementwise function is a Taylor polynomial with free centre and coefficients.
+
+    .. math:: \ell(z) = -\sum_{\alpha \in A} \frac{\theta_\alpha}{\alpha!} \prod_v (z_v - \theta_v)^{\alpha_v}
+
+    A holds the exponents of total degree at most K in which a network output (h or f) takes part: terms
+    without one have no gradient. ``theta`` lists the centres first, in the order of ``inputs``, then the
+    coefficients in lexicographic order of their exponents; see :func:`multi_indices`.
+
+    Args:
+        theta: shape (D,), finite, with D = :func:`num_parameters` of the order and inputs.
+        order: K, the total degree; 1 or more.
+        inputs: variables of the polynomial, of ``"y"`` (label), ``"h"`` (scaled logit), ``"f"`` (unscaled
+            logit) and ``"t"`` (training progress in [0, 1]); ``"h"`` or ``"f"`` is required.
+        folded: whether the coefficients have 1/alpha! already multiplied in, as in the authors' code.
+        class_reduction: as in :class:`Loss`.
+        reduction: as in :class:`Loss`.
+        label_smoothing: as in :class:`Loss`.
+
+    Raises:
+        LossError: if theta has the wrong length or is not finite, or order or inputs are out of range.
+
+    Example:
+        >>> loss = TaylorLoss([0.0, 0.0, 0.0, -2.0, 0.0, 2.0, 0.0, 0.0])  # mean squared error
+        >>> loss.gamma(torch.tensor([0.25, 0.75]), torch.tensor([1.0, 0.0]))
+        tensor([ 1.5000, -1.5000])
+
+    Source: TaylorGLO, section 3; derivations.md, section 3.
+    """
+
+    family: ClassVar[str] = "taylor"
+    theta: Tensor
+    _exponents: Tensor
+    _weights: Tensor
+    _pascal: Tensor
+
+    def __init__(
+        self,
+        theta: Sequence[float] | Tensor,
+        order: int = 3,
+        inputs: Sequence[Input] = ("y", "h"),
+        folded: bool = False,
+        class_reduction: ClassReduction = "sum",
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(class_reduction, reduction, label_smoothing)
+        if not isinstance(folded, bool):
+            raise LossError("folded as True or False", repr(folded), "Use False for the paper's theta.")
+        values = _as_theta(theta, num_parameters(order, inputs), inputs)
+        self.order = order
+        self.inputs: tuple[Input, ...] = tuple(inputs)
+        self.folded = folded
+        indices = multi_indices(order, self.inputs)
+        factorials = [1.0 if folded else 1.0 / _factorial(alpha) for alpha in indices]
+        pascal = [[float(math.comb(a, j)) for j in range(order + 1)] for a in range(order + 1)]
+        # Double precision throughout: far-off centres cancel badly in single.
+        for name, buffer in (
+            ("theta", values),
+            ("_exponents", torch.tensor(indices)),
+            ("_weights", torch.tensor(factorials, dtype=torch.float64)),
+            ("_pascal", torch.tensor(pascal, dtype=torch.float64)),
+        ):
+            self.register_buffer(name, buffer, persistent=False)
+
+    @property
+    def uses_progress(self) -> bool:
+        """Whether training progress is an input of the polynomial."""
+        return "t" in self.inputs
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the polynomial; see :meth:`Loss.elementwise`.
+
+        Raises:
+            LossError: if the loss also needs unscaled logits, which only :meth:`per_class` has.
+        """
+        self._refuse_logits("elementwise")
+        return self._evaluate({"h": h, "y": y, "t": self._progress.to(h.dtype)})
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the polynomial from unscaled logits; see :meth:`Loss.per_class`."""
+        t = self._progress.to(logits.dtype)
+        return self._evaluate({"h": logits.softmax(-1), "y": y, "f": logits, "t": t})
+
+    def _evaluate(self, values: dict[str, Tensor]) -> Tensor:
+        dtype = values["h"].dtype
+        centers = self.theta[: len(self.inputs)].to(dtype).unbind()
+        powers = [
+            list(accumulate([values[name] - center] * self.order, torch.mul))
+            for name, center in zip(self.inputs, centers, strict=True)
+        ]
+        coefficients = (self.theta[len(self.inputs) :] * self._weights).to(dtype).unbind()
+        total = torch.zeros_like(values["h"])
+        for alpha, term in zip(multi_indices(self.order, self.inputs), coefficients, strict=True):
+            for exponent, power in zip(alpha, powers, strict=True):
+                if exponent:
+                    term = term * power[exponent - 1]
+            total = total - term
+        return total
+
+    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
+        """Return the learning-rule factor in closed form; see :meth:`Loss.gamma`.
+
+        Raises:
+            LossError: if the loss depends on unscaled logits, so that its slope in h alone is not defined.
+
+        Source: derivations.md, section 3.
+        """
+        y = torch.as_tensor(y, dtype=h.dtype, device=h.device)
+        return _horner(h, [_horner(y, c.unbind()) for c in self.gamma_coefficients().to(h.dtype).unbind()])
+
+    def loss_coefficients(self) -> Tensor:
+        r"""Expand the loss about zero, at the current progress.
+
+        .. math:: \ell(y, h) = -\sum_{j, m} V_{jm} h^j y^m
+
+        Returns:
+            V, shape (K + 1, K + 1), float64: powers of h by powers of y.
+
+        Raises:
+            LossError: if the loss depends on unscaled logits.
+        """
+        return self._in_powers_of_h(self._shifted("y"))
+
+    def gamma_coefficients(self) -> Tensor:
+        r"""Expand gamma about zero, at the current progress.
+
+        .. math:: \gamma(y, h) = \sum_{j, m} G_{jm} h^j y^m
+
+        At order 3 the entries are c1 = G[0, 0], ch = G[1, 0], chh = G[2, 0], cy = G[0, 1], cyy = G[0, 2]
+        and chy = G[1, 1].
+
+        Returns:
+            G, shape (K, K), float64: powers of h by powers of y.
+
+        Raises:
+            LossError: if the loss depends on unscaled logits.
+
+        Source: derivations.md, section 3.
+        """
+        return _derivative(self.loss_coefficients())[:, :-1]
+
+    def label_polynomials(self, labels: Tensor) -> Tensor:
+        r"""Return the loss as polynomials in h alone, one per label value, at the current progress.
+
+        .. math:: \ell(y_m, h) = -\sum_j P_{jm} h^j
+
+        Hard labels need only ``labels = [0, 1]``; with smoothing, ``[beta, 1 - alpha + beta]`` where
+        beta = alpha / C.
+
+        Args:
+            labels: label values, shape (M,), float64.
+
+        Returns:
+            P, shape (K + 1, M), float64.
+
+        Raises:
+            LossError: if the loss depends on unscaled logits.
+
+        Source: derivations.md, section 3.
+        """
+        distance = labels - self._center("y")
+        return self._in_powers_of_h(distance ** self._exponents_of("y").unsqueeze(-1))
+
+    def _in_powers_of_h(self, label_basis: Tensor) -> Tensor:
+        self._refuse_logits("its expansion in powers of h")
+        progress = (self._progress - self._center("t")) ** self._exponents_of("t")
+        terms = self.theta[len(self.inputs) :] * self._weights * progress
+        return self._shifted("h").mT @ (terms.unsqueeze(-1) * label_basis)
+
+    def _shifted(self, name: Input) -> Tensor:
+        """Expand ``(z - center)^a`` in powers of z for every term's exponent a; shape (A, K + 1)."""
+        degree = torch.arange(self.order + 1, device=self.theta.device)
+        powers = (degree.unsqueeze(-1) - degree).clamp(min=0)
+        return (self._pascal * (-self._center(name)) ** powers)[self._exponents_of(name)]
+
+    def _center(self, name: Input) -> Tensor:
+        return self.theta[self.inputs.index(name)] if name in self.inputs else self.theta.new_zeros(())
+
+    def _exponents_of(self, name: Input) -> Tensor:
+        if name in self.inputs:
+            return self._exponents[:, self.inputs.index(name)]
+        return self._exponents.new_zeros(len(self._exponents))
+
+    def _refuse_logits(self, what: str) -> None:
+        if "f" in self.inputs:
+            raise LossError(
+                f"a loss of h, y and t alone for {what}",
+                f"inputs {self.inputs}",
+                "Call the loss, or per_class, with unscaled logits.",
+            )
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return theta, order, inputs and folded."""
+        return {
+            "theta": self.theta.tolist(),
+            "order": self.order,
+            "inputs": list(self.inputs),
+            "folded": self.folded,
+        }
+
+    def expression(self) -> "sympy.Expr":
+        """Return the centred polynomial, zero terms left out; see :meth:`Loss.expression`."""
+        import sympy
+
+        theta = self.theta.tolist()
+        num_inputs = len(self.inputs)
+        distances = [sympy.Symbol(name) - center for name, center in zip(self.inputs, theta[:num_inputs], strict=True)]
+        terms = []
+        for alpha, value, weight in zip(
+            multi_indices(self.order, self.inputs), theta[num_inputs:], self._weights.tolist(), strict=True
+        ):
+            factors = [distance**a for distance, a in zip(distances, alpha, strict=True) if a]
+            terms.append(sympy.Mul(-value * weight, *factors) if value else sympy.Integer(0))
+        return sympy.Add(*terms)
+
+
+def multi_indices(order: int, inputs: Sequence[Input]) -> list[tuple[int, ...]]:
+    """List the exponents of a trimmed Taylor polynomial in lexicographic order.
+
+    Args:
+        order: K, the total degree; 1 or more.
+        inputs: variables, as in :class:`TaylorLoss`.
+
+    Returns:
+        Exponent tuples, one entry per input: total degree at most K, h or f taking part.
+
+    Raises:
+        LossError: if order or inputs are out of range.
+
+    Example:
+        >>> multi_indices(3, ("y", "h"))
+        [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (2, 1)]
+
+    Source: derivations.md, section 3.
+    """
+    _check_order_and_inputs(order, inputs)
+    outputs = [position for position, name in enumerate(inputs) if name in ("h", "f")]
+    return [
+        alpha
+        for alpha in product(range(order + 1), repeat=len(inputs))
+        if sum(alpha) <= order and any(alpha[position] for position in outputs)
+    ]
+
+
+def num_parameters(order: int, inputs: Sequence[Input]) -> int:
+    """Count theta: one centre per input and one coefficient per multi-index.
+
+    Args:
+        order: K, the total degree; 1 or more.
+        inputs: variables, as in :class:`TaylorLoss`.
+
+    Raises:
+        LossError: if order or inputs are out of range.
+
+    Example:
+        >>> num_parameters(3, ("y", "h")), num_parameters(3, ("y", "h", "t"))
+        (8, 13)
+
+    Source: TaylorGLO, section 3; derivations.md, section 3.
+    """
+    _check_order_and_inputs(order, inputs)
+    without_outputs = sum(name not in ("h", "f") for name in inputs)
+    trimmed = math.comb(order + without_outputs, without_outputs)
+    return len(inputs) + math.comb(order + len(inputs), len(inputs)) - trimmed
+
+
+def fold(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
+    """Multiply 1/alpha! into the coefficients: from the paper's theta to the authors' code's.
+
+    Args:
+        theta: unfolded parameters, shape (..., D), floating.
+        order: K, the total degree.
+        inputs: variables, as in :class:`TaylorLoss`.
+
+    Returns:
+        Folded parameters, shape (..., D), centres unchanged.
+
+    Example:
+        >>> fold(torch.tensor([0.0, 0.0, 1.0, 1.0, 6.0, 1.0, 1.0, 1.0]), 3, ("y", "h"))
+        tensor([0.0000, 0.0000, 1.0000, 0.5000, 1.0000, 1.0000, 0.5000, 0.5000])
+
+    Source: derivations.md, section 3.
+    """
+    return theta / _factorials_of(theta, order, inputs)
+
+
+def unfold(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
+    """Take 1/alpha! out of the coefficients: the inverse of :func:`fold`.
+
+    Args:
+        theta: folded parameters, shape (..., D), floating.
+        order: K, the total degree.
+        inputs: variables, as in :class:`TaylorLoss`.
+
+    Returns:
+        Unfolded parameters, shape (..., D), centres unchanged.
+
+    Source: derivations.md, section 3.
+    """
+    return theta * _factorials_of(theta, order, inputs)
+
+
+def cross_entropy_taylor(order: int = 3, center: float = 0.5) -> TaylorLoss:
+    """Return the Taylor polynomial of cross-entropy about y = h = ``center``: a start point for a search.
+
+    Its value differs from cross-entropy's by terms of the labels alone, which have no gradient.
+
+    Args:
+        order: K, the total degree; 1 or more.
+        center: expansion point in (0, 1]; the series converges for h below twice the centre.
+
+    Raises:
+        LossError: if order or centre is out of range.
+
+    Example:
+        >>> cross_entropy_taylor(3, 0.5).theta
+        tensor([ 0.5000,  0.5000,  1.0000, -2.0000,  8.0000,  2.0000, -4.0000,  0.0000],
+               dtype=torch.float64)
+
+    Source: derivations.md, section 7.4.
+    """
+    if not 0.0 < center <= 1.0:
+        raise LossError("a centre in (0, 1]", repr(center), "Use 0.5, which converges on all of (0, 1).")
+
+    label_factors = (center, 1.0) + (0.0,) * (order - 1)
+    coefficients = [
+        label_factors[y] * -math.factorial(h - 1) / (-center) ** h for y, h in multi_indices(order, ("y", "h"))
+    ]
+    return TaylorLoss([center, center, *coefficients], order)
+
+
+def mean_squared_error_taylor(order: int = 3) -> TaylorLoss:
+    """Return mean squared error as a Taylor loss, exact but for the labels' own squares.
+
+    Args:
+        order: K, the total degree; 2 or more.
+
+    Raises:
+        LossError: if the order is below 2.
+
+    Example:
+        >>> mean_squared_error_taylor(2).theta
+        tensor([ 0.,  0.,  0., -2.,  2.], dtype=torch.float64)
+
+    Source: derivations.md, section 3.
+    """
+    if order < 2:
+        raise LossError("an order of 2 or more", repr(order), "A squared error is quadratic; use order=2.")
+    derivatives: dict[tuple[int, ...], float] = {(0, 2): -2.0, (1, 1): 2.0}
+    coefficients = [derivatives.get(alpha, 0.0) for alpha in multi_indices(order, ("y", "h"))]
+    return TaylorLoss([0.0, 0.0, *coefficients], order)
+
+
+def _check_order_and_inputs(order: int, inputs: Sequence[Input]) -> None:
+    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
+        raise LossError("an order of 1 or more", repr(order), "Pass order=3, the papers' choice.")
+    known = ("y", "h", "f", "t")
+    if not isinstance(inputs, list | tuple) or any(name not in known for name in inputs):
+        raise LossError(f"inputs out of {known}", repr(inputs), "Pass inputs=('y', 'h').")
+    if len(set(inputs)) != len(inputs):
+        raise LossError("different inputs", repr(inputs), "Name each input once.")
+    if "h" not in inputs and "f" not in inputs:
+        raise LossError("an output of the network, 'h' or 'f', among the inputs", repr(inputs), "Add 'h'.")
+
+
+def _as_theta(theta: Sequence[float] | Tensor, expected: int, inputs: Sequence[Input]) -> Tensor:
+    names = f"{expected} numbers: centres of {', '.join(inputs)}, then {expected - len(inputs)} coefficients"
+    try:
+        values = torch.as_tensor(theta, dtype=torch.float64).detach().clone()
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise LossError(names, repr(theta)[:80], "Pass theta as a list of floats.") from error
+    if values.shape != (expected,):
+        raise LossError(names, f"theta of shape {tuple(values.shape)}", "Check theta, order and inputs.")
+    if not bool(values.isfinite().all()):
+        raise LossError("finite numbers in theta", repr(values.tolist()), "Replace NaN and infinity.")
+    return values
+
+
+def _factorial(alpha: tuple[int, ...]) -> int:
+    return math.prod(math.factorial(a) for a in alpha)
+
+
+def _factorials_of(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
+    factorials = [float(_factorial(alpha)) for alpha in multi_indices(order, inputs)]
+    return torch.tensor([1.0] * len(inputs) + factorials, dtype=theta.dtype, device=theta.device)
+
+
+def _derivative(coefficients: Tensor) -> Tensor:
+    degree = torch.arange(1, len(coefficients), dtype=coefficients.dtype, device=coefficients.device)
+    return coefficients[1:] * degree.unsqueeze(-1)
+
+
+def _horner(x: Tensor, coefficients: Sequence[Tensor]) -> Tensor:
+    value = coefficients[-1]
+    for coefficient in reversed(coefficients[:-1]):
+        value = value * x + coefficient
+    return value
