@@ -1,0 +1,189 @@
+"""Puts a candidate loss into any LightningModule, and takes it out again."""
+
+import inspect
+import operator
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from glo_lightning.errors import ModelError
+from glo_lightning.losses import Loss
+
+
+class LossInjection(Callback):
+    """Trains a LightningModule with another loss than its own.
+
+    The module must compute its training loss by calling one attribute: a submodule, a function it stores, or a
+    method. During training that name means the candidate; during validation, and after the fit however it ends,
+    it means what it meant before, so that validation metrics never depend on the candidate. Checkpoints hold
+    nothing of the candidate, so they load with or without this callback.
+
+    A loss that changes with training progress gets t = global_step / (all steps of the fit) before each batch.
+
+    Args:
+        loss: the candidate, called as ``loss(logits, target)``.
+        attribute: name of the attribute; dots lead into submodules, as in ``"head.criterion"``.
+
+    Raises:
+        ModelError: from ``fit``, if the module has no such attribute, cannot take the loss there, or never called
+            it in its first training step.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from glo_lightning.data import DigitsDataModule
+        >>> from glo_lightning.losses import MeanSquaredErrorLoss
+        >>> from glo_lightning.models import Classifier, mlp
+        >>> model, injection = Classifier(mlp()), LossInjection(MeanSquaredErrorLoss())
+        >>> trainer = Trainer(
+        ...     max_epochs=1, accelerator="cpu", callbacks=[injection], logger=False, enable_checkpointing=False,
+        ...     enable_progress_bar=False, enable_model_summary=False)
+        >>> trainer.fit(model, DigitsDataModule())
+        >>> model.loss_fn
+        CrossEntropyLoss(...)
+    """
+
+    def __init__(self, loss: nn.Module, attribute: str = "loss_fn") -> None:
+        if not isinstance(loss, nn.Module):
+            raise ModelError("a loss that is a torch.nn.Module", repr(loss), "Wrap the function in an nn.Module.")
+        if not all(part.isidentifier() for part in attribute.split(".")):
+            raise ModelError("an attribute such as 'loss_fn' or 'head.criterion'", repr(attribute), "Check it.")
+        self.loss = loss
+        self.attribute = attribute
+        self._path, _, self._name = attribute.rpartition(".")
+        self._owner: Any = None
+        self._had_own: bool = False
+        self._own: Any = None
+        self._first_call: RemovableHandle | None = None
+        self._total_steps = 0.0
+
+    @property
+    def state_key(self) -> str:
+        """Distinguish injections into different attributes."""
+        return self._generate_state_key(attribute=self.attribute)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Find the attribute and put the candidate there."""
+        if stage != "fit":
+            return
+        self._owner = self._find_owner(pl_module)
+        # The instance's __dict__ wins over registered submodules and over methods of the class. Neither is
+        # touched, so neither the state dict nor the parameters change.
+        self._had_own = self._name in vars(self._owner)
+        self._own = vars(self._owner).get(self._name)
+        self._inject()
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Follow the module to its device and watch for the first call."""
+        self.loss.to(pl_module.device)
+        self._first_call = self.loss.register_forward_hook(self._note_call)
+        if not (isinstance(self.loss, Loss) and self.loss.uses_progress):
+            return
+        self._total_steps = float(trainer.estimated_stepping_batches)
+        if not 0.0 < self._total_steps < float("inf"):
+            raise ModelError(
+                "a fit of known length, because the loss changes with training progress",
+                f"max_epochs={trainer.max_epochs}, max_steps={trainer.max_steps}",
+                "Set max_epochs or max_steps of the Trainer.",
+            )
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Tell the loss how far training is, if it wants to know."""
+        if self._total_steps and isinstance(self.loss, Loss):
+            self.loss.progress = min(1.0, trainer.global_step / self._total_steps)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Refuse a module that did not call the candidate in its first training step."""
+        if self._first_call is not None:
+            raise ModelError(
+                f"a training_step that calls self.{self.attribute}",
+                f"a {type(pl_module).__name__} that computed its loss without it",
+                "Compute the training loss through that attribute, or pass attribute= another name"
+                f"{_suggest(pl_module)}.",
+            )
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let validation see the module's own loss."""
+        self._restore()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Return to the candidate when validation ran inside a fit."""
+        self._inject()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Restore the module; a failed fit never reaches teardown."""
+        self._leave()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Restore the module after the fit."""
+        self._leave()
+
+    def _inject(self) -> None:
+        if self._owner is not None:
+            vars(self._owner)[self._name] = self.loss
+
+    def _restore(self) -> None:
+        if self._owner is None:
+            return
+        if self._had_own:
+            vars(self._owner)[self._name] = self._own
+        else:
+            vars(self._owner).pop(self._name, None)
+
+    def _leave(self) -> None:
+        self._restore()
+        self._owner = self._own = None
+        self._total_steps = 0.0
+        self._forget_first_call()
+        self.loss.to("cpu")
+
+    def _note_call(self, loss: nn.Module, inputs: Any, output: Any) -> None:
+        self._forget_first_call()
+
+    def _forget_first_call(self) -> None:
+        if self._first_call is not None:
+            self._first_call.remove()
+            self._first_call = None
+
+    def _find_owner(self, pl_module: LightningModule) -> Any:
+        try:
+            owner = operator.attrgetter(self._path)(pl_module) if self._path else pl_module
+            original = getattr(owner, self._name)
+        except AttributeError:
+            raise ModelError(
+                f"a {type(pl_module).__name__} with an attribute {self.attribute!r}",
+                "none",
+                "Compute the training loss through such an attribute, or pass attribute= the name it has"
+                f"{_suggest(pl_module)}.",
+            ) from None
+        if not callable(original):
+            raise ModelError(
+                f"a callable in {self.attribute!r}",
+                f"a {type(original).__name__}",
+                f"Pass attribute= the name of what training_step calls{_suggest(pl_module)}.",
+            )
+        if not hasattr(owner, "__dict__") or isinstance(
+            inspect.getattr_static(type(owner), self._name, None), property
+        ):
+            raise ModelError(
+                f"an attribute {self.attribute!r} that can be replaced",
+                "a property or a slot",
+                "Store the loss as a plain attribute in __init__.",
+            )
+        return owner
+
+
+def _suggest(pl_module: LightningModule) -> str:
+    """Name the attributes that look like losses, as the end of a sentence."""
+    found = []
+    for path, module in pl_module.named_modules():
+        names = {*vars(module), *module._modules, *(set(dir(type(module))) - set(dir(LightningModule)))}
+        found += [
+            f"{path}.{name}".lstrip(".")
+            for name in sorted(names)
+            if ("loss" in name.lower() or "criterion" in name.lower()) and callable(getattr(module, name, None))
+        ]
+    return f"; candidates: {', '.join(found)}" if found else ""

@@ -1,0 +1,26 @@
+"""Data modules: the digits that come with scikit-learn, torchvision's image sets, and folders of images."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from glo_lightning.data.digits import DigitsDataModule
+    from glo_lightning.data.tensor_data import Splits, TensorData, TensorDataModule
+
+_HOMES = {
+    "DigitsDataModule": "digits",
+    "Splits": "tensor_data",
+    "TensorData": "tensor_data",
+    "TensorDataModule": "tensor_data",
+}
+__all__ = ["DigitsDataModule", "Splits", "TensorData", "TensorDataModule"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lightning takes seconds to import and is fetched when a name is asked for.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from glo_lightning.environment import require_torchvision
+
+    require_torchvision()
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

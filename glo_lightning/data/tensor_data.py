@@ -1,0 +1,229 @@
+"""Data sets small enough to live in memory as tensors, served a whole batch at a time."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from glo_lightning.errors import DataError
+
+Examples = tuple[Tensor, Tensor]
+
+
+@runtime_checkable
+class TensorData(Protocol):
+    """What a trainer that serves itself needs: the tensors, the order, and the batch transforms.
+
+    A loop over ``train_order(epoch).split(batch_size)`` that passes each batch through ``training_batch``, with
+    ``step`` counting batches from 0 over all epochs, sees exactly what a Lightning Trainer on one device sees.
+
+    Attributes:
+        batch_size: N, examples per training batch; the last of an epoch may hold fewer.
+        num_classes: C.
+        input_shape: of one example as the network gets it.
+        train_tensors: inputs (M, ...) as stored, and int64 class indices (M,).
+        val_tensors: the same for the validation split.
+    """
+
+    batch_size: int
+
+    @property
+    def num_classes(self) -> int: ...  # noqa: D102
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def train_tensors(self) -> Examples: ...  # noqa: D102
+    @property
+    def val_tensors(self) -> Examples: ...  # noqa: D102
+
+    def train_order(self, epoch: int, seed: int | None = None) -> Tensor:
+        """Return the order (M,) of the training examples in an epoch, by default under the module's seed."""
+        ...
+
+    def training_batch(self, batch: Examples, step: int, seed: int | None = None) -> Examples:
+        """Turn stored examples into what the network trains on: normalised, and augmented where wanted."""
+        ...
+
+    def evaluation_batch(self, batch: Examples) -> Examples:
+        """Turn stored examples into what the network is evaluated on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three disjoint parts of a data set, each inputs (M, ...) and class indices (M,) int64."""
+
+    train: Examples
+    val: Examples
+    test: Examples
+
+
+class TensorDataModule(LightningDataModule, ABC):
+    """A data module whose three splits are tensors in memory; keeps the :class:`TensorData` protocol.
+
+    A subclass says how to ``load`` the splits. They are read once, however many fits reuse the module. The test
+    split can be had from ``test_dataloader`` only. The order of the training examples is a function of ``seed``
+    and the epoch alone; assign ``seed`` between fits to change it.
+
+    Args:
+        batch_size: N, examples per batch and device, at least 1.
+        seed: of the training order, 0 or more.
+
+    Raises:
+        DataError: if an argument is outside its range or, from ``setup``, if the loaded splits are unusable.
+
+    Example:
+        A data module for tensors of one's own:
+
+        >>> class Noise(TensorDataModule):
+        ...     num_classes, input_shape = 2, (3,)
+        ...     def load(self):
+        ...         return Splits(*((torch.randn(n, 3), torch.arange(n) % 2) for n in (8, 4, 4)))
+        >>> data = Noise(batch_size=4)
+        >>> [inputs.shape[0] for inputs, targets in data.train_dataloader()]
+        [4, 4]
+    """
+
+    num_classes: int
+    input_shape: tuple[int, ...]
+
+    def __init__(self, batch_size: int = 64, seed: int = 0) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise DataError("batch_size of 1 or more", repr(batch_size), "Use 64.")
+        if seed < 0:
+            raise DataError("a seed of 0 or more", repr(seed), "Use 0.")
+        self.batch_size = batch_size
+        self.seed = seed
+        self._splits: Splits | None = None
+
+    @abstractmethod
+    def load(self) -> Splits:
+        """Read the data set and split it; called once."""
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load the splits unless they are there."""
+        self._loaded()
+
+    @property
+    def train_tensors(self) -> Examples:
+        """The training inputs as stored, (M, ...), and their class indices (M,)."""
+        return self._loaded().train
+
+    @property
+    def val_tensors(self) -> Examples:
+        """The validation inputs as stored, (M, ...), and their class indices (M,)."""
+        return self._loaded().val
+
+    def train_order(self, epoch: int, seed: int | None = None) -> Tensor:
+        """Return the order (M,) in which one device trains on the examples in an epoch."""
+        sampler = _shuffler(_TensorDataset(self.train_tensors), 1, 0, self.seed if seed is None else seed)
+        sampler.set_epoch(epoch)
+        return torch.tensor(list(sampler))
+
+    def training_batch(self, batch: Examples, step: int, seed: int | None = None) -> Examples:
+        """Prepare a batch as for evaluation; subclasses that augment do it here."""
+        return self.evaluation_batch(batch)
+
+    def evaluation_batch(self, batch: Examples) -> Examples:
+        """Return the batch as stored; subclasses that store pixels normalise here."""
+        return batch
+
+    def on_after_batch_transfer(self, batch: Examples, dataloader_idx: int) -> Examples:
+        """Prepare the batch on the device it trains on."""
+        if self.trainer is not None and self.trainer.training:
+            return self.training_batch(batch, step=self.trainer.fit_loop.total_batch_idx + 1)
+        return self.evaluation_batch(batch)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Serve the training examples, shuffled anew each epoch, a different part to each process."""
+        dataset = self._on_device(self.train_tensors)
+        world_size, rank = self._world()
+        return self._loader(dataset, _shuffler(dataset, world_size, rank, self.seed))
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Serve the validation examples in stored order."""
+        return self._evaluation_loader(self.val_tensors)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Serve the test examples in stored order."""
+        return self._evaluation_loader(self._loaded().test)
+
+    def _evaluation_loader(self, examples: Examples) -> DataLoader[Any]:
+        dataset = self._on_device(examples)
+        world_size, rank = self._world()
+        if len(dataset) % world_size:
+            # Shares of equal size would repeat examples and bias the metric: each process takes them all.
+            world_size, rank = 1, 0
+        return self._loader(dataset, DistributedSampler(dataset, world_size, rank, shuffle=False))
+
+    def _loader(self, dataset: "_TensorDataset", sampler: "DistributedSampler[Any]") -> DataLoader[Any]:
+        return DataLoader(dataset, self.batch_size, sampler=sampler, collate_fn=_keep)
+
+    def _on_device(self, examples: Examples) -> "_TensorDataset":
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        return _TensorDataset((examples[0].to(device), examples[1].to(device)))
+
+    def _world(self) -> tuple[int, int]:
+        return (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)
+
+    def _loaded(self) -> Splits:
+        if self._splits is None:
+            splits = self.load()
+            for name in ("train", "val", "test"):
+                _check(getattr(splits, name), name, self.num_classes)
+            self._splits = splits
+        return self._splits
+
+
+class _TensorDataset(Dataset[Examples]):
+    """Fetches a batch by one indexing operation: the loader calls ``__getitems__`` with all its indices."""
+
+    def __init__(self, examples: Examples) -> None:
+        self.inputs, self.targets = examples
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> Examples:
+        return self.inputs[index], self.targets[index]
+
+    def __getitems__(self, indices: list[int]) -> Examples:
+        chosen = torch.tensor(indices, device=self.inputs.device)
+        return self.inputs[chosen], self.targets[chosen]
+
+
+def _keep(batch: Any) -> Any:
+    return batch
+
+
+def _shuffler(dataset: _TensorDataset, world_size: int, rank: int, seed: int) -> "DistributedSampler[Any]":
+    # The sampler adds the epoch to its seed; far apart, seed 1 does not replay the second epoch of seed 0.
+    return DistributedSampler(dataset, world_size, rank, shuffle=True, seed=seed * 10_007)
+
+
+def _check(examples: Examples, name: str, num_classes: int) -> None:
+    inputs, targets = examples
+    if len(inputs) != len(targets) or len(targets) == 0:
+        raise DataError(
+            f"a {name} split with one label for each of at least one example",
+            f"{len(inputs)} inputs and {len(targets)} labels",
+            "Check what load() returns and the fractions of the split.",
+        )
+    if targets.dtype != torch.int64 or targets.ndim != 1:
+        raise DataError(
+            f"{name} labels of shape (M,) and dtype int64",
+            f"{targets.dtype} of shape {tuple(targets.shape)}",
+            "Convert class indices with .long().",
+        )
+    low, high = int(targets.min()), int(targets.max())
+    if low < 0 or high >= num_classes:
+        raise DataError(
+            f"{name} labels in 0..{num_classes - 1}",
+            f"labels from {low} to {high}",
+            "Map the labels to 0..C-1, or set num_classes.",
+        )

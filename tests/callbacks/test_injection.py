@@ -1,0 +1,301 @@
+import signal
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from glo_lightning.callbacks import LossInjection
+from glo_lightning.data import DigitsDataModule
+from glo_lightning.errors import ModelError
+from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
+from glo_lightning.models import Classifier, mlp
+
+
+class Watcher(nn.Module):
+    """A candidate that counts its calls; persistent state that must reach no checkpoint."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("theta", torch.ones(3))
+        self.calls = 0
+
+    def forward(self, logits, target):
+        self.calls += 1
+        return cross_entropy(logits, target)
+
+
+class Base(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.network = mlp()
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_objective", self.objective(*self.split(batch)))
+
+    def training_step(self, batch, batch_idx):
+        return self.objective(*self.split(batch))
+
+    def split(self, batch):
+        return self.network(batch[0]), batch[1]
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class WithModule(Base):
+    """Holds its loss as a submodule with a state of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.objective = nn.CrossEntropyLoss(weight=torch.ones(10))
+
+
+class WithFunction(Base):
+    """Holds its loss as a plain function in its __dict__."""
+
+    def __init__(self):
+        super().__init__()
+        self.objective = cross_entropy
+
+
+class WithMethod(Base):
+    """Computes its loss in a method."""
+
+    def objective(self, logits, target):
+        return cross_entropy(logits, target)
+
+
+class WithClassFunction(Base):
+    objective = staticmethod(cross_entropy)
+
+
+@pytest.fixture
+def interrupts():
+    """Lightning ignores Ctrl-C after the first; later tests should not."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+KINDS = pytest.mark.parametrize("kind", [WithModule, WithFunction, WithMethod, WithClassFunction])
+
+
+def quiet_trainer(*callbacks, **options):
+    settings = {
+        "max_epochs": 1,
+        "limit_train_batches": 4,
+        "limit_val_batches": 2,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "accelerator": "cpu",
+    }
+    return Trainer(callbacks=list(callbacks), **{**settings, **options})
+
+
+def attributes_of(module):
+    return {name: value for name, value in vars(module).items() if name == "objective"}
+
+
+@KINDS
+def test_trains_with_the_candidate_and_validates_without(kind):
+    candidate, model = Watcher(), kind()
+    trainer = quiet_trainer(LossInjection(candidate, "objective"), max_epochs=2)
+    trainer.fit(model, DigitsDataModule())
+    assert candidate.calls == 8
+    inputs, targets = next(iter(DigitsDataModule(batch_size=128).val_dataloader()))
+    expected = cross_entropy(model.network(inputs), targets)
+    assert trainer.callback_metrics["val_objective"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@KINDS
+def test_restores_the_module(kind):
+    model = kind()
+    state, own, meaning = set(model.state_dict()), attributes_of(model), model.objective
+    quiet_trainer(LossInjection(Watcher(), "objective")).fit(model, DigitsDataModule())
+    assert (set(model.state_dict()), attributes_of(model)) == (state, own)
+    assert model.objective == meaning
+
+
+@KINDS
+@pytest.mark.parametrize("where", ["training_step", "validation_step", "on_train_epoch_end"])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_restores_the_module_after_an_exception(kind, where, error, interrupts):
+    class Failing(kind):
+        pass
+
+    def fail(self, *args):
+        raise error
+
+    setattr(Failing, where, fail)
+    model = Failing()
+    state, own, meaning = set(model.state_dict()), attributes_of(model), model.objective
+    with pytest.raises((RuntimeError, SystemExit)):
+        quiet_trainer(LossInjection(Watcher(), "objective"), num_sanity_val_steps=0).fit(model, DigitsDataModule())
+    assert (set(model.state_dict()), attributes_of(model)) == (state, own)
+    assert model.objective == meaning
+
+
+@KINDS
+def test_checkpoints_are_those_of_the_module_alone(kind, tmp_path):
+    model = kind()
+    names = set(model.state_dict())
+    checkpoint = ModelCheckpoint(tmp_path, filename="model", save_on_train_epoch_end=True)
+    trainer = quiet_trainer(LossInjection(Watcher(), "objective"), checkpoint, enable_checkpointing=True)
+    trainer.fit(model, DigitsDataModule())
+    stored = torch.load(tmp_path / "model.ckpt", weights_only=True)
+    assert set(stored["state_dict"]) == names
+    assert not any("LossInjection" in key for key in stored["callbacks"])
+    kind().load_state_dict(stored["state_dict"])
+
+
+def test_equals_a_module_that_owns_the_loss():
+    weights = []
+    for inject in (True, False):
+        torch.manual_seed(0)
+        model, callbacks = Classifier(mlp()), []
+        if inject:
+            callbacks.append(LossInjection(MeanSquaredErrorLoss()))
+        else:
+            model.loss_fn = MeanSquaredErrorLoss()
+        quiet_trainer(*callbacks, max_epochs=2).fit(model, DigitsDataModule())
+        weights.append(torch.cat([p.flatten() for p in model.network.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_dots_lead_into_submodules():
+    class Headed(WithModule):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Module()
+            self.head.criterion = nn.CrossEntropyLoss()
+
+        def training_step(self, batch, batch_idx):
+            return self.head.criterion(*self.split(batch))
+
+    candidate, model = Watcher(), Headed()
+    original = model.head.criterion
+    quiet_trainer(LossInjection(candidate, "head.criterion")).fit(model, DigitsDataModule())
+    assert candidate.calls == 4
+    assert model.head.criterion is original
+
+
+def test_serves_fit_after_fit():
+    candidate = Watcher()
+    injection, data = LossInjection(candidate, "objective"), DigitsDataModule()
+    for model in (WithModule(), WithMethod()):
+        quiet_trainer(injection).fit(model, data)
+    assert candidate.calls == 8
+
+
+class Clock(CrossEntropyLoss):
+    """Writes down the progress each training step saw."""
+
+    family = "clock"
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    @property
+    def uses_progress(self):
+        return True
+
+    def forward(self, logits, target):
+        self.seen.append(self.progress)
+        return super().forward(logits, target)
+
+
+def test_progress_runs_from_zero_towards_one():
+    clock = Clock()
+    quiet_trainer(LossInjection(clock), max_epochs=2).fit(Classifier(mlp()), DigitsDataModule())
+    assert clock.seen == pytest.approx([step / 8 for step in range(8)])
+
+
+def test_progress_goes_on_after_a_resume(tmp_path):
+    model, data = Classifier(mlp()), DigitsDataModule()
+    trainer = quiet_trainer(LossInjection(Clock()))
+    trainer.fit(model, data)
+    trainer.save_checkpoint(tmp_path / "half.ckpt")
+    clock = Clock()
+    quiet_trainer(LossInjection(clock), max_epochs=2).fit(model, data, ckpt_path=tmp_path / "half.ckpt")
+    assert clock.seen == pytest.approx([step / 8 for step in range(4, 8)])
+
+
+def test_progress_counts_optimizer_steps_when_gradients_accumulate():
+    clock = Clock()
+    quiet_trainer(LossInjection(clock), accumulate_grad_batches=2).fit(Classifier(mlp()), DigitsDataModule())
+    assert clock.seen == pytest.approx([0.0, 0.0, 0.5, 0.5])
+
+
+def test_progress_needs_an_end():
+    with pytest.raises(ModelError, match="max_epochs"):
+        quiet_trainer(LossInjection(Clock()), max_epochs=-1).fit(Classifier(mlp()), DigitsDataModule())
+
+
+def refusal(model, injection):
+    with pytest.raises(ModelError) as caught:
+        quiet_trainer(injection).fit(model, DigitsDataModule())
+    return str(caught.value)
+
+
+def test_missing_attribute_names_what_looks_like_a_loss():
+    class Odd(WithModule):
+        def __init__(self):
+            super().__init__()
+            self.my_criterion = nn.CrossEntropyLoss()
+            self.head = nn.Module()
+            self.head.loss = cross_entropy
+            self.loss_weight = 3.0
+
+        def compute_loss(self, logits, target):
+            return 0
+
+    message = refusal(Odd(), LossInjection(Watcher()))
+    assert "'loss_fn'" in message
+    assert "candidates: compute_loss, my_criterion, head.loss." in message
+    assert "loss_weight" not in message
+    assert "'head.missing'" in refusal(Odd(), LossInjection(Watcher(), "head.missing"))
+    assert "'nobody.loss'" in refusal(Odd(), LossInjection(Watcher(), "nobody.loss"))
+
+
+def test_a_module_that_never_calls_the_attribute_is_refused_after_one_batch():
+    class Deaf(WithModule):
+        steps = 0
+
+        def training_step(self, batch, batch_idx):
+            self.steps += 1
+            return cross_entropy(*self.split(batch))
+
+    model = Deaf()
+    assert "training_step that calls self.objective" in refusal(model, LossInjection(Watcher(), "objective"))
+    assert model.steps == 1
+
+
+def test_what_cannot_be_called_or_replaced_is_refused():
+    class Fixed(WithModule):
+        weight = 3.0
+
+        @property
+        def loss_fn(self):
+            return cross_entropy
+
+    assert "a callable in 'weight'" in refusal(Fixed(), LossInjection(Watcher(), "weight"))
+    assert "can be replaced" in refusal(Fixed(), LossInjection(Watcher()))
+
+
+@pytest.mark.parametrize("arguments", [(cross_entropy,), (Watcher(), ""), (Watcher(), "loss fn"), (Watcher(), "a.")])
+def test_bad_arguments_are_refused(arguments):
+    with pytest.raises(ModelError):
+        LossInjection(*arguments)
+
+
+def test_validate_and_test_leave_the_module_alone():
+    candidate, model = Watcher(), WithModule()
+    quiet_trainer(LossInjection(candidate, "objective")).validate(model, DigitsDataModule(), verbose=False)
+    assert candidate.calls == 0
+    assert isinstance(model.objective, nn.CrossEntropyLoss)

@@ -1,0 +1,143 @@
+import pytest
+import sklearn.metrics
+import torch
+from lightning.pytorch import Trainer
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from glo_lightning.data import DigitsDataModule
+from glo_lightning.errors import ModelError
+from glo_lightning.losses import CrossEntropyLoss
+from glo_lightning.models import Classifier, mlp, small_cnn
+
+
+def quiet_trainer(**options):
+    return Trainer(
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **options,
+    )
+
+
+def bare_fit(network, data, epochs, make_optimizer, make_scheduler=None):
+    optimizer = make_optimizer(network.parameters())
+    scheduler = make_scheduler(optimizer) if make_scheduler else None
+    inputs, targets = data.train_tensors
+    for epoch in range(epochs):
+        for chosen in data.train_order(epoch).split(data.batch_size):
+            optimizer.zero_grad()
+            cross_entropy(network(inputs[chosen]), targets[chosen]).backward()
+            optimizer.step()
+        if scheduler:
+            scheduler.step()
+    return network
+
+
+@pytest.mark.parametrize(
+    "options, make_optimizer, make_scheduler",
+    [
+        ({}, lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9), None),
+        (
+            {"nesterov": True, "weight_decay": 1e-2, "scheduler": "step", "milestones": [1, 2]},
+            lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-2),
+            lambda o: torch.optim.lr_scheduler.MultiStepLR(o, [1, 2], 0.1),
+        ),
+        (
+            {"optimizer": "adam", "learning_rate": 1e-2, "scheduler": "cosine"},
+            lambda p: torch.optim.Adam(p, lr=1e-2),
+            lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 3),
+        ),
+        (
+            {"optimizer": "adamw", "learning_rate": 1e-2, "weight_decay": 0.1},
+            lambda p: torch.optim.AdamW(p, lr=1e-2, weight_decay=0.1),
+            None,
+        ),
+    ],
+    ids=["sgd", "nesterov-step", "adam-cosine", "adamw"],
+)
+def test_a_fit_equals_a_bare_loop(options, make_optimizer, make_scheduler):
+    data = DigitsDataModule(seed=5)
+    networks = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        networks.append(mlp())
+    model = Classifier(networks[0], **options)
+    trainer = quiet_trainer(max_epochs=3)
+    trainer.fit(model, data)
+    expected = bare_fit(networks[1], data, 3, make_optimizer, make_scheduler)
+    for got, wanted in zip(model.network.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_metrics_equal_sklearns(split):
+    data, model = DigitsDataModule(batch_size=50), Classifier(mlp())
+    trainer = quiet_trainer(max_epochs=1)
+    trainer.fit(model, data)
+    metrics = trainer.validate(model, data, verbose=False) + trainer.test(model, data, verbose=False)
+    loader = data.val_dataloader() if split == "val" else data.test_dataloader()
+    inputs, targets = (torch.cat(part) for part in zip(*loader, strict=True))
+    with torch.no_grad():
+        probabilities = model.eval()(inputs).double().softmax(-1)
+    logged = {name: value for row in metrics for name, value in row.items()}
+    accuracy = sklearn.metrics.accuracy_score(targets, probabilities.argmax(-1))
+    assert logged[f"{split}_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    mean_loss = sklearn.metrics.log_loss(targets, probabilities)
+    assert logged[f"{split}_loss"] == pytest.approx(mean_loss, rel=1e-5)
+
+
+def test_loss_is_cross_entropy_until_replaced():
+    assert isinstance(Classifier(mlp()).loss_fn, CrossEntropyLoss)
+
+
+def test_a_checkpoint_holds_the_network_and_loads(tmp_path):
+    model, trainer = Classifier(small_cnn(), learning_rate=0.05), quiet_trainer(max_epochs=1)
+    trainer.fit(model, DigitsDataModule())
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    loaded = Classifier.load_from_checkpoint(tmp_path / "model.ckpt", network=small_cnn(), weights_only=True)
+    assert loaded.learning_rate == 0.05
+    assert all(name.startswith("network.") for name in loaded.state_dict())
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name])
+
+
+def test_number_of_classes_comes_from_the_last_layer():
+    assert Classifier(mlp(num_classes=7)).num_classes == 7
+    assert Classifier(nn.Sequential(nn.Conv2d(1, 5, 1), nn.Flatten())).num_classes == 5
+    assert Classifier(nn.Flatten(), num_classes=64).num_classes == 64
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"momentum": 1.0},
+        {"nesterov": True, "momentum": 0.0},
+        {"weight_decay": -1.0},
+        {"optimizer": "lion"},
+        {"scheduler": "linear"},
+        {"scheduler": "step"},
+        {"scheduler": "step", "milestones": [3, 2]},
+        {"decay": 0.0},
+        {"num_classes": 1},
+    ],
+    ids=str,
+)
+def test_bad_settings_are_refused(options):
+    with pytest.raises(ModelError):
+        Classifier(mlp(), **options)
+
+
+def test_classes_that_cannot_be_read_are_asked_for():
+    with pytest.raises(ModelError, match="Pass num_classes"):
+        Classifier(nn.Flatten())
+
+
+def test_cosine_needs_to_know_the_end():
+    with pytest.raises(ModelError, match="max_epochs"):
+        quiet_trainer(max_epochs=-1, max_steps=5).fit(Classifier(mlp(), scheduler="cosine"), DigitsDataModule())
