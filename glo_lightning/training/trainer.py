@@ -11,6 +11,8 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.report import MetricReport
+from glo_lightning.data.tensor_data import TensorDataModule
+from glo_lightning.errors import GloError
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
 
@@ -46,6 +48,17 @@ class TrainerEvaluator:
 
     def _evaluate(self, run: Run) -> Evaluation:
         started = time.perf_counter()
+        try:
+            return self._train(run)
+        except GloError:
+            raise
+        except Exception as error:
+            # A crash, out of memory above all, is this candidate's own; the next one starts afresh.
+            reason = f"{type(error).__name__}: {error}"
+            return Evaluation(self.monitor.worst_score, Status.FAILED, reason, time.perf_counter() - started, run.seed)
+
+    def _train(self, run: Run) -> Evaluation:
+        started = time.perf_counter()
         divergence = StopOnDivergence()
         callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence]
         report = None
@@ -57,6 +70,8 @@ class TrainerEvaluator:
             callbacks.append(report)
         with quiet_lightning():
             seed_everything(run.seed, workers=True, verbose=False)
+            if isinstance(self.task.datamodule, TensorDataModule):
+                self.task.datamodule.seed = run.seed
             model = self.task.build_model()
             trainer = self.task.build_trainer(callbacks, self._overrides())
             fit(trainer, model, self.task)
@@ -109,13 +124,13 @@ def score_on_test(trainer: Trainer, model: LightningModule, task: Task, monitor:
     """
     if is_overridden("test_step", model, LightningModule):
         (metrics,) = trainer.test(model, datamodule=task.datamodule, verbose=False)
-        name = test_name(monitor)
+        name = name_on_test(monitor)
         return metrics[name] if name in metrics else metrics[monitor]
     task.datamodule.setup("test")
     (metrics,) = trainer.validate(model, dataloaders=task.datamodule.test_dataloader(), verbose=False)
     return metrics[monitor]
 
 
-def test_name(monitor: str) -> str:
+def name_on_test(monitor: str) -> str:
     """Return the name of a validation metric on the test split: ``val_accuracy`` becomes ``test_accuracy``."""
     return monitor.replace("valid", "test").replace("val", "test")

@@ -1,0 +1,235 @@
+"""The Trainer evaluator on real trainings of real digits."""
+
+import signal
+import threading
+import time
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, seed_everything
+from torch import Tensor, nn
+
+from glo_lightning.data import DigitsDataModule
+from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
+from glo_lightning.models import Classifier, mlp
+from glo_lightning.training.evaluation import Monitor, Run, Status
+from glo_lightning.training.probe import probe_task
+from glo_lightning.training.task import LEAN_TRAINER, Task, python_task
+from glo_lightning.training.trainer import TrainerEvaluator, name_on_test
+
+CPU = {"accelerator": "cpu", "max_epochs": 2}
+MONITOR = Monitor()
+
+
+class ExplodingLoss(MeanSquaredErrorLoss):
+    """Finite for a while, then NaN."""
+
+    family = "test_exploding"
+
+    def __init__(self, healthy_calls: int = 3) -> None:
+        super().__init__()
+        self.calls = 0
+        self.healthy_calls = healthy_calls
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        self.calls += 1
+        loss = super().forward(logits, target)
+        return loss * float("nan") if self.calls > self.healthy_calls else loss
+
+
+class OwnModule(LightningModule):
+    """Somebody's module: no test_step, another attribute, a validation metric that uses the training loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(64, 10)
+        self.criterion = nn.CrossEntropyLoss()
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, y = batch
+        return self.criterion(self.head(x.flatten(1)), y)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        x, y = batch
+        logits = self.head(x.flatten(1))
+        self.log("valid_error", (logits.argmax(-1) != y).float().mean())
+        self.log("valid_loss", self.criterion(logits, y))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), lr=1e-2)
+
+
+def _task(**trainer: object) -> Task:
+    return python_task(lambda: Classifier(mlp(hidden=(16,))), DigitsDataModule(), {**CPU, **trainer})
+
+
+def test_score_is_the_accuracy_of_the_trained_network() -> None:
+    task = _task()
+    (evaluation,) = TrainerEvaluator(task, MONITOR).evaluate([Run(CrossEntropyLoss(), seed=1)])
+
+    # the same training by hand, in plain torch
+    seed_everything(1, verbose=False)
+    model = Classifier(mlp(hidden=(16,)))
+    data = DigitsDataModule(seed=1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    inputs, targets = data.train_tensors
+    for epoch in range(2):
+        for indices in data.train_order(epoch).split(data.batch_size):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs[indices]), targets[indices]).backward()
+            optimizer.step()
+    x, y = data.val_tensors
+    accuracy = (model(x).argmax(-1) == y).double().mean().item()
+
+    assert evaluation.status is Status.COMPLETED
+    assert evaluation.score == pytest.approx(accuracy, abs=1e-6)
+    assert evaluation.seconds > 0.0
+
+
+def test_same_seed_same_score_and_other_seed_other_score() -> None:
+    evaluator = TrainerEvaluator(_task(), MONITOR)
+    first, again, other = evaluator.evaluate([Run(CrossEntropyLoss(), seed) for seed in (1, 1, 2)])
+    assert first.score == again.score
+    assert first.score != other.score
+
+
+def test_nan_stops_at_once_with_the_worst_score_and_a_reason() -> None:
+    loss = ExplodingLoss(healthy_calls=3)
+    (evaluation,) = TrainerEvaluator(_task(max_epochs=50), MONITOR).evaluate([Run(loss, 0)])
+    assert evaluation.status is Status.DIVERGED
+    assert evaluation.score == 0.0
+    assert "step 4" in evaluation.reason
+    assert loss.calls == 4
+
+
+def test_worst_score_follows_the_direction_of_the_metric() -> None:
+    monitor = Monitor("val_loss", "min", worst=7.5)
+    (evaluation,) = TrainerEvaluator(_task(), monitor).evaluate([Run(ExplodingLoss(), 0)])
+    assert evaluation.score == -7.5
+
+
+def test_report_sees_every_epoch_and_can_stop() -> None:
+    seen: list[tuple[int, float]] = []
+
+    def report(epoch: int, score: float) -> bool:
+        seen.append((epoch, score))
+        return epoch == 1
+
+    (evaluation,) = TrainerEvaluator(_task(max_epochs=5), MONITOR).evaluate([Run(CrossEntropyLoss(), 0, report)])
+    assert evaluation.status is Status.PRUNED
+    assert [epoch for epoch, _ in seen] == [0, 1]
+    assert evaluation.epoch == 1
+    assert seen[-1][1] == evaluation.score
+
+
+def test_foreign_module_with_its_own_attribute_metric_and_no_test_step() -> None:
+    task = python_task(OwnModule, DigitsDataModule(), CPU)
+    monitor = Monitor("valid_error", "min")
+    probe = probe_task(task, monitor, "criterion")
+    assert probe.num_classes == 10
+    assert set(probe.metrics) >= {"valid_error", "valid_loss"}
+    validated, tested = (
+        TrainerEvaluator(task, monitor, "criterion", split=split).evaluate([Run(CrossEntropyLoss(), 0)])[0]
+        for split in ("val", "test")
+    )
+    assert -1.0 <= validated.score < 0.0
+    assert tested.score != validated.score
+
+
+def test_validation_metric_never_depends_on_the_candidate() -> None:
+    class Silent(MeanSquaredErrorLoss):
+        """Huge, but with the gradient of MSE."""
+
+        family = "test_silent"
+
+        def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+            return super().forward(logits, target) + 1e6
+
+    task = python_task(OwnModule, DigitsDataModule(), CPU)
+    monitor = Monitor("valid_loss", "min")
+    plain, huge = TrainerEvaluator(task, monitor, "criterion").evaluate(
+        [Run(MeanSquaredErrorLoss(), 0), Run(Silent(), 0)]
+    )
+    assert huge.score == pytest.approx(plain.score, rel=1e-3)
+
+
+def test_test_split_differs_from_validation_and_epochs_override() -> None:
+    task = _task()
+    run = [Run(CrossEntropyLoss(), 0)]
+    val = TrainerEvaluator(task, MONITOR).evaluate(run)[0]
+    test = TrainerEvaluator(task, MONITOR, split="test").evaluate(run)[0]
+    longer = TrainerEvaluator(task, MONITOR, epochs=6).evaluate(run)[0]
+    assert test.score != val.score
+    assert longer.score > val.score
+
+
+def test_users_callbacks_stay_on_the_trainer() -> None:
+    class Count(Callback):
+        steps = 0
+
+        def on_train_batch_end(self, *args: object) -> None:
+            Count.steps += 1
+
+    TrainerEvaluator(_task(callbacks=[Count()]), MONITOR).evaluate([Run(CrossEntropyLoss(), 0)])
+    assert Count.steps == 2 * 17
+
+
+def test_a_crash_fails_the_run_and_not_the_others() -> None:
+    class Crashing(MeanSquaredErrorLoss):
+        family = "test_crashing"
+
+        def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+            raise MemoryError("no memory left")
+
+    crashed, fine = TrainerEvaluator(_task(), MONITOR).evaluate([Run(Crashing(), 0), Run(CrossEntropyLoss(), 0)])
+    assert crashed.status is Status.FAILED
+    assert "no memory left" in crashed.reason
+    assert fine.status is Status.COMPLETED
+
+
+def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_repeated() -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    evaluator = TrainerEvaluator(_task(max_epochs=10_000), MONITOR)
+    for _ in range(2):
+        threading.Timer(1.5, lambda: signal.raise_signal(signal.SIGINT)).start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            evaluator.evaluate([Run(CrossEntropyLoss(), 0)])
+        assert time.monotonic() - started < 30
+        assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_probe_names_the_metrics_that_exist() -> None:
+    with pytest.raises(SettingsError, match=r"val_f1.*val_accuracy.*val_loss") as caught:
+        probe_task(_task(), Monitor("val_f1"))
+    assert "--search.monitor" in caught.value.cure
+
+
+def test_probe_refuses_labels_beyond_the_classes() -> None:
+    task = python_task(lambda: Classifier(mlp(num_classes=7), num_classes=10), DigitsDataModule(), CPU)
+    with pytest.raises(Exception, match=r"labels in 0\.\.6"):
+        probe_task(task, MONITOR)
+
+
+@pytest.mark.parametrize(
+    ("model", "got"),
+    [(Classifier(mlp()), "an instance of Classifier"), (Classifier, "network"), ("resnet", "str")],
+)
+def test_models_that_cannot_be_built_afresh_are_refused(model: object, got: str) -> None:
+    with pytest.raises(ModelError, match=got):
+        python_task(model, DigitsDataModule())  # type: ignore[arg-type]
+
+
+def test_lean_trainer_can_be_overridden() -> None:
+    assert LEAN_TRAINER["logger"] is False
+    trainer = _task(enable_checkpointing=True).build_trainer([], {})
+    assert trainer.checkpoint_callback is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("val_accuracy", "test_accuracy"), ("valid/f1", "test/f1"), ("accuracy/val", "accuracy/test"), ("f1", "f1")],
+)
+def test_test_metrics_are_named_after_validation_metrics(name: str, expected: str) -> None:
+    assert name_on_test(name) == expected
