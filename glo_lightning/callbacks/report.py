@@ -17,23 +17,20 @@ class MetricReport(Callback):
 
     Attributes:
         stopped: whether the function asked to stop.
-        epoch: the last epoch that was reported, from 0; -1 before the first.
     """
 
     def __init__(self, monitor: str, report: Callable[[int, float], bool]) -> None:
         self.monitor = monitor
         self.report = report
         self.stopped = False
-        self.epoch = -1
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report, unless this is the sanity check before training."""
         if trainer.sanity_checking or trainer.state.fn != "fit" or self.stopped:
             return
-        self.epoch = trainer.current_epoch
         metric = trainer.callback_metrics.get(self.monitor)
         stop = bool(
-            trainer.is_global_zero and metric is not None and self.report(self.epoch, float(metric.item()))
+            trainer.is_global_zero and metric is not None and self.report(trainer.current_epoch, float(metric.item()))
         )
         if trainer.strategy.broadcast(stop, src=0):
             self.stopped = True

@@ -3,8 +3,10 @@
 import signal
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Literal
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
@@ -15,6 +17,7 @@ from glo_lightning.data.tensor_data import TensorDataModule
 from glo_lightning.errors import GloError
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.watch import AbortRule, Watch, attempt_seed
 
 
 class TrainerEvaluator:
@@ -26,6 +29,7 @@ class TrainerEvaluator:
         attribute: where the model keeps its training loss.
         epochs: overrides the Trainer's ``max_epochs``.
         split: ``"val"`` scores by the last validation; ``"test"`` opens the test split after training.
+        abort: when to give up on a training and try another seed; None for never.
     """
 
     def __init__(
@@ -35,12 +39,14 @@ class TrainerEvaluator:
         attribute: str = "loss_fn",
         epochs: int | None = None,
         split: Literal["val", "test"] = "val",
+        abort: AbortRule | None = None,
     ) -> None:
         self.task = task
         self.monitor = monitor
         self.attribute = attribute
         self.epochs = epochs
         self.split = split
+        self.abort = abort
 
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
         """Train every run and return its evaluation, in the order given."""
@@ -48,51 +54,50 @@ class TrainerEvaluator:
 
     def _evaluate(self, run: Run) -> Evaluation:
         started = time.perf_counter()
+        attempts = 1 if self.abort is None else self.abort.attempts
+        for attempt in range(attempts):
+            evaluation = self._attempt(replace(run, seed=attempt_seed(run.seed, attempt)))
+            if evaluation.status is not Status.ABORTED:
+                break
+        return replace(evaluation, seconds=time.perf_counter() - started)
+
+    def _attempt(self, run: Run) -> Evaluation:
         try:
-            return self._train(run)
+            with quiet_lightning():
+                return self._train(run)
         except GloError:
             raise
         except Exception as error:
             # A crash, out of memory above all, is this candidate's own; the next one starts afresh.
-            reason = f"{type(error).__name__}: {error}"
-            return Evaluation(self.monitor.worst_score, Status.FAILED, reason, time.perf_counter() - started, run.seed)
+            torch.cuda.empty_cache()
+            return Evaluation(
+                self.monitor.worst_score, Status.FAILED, f"{type(error).__name__}: {error}", seed=run.seed
+            )
 
     def _train(self, run: Run) -> Evaluation:
-        started = time.perf_counter()
+        watch = Watch(self.monitor, run.report, self.abort)
         divergence = StopOnDivergence()
         callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence]
-        report = None
-        if run.report is not None:
-            tell = run.report
-            report = MetricReport(
-                self.monitor.name, lambda epoch, metric: tell(epoch, self.monitor.finite_score(metric)[0])
+        if run.report is not None or self.abort is not None:
+            callbacks.append(MetricReport(self.monitor.name, watch.see))
+        seed_everything(run.seed, workers=True, verbose=False)
+        if isinstance(self.task.datamodule, TensorDataModule):
+            self.task.datamodule.seed = run.seed
+        model = self.task.build_model()
+        trainer = self.task.build_trainer(callbacks, {} if self.epochs is None else {"max_epochs": self.epochs})
+        fit(trainer, model, self.task)
+        if divergence.reason:
+            return Evaluation(
+                self.monitor.worst_score, Status.DIVERGED, divergence.reason, seed=run.seed, epoch=watch.epoch
             )
-            callbacks.append(report)
-        with quiet_lightning():
-            seed_everything(run.seed, workers=True, verbose=False)
-            if isinstance(self.task.datamodule, TensorDataModule):
-                self.task.datamodule.seed = run.seed
-            model = self.task.build_model()
-            trainer = self.task.build_trainer(callbacks, self._overrides())
-            fit(trainer, model, self.task)
-            epoch = trainer.current_epoch - 1 if report is None else report.epoch
-            if divergence.reason:
-                metric = float("nan")
-            elif self.split == "test":
-                metric = score_on_test(trainer, model, self.task, self.monitor.name)
-            else:
-                metric = float(trainer.callback_metrics[self.monitor.name])
+        if self.split == "test":
+            metric = score_on_test(trainer, model, self.task, self.monitor.name)
+        else:
+            metric = float(trainer.callback_metrics[self.monitor.name])
         score, finite = self.monitor.finite_score(metric)
         if not finite:
-            status, reason = Status.DIVERGED, divergence.reason or f"{self.monitor.name} was {metric}"
-        elif report is not None and report.stopped:
-            status, reason = Status.PRUNED, f"stopped by the pruner after epoch {report.epoch}"
-        else:
-            status, reason = Status.COMPLETED, ""
-        return Evaluation(score, status, reason, time.perf_counter() - started, run.seed, epoch)
-
-    def _overrides(self) -> dict[str, Any]:
-        return {} if self.epochs is None else {"max_epochs": self.epochs}
+            return Evaluation(score, Status.DIVERGED, f"{self.monitor.name} was {metric}", seed=run.seed)
+        return Evaluation(score, watch.status, watch.reason, seed=run.seed, epoch=trainer.current_epoch - 1)
 
 
 def fit(trainer: Trainer, model: LightningModule, task: Task) -> None:

@@ -17,6 +17,7 @@ from glo_lightning.training.evaluation import Monitor, Run, Status
 from glo_lightning.training.probe import probe_task
 from glo_lightning.training.task import LEAN_TRAINER, Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator, name_on_test
+from glo_lightning.training.watch import AbortRule, attempt_seed
 
 CPU = {"accelerator": "cpu", "max_epochs": 2}
 MONITOR = Monitor()
@@ -121,6 +122,20 @@ def test_report_sees_every_epoch_and_can_stop() -> None:
     assert [epoch for epoch, _ in seen] == [0, 1]
     assert evaluation.epoch == 1
     assert seen[-1][1] == evaluation.score
+
+
+def test_a_hopeless_training_is_aborted_and_tried_again_with_another_seed() -> None:
+    rule = AbortRule(below=2.0, epoch=1, attempts=3)
+    run = Run(CrossEntropyLoss(), 7)
+    (evaluation,) = TrainerEvaluator(_task(max_epochs=5), MONITOR, abort=rule).evaluate([run])
+    assert evaluation.status is Status.ABORTED
+    assert "after epoch 1, 2 was required" in evaluation.reason
+    assert evaluation.epoch == 1
+    assert evaluation.seed == attempt_seed(7, 2)
+    assert len({attempt_seed(7, attempt) for attempt in range(3)}) == 3
+    lenient = AbortRule(below=0.15, epoch=1, attempts=3)
+    (evaluation,) = TrainerEvaluator(_task(max_epochs=5), MONITOR, abort=lenient).evaluate([run])
+    assert (evaluation.status, evaluation.seed) == (Status.COMPLETED, 7)
 
 
 def test_foreign_module_with_its_own_attribute_metric_and_no_test_step() -> None:
