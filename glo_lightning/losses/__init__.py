@@ -21,6 +21,7 @@ from glo_lightning.losses.taylor import (
     num_parameters,
     unfold,
 )
+from glo_lightning.losses.tree import TreeLoss
 
 __all__ = [
     "BaikalCMALoss",
@@ -36,6 +37,7 @@ __all__ = [
     "Reduction",
     "ScaledLoss",
     "TaylorLoss",
+    "TreeLoss",
     "cross_entropy_taylor",
     "fold",
     "label_distribution",

@@ -1,0 +1,138 @@
+"""Evaluate an expression so that it stays finite wherever the mathematical function is."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from glo_lightning.losses.expression.nodes import LABEL, PREDICTION, Node, Path
+
+_EXPONENT_SHARE = 0.9
+"""How much of the dtype's range a negative power of h may use: the rest is left for summing a batch."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where an expression is evaluated.
+
+    Args:
+        h: scaled logits, shape (..., C), floating.
+        log_h: their logarithms, shape (..., C); finite where h underflows.
+        y: labels, shape (..., C).
+    """
+
+    h: Tensor
+    log_h: Tensor
+    y: Tensor
+
+    @classmethod
+    def from_scaled_logits(cls, h: Tensor, y: Tensor) -> "Point":
+        """Take h, shape (..., C), as it is."""
+        return cls(h, h.log(), y)
+
+    @classmethod
+    def from_logits(cls, logits: Tensor, y: Tensor) -> "Point":
+        """Apply softmax to logits, shape (..., C).
+
+        Softmax never reaches 0 or 1; where rounding does, the nearest number between them stands in.
+        """
+        limits = torch.finfo(logits.dtype)
+        log_h = logits.log_softmax(-1).clamp(max=-limits.eps / 2)
+        return cls(log_h.exp().clamp(min=limits.tiny), log_h, y)
+
+
+@dataclass(frozen=True)
+class _Value:
+    """``h^h_power y^y_power rest``: powers wait apart, so that 1 / h never overflows before it meets a zero."""
+
+    rest: Tensor
+    h_power: float = 0.0
+    y_power: float = 0.0
+
+
+def evaluate(tree: Node, point: Point, coefficients: Mapping[Path, Tensor]) -> Tensor:
+    """Evaluate an expression entry by entry.
+
+    Powers of h and of y are collected first: ``y / h`` is 0 where y is 0, ``log(h)`` is finite where h underflows,
+    and ``h / h`` is 1. Where the function is undefined (the logarithm or root of a negative number, a division by
+    zero) the result is NaN or infinite.
+
+    Args:
+        tree: the expression.
+        point: where to evaluate it.
+        coefficients: factors of the nodes at some paths, shape () each, dtype of the point.
+
+    Returns:
+        Values, shape (..., C), dtype of the point.
+    """
+    evaluation = _Evaluation(point, coefficients)
+    return evaluation.plain(evaluation.visit(tree, ())).expand_as(point.h)
+
+
+class _Evaluation:
+    def __init__(self, point: Point, coefficients: Mapping[Path, Tensor]) -> None:
+        self.point = point
+        self.coefficients = coefficients
+        self.one = torch.ones((), dtype=point.h.dtype, device=point.h.device)
+        self.largest_exponent = _EXPONENT_SHARE * math.log(torch.finfo(point.h.dtype).max)
+
+    def visit(self, node: Node, path: Path) -> _Value:
+        value = self.apply(node.symbol, [self.visit(child, (*path, k)) for k, child in enumerate(node.children)])
+        if path not in self.coefficients:
+            return value
+        return _Value(value.rest * self.coefficients[path], value.h_power, value.y_power)
+
+    def apply(self, symbol: str | int, arguments: list[_Value]) -> _Value:
+        if isinstance(symbol, int):
+            return _Value(self.one * symbol)
+        if symbol == LABEL:
+            return _Value(self.one, y_power=1.0)
+        if symbol == PREDICTION:
+            return _Value(self.one, h_power=1.0)
+        a, b = arguments[0], arguments[-1]
+        match symbol:
+            case "log":
+                return _Value(self.log(a))
+            case "sqrt":
+                return _Value(a.rest.sqrt(), a.h_power / 2, a.y_power / 2)
+            case "square":
+                return _Value(a.rest.square(), a.h_power * 2, a.y_power * 2)
+            case "*":
+                return _Value(a.rest * b.rest, a.h_power + b.h_power, a.y_power + b.y_power)
+            case "/":
+                return _Value(a.rest / b.rest, a.h_power - b.h_power, a.y_power - b.y_power)
+            case "+":
+                return self.add(a, b)
+            case _:
+                return self.add(a, _Value(-b.rest, b.h_power, b.y_power))
+
+    def log(self, value: _Value) -> Tensor:
+        result = value.rest.log()
+        if value.h_power:
+            result = result + value.h_power * self.point.log_h
+        if value.y_power:
+            result = result + value.y_power * self.point.y.log()
+        return result
+
+    def add(self, a: _Value, b: _Value) -> _Value:
+        if (a.h_power, a.y_power) == (b.h_power, b.y_power):
+            return _Value(a.rest + b.rest, a.h_power, a.y_power)
+        return _Value(self.plain(a) + self.plain(b))
+
+    def plain(self, value: _Value) -> Tensor:
+        """Multiply the powers into the rest, a negative power of h last and bounded."""
+        result = value.rest
+        if value.y_power:
+            result = result * _power(self.point.y, value.y_power)
+        if value.h_power > 0.0:
+            result = result * _power(self.point.h, value.h_power)
+        elif value.h_power < 0.0:
+            exponent = value.h_power * self.point.log_h
+            result = result * exponent.clamp(max=self.largest_exponent).exp()
+        return result
+
+
+def _power(base: Tensor, exponent: float) -> Tensor:
+    return base if exponent == 1.0 else base.pow(exponent)
