@@ -1,0 +1,49 @@
+"""What a loss will do, told before anyone trains with it."""
+
+from glo_lightning.theory.attraction import attraction, printed_attraction, sample_attraction
+from glo_lightning.theory.canonical import CanonicalForm, canonical, canonical_terms
+from glo_lightning.theory.gamma import AnyLoss, drive, gamma_polynomials, symmetric_gamma
+from glo_lightning.theory.mean_field import predict_accuracy
+from glo_lightning.theory.probe import KernelProbe, probe_kernel
+from glo_lightning.theory.regime import (
+    Equilibrium,
+    NullEpoch,
+    equilibria,
+    equilibrium_confidence,
+    implied_smoothing,
+    null_epoch,
+    zero_error_drive,
+)
+from glo_lightning.theory.scale import normalize_drive, scale_loss
+from glo_lightning.theory.smoothing import smooth_labels, unsmooth_labels
+from glo_lightning.theory.trainability import Trainability, default_kappa, trainability
+
+__all__ = [
+    "AnyLoss",
+    "CanonicalForm",
+    "Equilibrium",
+    "KernelProbe",
+    "NullEpoch",
+    "Trainability",
+    "attraction",
+    "canonical",
+    "canonical_terms",
+    "default_kappa",
+    "drive",
+    "equilibria",
+    "equilibrium_confidence",
+    "gamma_polynomials",
+    "implied_smoothing",
+    "normalize_drive",
+    "null_epoch",
+    "predict_accuracy",
+    "printed_attraction",
+    "probe_kernel",
+    "sample_attraction",
+    "scale_loss",
+    "smooth_labels",
+    "symmetric_gamma",
+    "trainability",
+    "unsmooth_labels",
+    "zero_error_drive",
+]

@@ -1,0 +1,66 @@
+"""The scale of a loss, which acts as a learning rate, apart from its shape."""
+
+from glo_lightning.errors import LossError, SettingsError
+from glo_lightning.losses import Loss, ScaledLoss, TaylorLoss
+from glo_lightning.theory.regime import null_epoch
+
+
+def normalize_drive(loss: Loss, num_classes: int) -> Loss:
+    r"""Scale a loss so that it starts with cross-entropy's gradient.
+
+    .. math:: \ell \to \frac{C}{d_0}\, \ell
+
+    Learning rates tuned for cross-entropy then suit it, and what sets it apart is its shape alone.
+
+    Args:
+        loss: a loss with a positive drive.
+        num_classes: C, 2 or more.
+
+    Returns:
+        A loss with drive C: of the same family if that is closed under scaling, else a :class:`ScaledLoss`.
+
+    Raises:
+        LossError: if the drive is not positive.
+
+    Example:
+        >>> from glo_lightning.losses import MeanSquaredErrorLoss
+        >>> normalize_drive(MeanSquaredErrorLoss(), num_classes=10).factor
+        5.0
+
+    Source: derivations.md, section 7.3.
+    """
+    start = null_epoch(loss, num_classes)
+    if not start.drive > 0.0:
+        raise LossError(
+            "a loss with a positive drive",
+            start.undefined or f"drive {start.drive:.4g}",
+            "Such a loss does not start downhill: leave it out, as trainability(...).exact tells.",
+        )
+    return scale_loss(loss, num_classes / start.drive)
+
+
+def scale_loss(loss: Loss, factor: float) -> Loss:
+    """Multiply a loss by a positive constant, within its family where that is possible.
+
+    Args:
+        loss: any loss.
+        factor: positive and finite.
+
+    Returns:
+        A Taylor loss for a Taylor loss, with its fast paths; else a :class:`ScaledLoss`.
+
+    Raises:
+        LossError: if the scaled loss overflows.
+        SettingsError: if ``factor`` is not positive.
+
+    Source: derivations.md, section 7.3.
+    """
+    if not factor > 0.0:
+        raise SettingsError("a positive factor", repr(factor), "A negative one would turn the loss around.")
+    if isinstance(loss, TaylorLoss):
+        theta = loss.theta.clone()
+        theta[len(loss.inputs) :] *= factor
+        return TaylorLoss(**{**loss.arguments(), "theta": theta})
+    if isinstance(loss, ScaledLoss):
+        return ScaledLoss(loss.loss, loss.factor * factor)
+    return ScaledLoss(loss, factor)

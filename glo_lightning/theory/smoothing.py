@@ -1,0 +1,116 @@
+"""Label smoothing as a change of the loss: put into it, and taken out again."""
+
+import copy
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from glo_lightning.errors import LossError, SettingsError
+from glo_lightning.losses import Loss, ScaledLoss, TaylorLoss, multi_indices
+from glo_lightning.theory.gamma import check_num_classes
+
+AnyFamily = TypeVar("AnyFamily", bound=Loss)
+
+
+def smooth_labels(loss: AnyFamily, alpha: float, num_classes: int) -> AnyFamily:
+    r"""Return the loss that sees plain labels as ``loss`` sees smoothed ones, in value and gradient.
+
+    .. math:: \hat\ell(y, h) = \ell\Big((1 - \alpha) y + \frac{\alpha}{C}, h\Big)
+
+    For a Taylor loss this is another Taylor loss of the same order:
+
+    .. math:: \hat\theta_y = \frac{\theta_y - \alpha / C}{1 - \alpha}, \qquad
+        \hat\theta_\beta = (1 - \alpha)^{\beta_y} \theta_\beta
+
+    For other families the result is the same family with more ``label_smoothing``.
+
+    Args:
+        loss: any loss; smoothing it already has is kept and added to.
+        alpha: smoothing, in [0, 1).
+        num_classes: C, 2 or more; the result of a Taylor loss is for this number of classes only.
+
+    Returns:
+        A new loss of the same family.
+
+    Raises:
+        SettingsError: if ``alpha`` or ``num_classes`` is outside its range.
+
+    Example:
+        >>> from glo_lightning.losses import mean_squared_error_taylor
+        >>> smooth_labels(mean_squared_error_taylor(2), 0.5, num_classes=10).theta
+        tensor([-0.1000,  0.0000,  0.0000, -2.0000,  1.0000], dtype=torch.float64)
+
+    Source: Theorem 3 of arXiv:2010.00788; derivations.md, section 6.
+    """
+    _check(alpha, num_classes)
+    kappa, beta = 1.0 - alpha, alpha / num_classes
+    if isinstance(loss, ScaledLoss):
+        return cast(AnyFamily, ScaledLoss(smooth_labels(loss.loss, alpha, num_classes), loss.factor))
+    if isinstance(loss, TaylorLoss):
+        return cast(AnyFamily, _with_labels(loss, lambda center: (center - beta) / kappa, kappa))
+    return _with_smoothing(loss, 1.0 - (1.0 - loss.label_smoothing) * kappa)
+
+
+def unsmooth_labels(loss: AnyFamily, alpha: float, num_classes: int) -> AnyFamily:
+    """Take label smoothing out of a loss: the inverse of :func:`smooth_labels`.
+
+    Args:
+        loss: any loss; outside the Taylor family it must have at least this much ``label_smoothing``.
+        alpha: smoothing, in [0, 1).
+        num_classes: C, 2 or more.
+
+    Returns:
+        A new loss of the same family.
+
+    Raises:
+        LossError: if a loss of a family other than Taylor has less smoothing than is to be taken out.
+        SettingsError: if ``alpha`` or ``num_classes`` is outside its range.
+
+    Example:
+        >>> from glo_lightning.losses import CrossEntropyLoss
+        >>> unsmooth_labels(CrossEntropyLoss(label_smoothing=0.5), 0.5, num_classes=10).label_smoothing
+        0.0
+
+    Source: derivations.md, section 6.
+    """
+    _check(alpha, num_classes)
+    kappa, beta = 1.0 - alpha, alpha / num_classes
+    if isinstance(loss, ScaledLoss):
+        return cast(AnyFamily, ScaledLoss(unsmooth_labels(loss.loss, alpha, num_classes), loss.factor))
+    if isinstance(loss, TaylorLoss):
+        return cast(AnyFamily, _with_labels(loss, lambda center: kappa * center + beta, 1.0 / kappa))
+    if loss.label_smoothing < alpha:
+        raise LossError(
+            f"a Taylor loss, or label_smoothing of {alpha} or more",
+            f"{type(loss).__name__} with {loss.label_smoothing}",
+            "Take out no more smoothing than there is.",
+        )
+    return _with_smoothing(loss, 1.0 - (1.0 - loss.label_smoothing) / kappa)
+
+
+def _with_labels(loss: TaylorLoss, move: Callable[[Tensor], Tensor], factor: float) -> TaylorLoss:
+    """Move the centre of the label, and multiply each coefficient by factor to the label's exponent."""
+    if "y" not in loss.inputs:
+        return loss
+    num_inputs, label = len(loss.inputs), loss.inputs.index("y")
+    exponents = torch.tensor(multi_indices(loss.order, loss.inputs), device=loss.theta.device)[:, label]
+    theta = loss.theta.clone()
+    theta[label] = move(theta[label])
+    theta[num_inputs:] *= factor**exponents
+    smoothed = TaylorLoss(**{**loss.arguments(), "theta": theta})
+    smoothed.progress = loss.progress
+    return smoothed
+
+
+def _with_smoothing(loss: AnyFamily, label_smoothing: float) -> AnyFamily:
+    smoothed = copy.deepcopy(loss)
+    smoothed.label_smoothing = label_smoothing
+    return smoothed
+
+
+def _check(alpha: float, num_classes: int) -> None:
+    check_num_classes(num_classes)
+    if not 0.0 <= alpha < 1.0:
+        raise SettingsError("alpha in [0, 1)", repr(alpha), "Use 0.1, or 0.0 for plain labels.")
