@@ -1,0 +1,104 @@
+"""A storage that waits when its server restarts, and says clearly why it gives up."""
+
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import sqlalchemy.exc as sql
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+
+from glo_lightning.errors import StudyError
+
+SECONDS = 120.0
+"""How long an operation is tried again."""
+
+_logger = logging.getLogger(__name__)
+
+
+class PatientStorage:
+    """Passes every operation on to a storage, and again when the storage was gone for the moment.
+
+    An operation whose answer was lost may have been carried out. All of Optuna's can be repeated: attributes and
+    parameters are overwritten with the same, a trial that is finished twice stays as it is, and a trial created twice
+    is one whose worker falls silent.
+
+    Args:
+        storage: any Optuna storage.
+        seconds: how long to try.
+    """
+
+    def __init__(self, storage: BaseStorage, seconds: float = SECONDS) -> None:
+        self._storage = storage
+        self._seconds = seconds
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # not an operation; and copying asks for these before there is a storage
+            raise AttributeError(name)
+        operation = getattr(self._storage, name)
+        return lambda *args, **kwargs: self._insist(name, lambda: operation(*args, **kwargs))
+
+    def _insist(self, name: str, operation: Callable[[], Any]) -> Any:
+        begin = time.monotonic()
+        pause = 0.1
+        while True:
+            try:
+                return operation()
+            except UpdateFinishedTrialError:
+                if name == "set_trial_state_values" and pause > 0.1:
+                    return True  # the answer to the first try was lost, not the value
+                raise
+            except Exception as error:
+                reason = _trouble(error)
+                if reason is None:
+                    raise
+                if not _may_pass(error) or time.monotonic() - begin > self._seconds:
+                    raise StudyError(
+                        "a storage that can be read and written",
+                        reason,
+                        "Finished trials are kept: mend the storage and start the same search again.",
+                    ) from error
+            if pause == 0.1:
+                _logger.warning("Storage: %s; trying again for up to %g s.", reason, self._seconds)
+            time.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, 2.0)
+
+
+BaseStorage.register(PatientStorage)
+
+
+def patient(storage: BaseStorage) -> BaseStorage:
+    """Return the storage with patience."""
+    return cast(BaseStorage, PatientStorage(storage))
+
+
+def _trouble(error: Exception) -> str | None:
+    """Return what is wrong with the storage; ``None`` if it is not the storage's fault."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if isinstance(cause, sql.OperationalError | sql.InterfaceError):
+        return str(cause.orig).strip().partition("\n")[0]
+    if isinstance(cause, OSError):
+        return str(cause)
+    if _is_rpc(error):
+        return f"proxy: {error.code().name.lower()}"  # type: ignore[attr-defined]
+    return None
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether waiting can help: a server may come back, a full disk or a read-only file will not."""
+    orig = getattr(error.__cause__, "orig", None)
+    if isinstance(orig, sqlite3.Error):
+        return "locked" in str(orig)
+    return orig is not None or _is_rpc(error)
+
+
+def _is_rpc(error: Exception) -> bool:
+    # grpc is optional, and its errors have no common base but their name.
+    return (
+        type(error).__module__.startswith("grpc")
+        and hasattr(error, "code")
+        and error.code().name in ("UNAVAILABLE", "UNKNOWN")
+    )

@@ -1,0 +1,15 @@
+"""Optuna samplers that search generation by generation, with any number of workers and the same result."""
+
+from glo_lightning.search.samplers.claims import SearchFinished
+from glo_lightning.search.samplers.cma_es import GenerationalCmaEsSampler
+from glo_lightning.search.samplers.generational import GenerationalSampler, Progress
+from glo_lightning.search.samplers.history import Slot, find_slot
+
+__all__ = [
+    "GenerationalCmaEsSampler",
+    "GenerationalSampler",
+    "Progress",
+    "SearchFinished",
+    "Slot",
+    "find_slot",
+]

@@ -1,0 +1,212 @@
+"""Hand out the slots of a study to any number of threads, processes and machines, without locks."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from optuna import TrialPruned
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from glo_lightning.errors import StudyError
+from glo_lightning.search.lease import Lease, Watch
+from glo_lightning.search.samplers.history import LOST, SLOT, History, Slot, Snapshot, is_ticket
+
+FINISHED = "The search is finished; raise max_generations to continue it."
+
+C = TypeVar("C")
+T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
+
+
+class SearchFinished(TrialPruned):
+    """All generations that were asked for are complete."""
+
+
+class TicketLostError(StudyError):
+    """A trial was taken for dead while it waited for a slot."""
+
+
+def never_mind() -> None:
+    """Do nothing between two looks at the study."""
+
+
+class Claims(Generic[C]):
+    """One process's view of who evaluates what in one study.
+
+    A running trial without a slot is a *ticket*. Trial numbers are unique and rising in every storage, so tickets
+    are served in their order: the lowest one alone may claim, all others wait until it has. In its turn a ticket may
+    also create further trials with their slots already in them, which is how several candidates are claimed at once.
+    Writing its own slot ends the turn. Workers that die are noticed by those who wait for them.
+
+    Args:
+        storage: where the study is.
+        study_id: its identity there.
+        agree: returns the history, after the settings have been agreed on with the study; ``None`` as long as nobody
+            has stored them. It stores them itself if its argument is true, which only the holder of the turn passes.
+        template: builds the running trial that evaluates a candidate.
+        max_generations: generations after which nothing is open; ``None`` for no end.
+        grace: seconds of silence after which a worker is presumed dead.
+    """
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study_id: int,
+        agree: Callable[[bool], History[C] | None],
+        template: Callable[[Slot, C], FrozenTrial],
+        max_generations: int | None,
+        grace: float,
+    ) -> None:
+        self._storage = storage
+        self._study_id = study_id
+        self._agree = agree
+        self._template = template
+        self._max_generations = max_generations
+        self._lease = Lease(grace / 6)
+        self._watch = Watch(grace, grace / 6)
+        self._history: History[C] | None = None
+        self._candidates: dict[int, C] = {}
+        self._threads: dict[int, int] = {}  # the thread that asked for each unfinished trial of this process
+        self._lock = threading.Lock()  # guards the history; never held while waiting
+
+    def look(self) -> tuple[Snapshot, History[C] | None]:
+        """Read the study."""
+        with self._lock:
+            return self._look(), self._history
+
+    def wait_for_slots(self, on_wait: Callable[[], None]) -> bool:
+        """Wait until a slot is open, without asking for it; false if the search is finished."""
+
+        def attempt() -> bool | None:
+            with self._lock:
+                snapshot = self._look()
+                if self._is_finished(snapshot):
+                    return False
+                if snapshot.open and not snapshot.tickets:
+                    return True
+                self._mind(snapshot)
+                return None
+
+        return _poll(attempt, on_wait)
+
+    def take(self, ticket: int, count: int, on_wait: Callable[[], None]) -> list[int]:
+        """Wait for a ticket's turn and for open slots, and claim up to ``count`` of them.
+
+        Args:
+            ticket: id of a running trial that has nothing to evaluate yet.
+            count: slots wanted.
+            on_wait: called between two looks at the study.
+
+        Returns:
+            Ids of the trials that hold the slots; the ticket's comes first.
+
+        Raises:
+            SearchFinished: if the last generation completes first; the ticket is the caller's to end.
+            StudyError: if the wait could never end, or the ticket was taken for dead.
+        """
+        self._hold(ticket)
+        try:
+            return _poll(lambda: self._serve(ticket, count), on_wait)
+        except SearchFinished:
+            raise
+        except BaseException as error:
+            self.lose(ticket, f"no slot: {type(error).__name__}")
+            raise
+
+    def candidate(self, trial_id: int) -> C | None:
+        """Return the candidate of a trial that this process claimed and has not finished."""
+        return self._candidates.get(trial_id)
+
+    def forget(self, trial_id: int) -> None:
+        """Let go of a finished trial."""
+        self._lease.drop(trial_id)
+        self._candidates.pop(trial_id, None)
+        self._threads.pop(trial_id, None)
+
+    def lose(self, trial_id: int, reason: str) -> None:
+        """End a trial without a verdict, so that its candidate is issued again."""
+        self.forget(trial_id)
+        try:
+            self._storage.set_trial_system_attr(trial_id, LOST, reason)
+            self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            pass  # it ended in the meantime; its verdict stands
+
+    def _hold(self, trial_id: int) -> None:
+        self._threads[trial_id] = threading.get_ident()
+        self._lease.hold(self._storage, trial_id)
+
+    def _serve(self, ticket: int, count: int) -> list[int] | None:
+        with self._lock:
+            snapshot = self._look(ticket)
+            if self._is_finished(snapshot):
+                raise SearchFinished(FINISHED)
+            tickets = [trial._trial_id for trial in snapshot.tickets]
+            if ticket not in tickets:
+                raise TicketLostError(
+                    "a sign of life every few seconds",
+                    "a worker that was silent for so long that its trial was given up",
+                    "Ask again; if machines are that slow, give the sampler a longer grace.",
+                )
+            if snapshot.open and tickets[0] == ticket:
+                return self._claim(ticket, snapshot.open[:count])
+            self._mind(snapshot)
+            return None
+
+    def _claim(self, ticket: int, slots: list[Slot]) -> list[int]:
+        assert self._history is not None
+        engine = self._history.engine
+        candidates = [engine.candidate(slot.index) for slot in slots]
+        trial_ids = [ticket]
+        for slot, candidate in zip(slots[1:], candidates[1:], strict=True):
+            template = self._template(slot, candidate)
+            trial_ids.append(self._storage.create_new_trial(self._study_id, template))
+            self._hold(trial_ids[-1])
+        self._candidates.update(zip(trial_ids, candidates, strict=True))
+        self._storage.set_trial_system_attr(ticket, SLOT, list(slots[0]))
+        for name, value in self._template(slots[0], candidates[0]).user_attrs.items():
+            self._storage.set_trial_user_attr(ticket, name, value)
+        return trial_ids
+
+    def _look(self, ticket: int | None = None) -> Snapshot:
+        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        if self._history is None:
+            tickets = [trial for trial in trials if is_ticket(trial)]
+            in_turn = bool(tickets) and tickets[0]._trial_id == ticket
+            self._history = self._agree(in_turn)
+            if self._history is None:  # nobody has begun
+                return Snapshot(0, [Slot(0, 0)], [], tickets)
+        return self._history.read(trials)
+
+    def _is_finished(self, snapshot: Snapshot) -> bool:
+        return self._max_generations is not None and snapshot.generation >= self._max_generations
+
+    def _mind(self, snapshot: Snapshot) -> None:
+        """Before waiting: see that the wait can end, and give up on the dead."""
+        if not snapshot.open:
+            thread = threading.get_ident()
+            own = [t.number for t in snapshot.running if self._threads.get(t._trial_id) == thread]
+            if own:
+                raise StudyError(
+                    "every trial of a generation told before the next generation is asked for",
+                    f"trials {own} of this thread unfinished and no other candidate open",
+                    "Tell them first; claim(study, count) gets several candidates at once.",
+                )
+        others = [t for t in snapshot.running + snapshot.tickets if t._trial_id not in self._threads]
+        for trial in self._watch.silent(others):
+            _logger.warning("The worker of trial %d fell silent; its candidate is issued again.", trial.number)
+            self.lose(trial._trial_id, "worker fell silent")
+
+
+def _poll(attempt: Callable[[], T | None], on_wait: Callable[[], None]) -> T:
+    """Try until there is a result, ever less often: the wait is never longer than needed by more than a twentieth."""
+    begin = time.monotonic()
+    while (result := attempt()) is None:
+        on_wait()
+        time.sleep(min(0.005 + (time.monotonic() - begin) / 20, 1.0))
+    return result

@@ -1,0 +1,290 @@
+"""Samplers that search generation by generation, with any number of workers and the same result."""
+
+import secrets
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from glo_lightning.errors import SettingsError, StudyError
+from glo_lightning.search.engines import Engine
+from glo_lightning.search.samplers.claims import FINISHED, Claims, SearchFinished, TicketLostError, never_mind
+from glo_lightning.search.samplers.history import SLOT, History, Slot, find_slot, is_ticket
+
+C = TypeVar("C")
+
+SETTINGS = "glo:search"
+"""Study attribute: the settings that the search was begun with."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a search stands.
+
+    Args:
+        generation: the generation at work, which is also the number of complete generations.
+        open: candidates of it that nobody works on.
+        running: candidates of it at work.
+        population_size: candidates in a generation; 0 before the search has begun.
+        finished: whether all generations that the sampler was asked for are complete.
+        engine: what the engine says of itself, such as CMA-ES's mean and sigma.
+    """
+
+    generation: int
+    open: int
+    running: int
+    population_size: int
+    finished: bool
+    engine: dict[str, Any]
+
+
+class GenerationalSampler(BaseSampler, Generic[C]):
+    """Runs an engine over an Optuna study.
+
+    Every candidate has a slot, (generation, index). The engine's state in generation g is a fold over the verdicts on
+    the generations before, all of which are in the study, so the sampler keeps nothing of its own: kill any worker,
+    start others anywhere, and the same candidates come out. A generation advances when each of its candidates has a
+    verdict: a value, a prune, or more failures than ``attempts``. A worker that finds nothing open waits.
+
+    The study holds JSON only: the settings, and in each trial its slot.
+
+    Args:
+        search_space: parameters that the trials get; empty if candidates are not vectors.
+        settings: what the search was asked for; JSON values, ``None`` where the study or the default may decide.
+        defaults: values for the settings that are ``None`` in a new study.
+        attempts: times a candidate is issued again after it failed, before it ranks worst. Dead workers and released
+            trials do not count.
+        max_generations: generations to run; ``None`` for no end. May be raised later.
+        grace: seconds without a sign of life after which a worker is presumed dead; the same for all workers.
+    """
+
+    def __init__(
+        self,
+        search_space: Mapping[str, FloatDistribution],
+        settings: Mapping[str, Any],
+        defaults: Mapping[str, Any],
+        *,
+        attempts: int = 1,
+        max_generations: int | None = None,
+        grace: float = 30.0,
+    ) -> None:
+        if attempts < 0:
+            raise SettingsError("attempts of 0 or more", repr(attempts), "Use 1 to try a failed candidate once more.")
+        if max_generations is not None and max_generations < 0:
+            raise SettingsError("max_generations of 0 or more", repr(max_generations), "Use None for no end.")
+        if not grace > 0.0:
+            raise SettingsError("grace above 0 seconds", repr(grace), "Use 30.")
+        self.search_space = dict(search_space)
+        self._settings = {**settings, "attempts": attempts}
+        self._defaults = {**defaults, "seed": secrets.randbits(32)}
+        self._max_generations = max_generations
+        self._grace = grace
+        self._studies: dict[tuple[int, int], Claims[C]] = {}
+        self._independent = RandomSampler()
+
+    @abstractmethod
+    def create_engine(self, settings: Mapping[str, Any]) -> Engine[C]:
+        """Return the engine at generation 0, for the settings that the study agreed on."""
+
+    @abstractmethod
+    def encode(self, candidate: C) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return a candidate as parameters of the search space and further user attributes."""
+
+    @abstractmethod
+    def decode(self, trial: FrozenTrial) -> C | None:
+        """Read a candidate back from a trial, bit for bit; ``None`` if the trial does not hold one."""
+
+    def claim(self, study: optuna.Study, count: int = 1, on_wait: Callable[[], None] = never_mind) -> list[Trial]:
+        """Claim up to ``count`` open candidates of the current generation.
+
+        Waits until at least one is open, and never for the others. Evaluate the trials and tell the study; what cannot
+        be evaluated, :meth:`release`.
+
+        Args:
+            study: a study with this sampler.
+            count: candidates wanted, 1 or more.
+            on_wait: called between two looks at the study while waiting; may raise to give up.
+
+        Returns:
+            Running trials whose parameters are set; none when the search is finished.
+
+        Raises:
+            StudyError: if the study belongs to another search, or this thread would wait for its own trials.
+        """
+        if count < 1:
+            raise SettingsError("a count of 1 or more", repr(count), "Claim at least one candidate.")
+        claims = self._claims(study)
+        while claims.wait_for_slots(on_wait):
+            ticket = study._storage.create_new_trial(study._study_id)
+            try:
+                trial_ids = claims.take(ticket, count, on_wait)
+            except SearchFinished:  # another worker took the last candidate in the meantime
+                claims.lose(ticket, "search finished")
+                break
+            except TicketLostError:
+                continue
+            try:
+                return self._open(study, trial_ids)
+            except BaseException as error:
+                for trial_id in trial_ids:
+                    claims.lose(trial_id, type(error).__name__)
+                raise
+        return []
+
+    def release(self, study: optuna.Study, trial: Trial, reason: str = "released") -> None:
+        """Give a claimed candidate back, to be issued again without blame.
+
+        Args:
+            study: the trial's study.
+            trial: a trial that will not be told; finished ones are left as they are.
+            reason: kept with the trial.
+        """
+        self._claims(study).lose(trial._trial_id, reason)
+
+    def progress(self, study: optuna.Study) -> Progress:
+        """Return where the search in a study stands."""
+        snapshot, history = self._claims(study).look()
+        finished = self._max_generations is not None and snapshot.generation >= self._max_generations
+        if history is None:
+            return Progress(0, 0, 0, 0, finished, {})
+        engine = history.engine
+        return Progress(
+            snapshot.generation,
+            len(snapshot.open),
+            len(snapshot.running),
+            engine.population_size,
+            finished,
+            engine.state(),
+        )
+
+    def generation(self, study: optuna.Study) -> int:
+        """Return the number of complete generations."""
+        return self.progress(study).generation
+
+    def slot_of(self, trial: Trial | FrozenTrial) -> Slot:
+        """Return a trial's (generation, index).
+
+        Raises:
+            StudyError: if the trial evaluates no candidate of a generational search.
+        """
+        frozen = trial if isinstance(trial, FrozenTrial) else trial.storage.get_trial(trial._trial_id)
+        slot = find_slot(frozen)
+        if slot is None:
+            raise StudyError(
+                "a trial that a generational sampler proposed",
+                f"trial {trial.number} without a slot",
+                "Leave out enqueued trials and trials of other samplers.",
+            )
+        return slot
+
+    # Optuna's side
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Return the search space; nothing for trials that users enqueued."""
+        return {} if "fixed_params" in trial.system_attrs else dict(self.search_space)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Claim a slot for a trial that was asked for, waiting for one if need be."""
+        self._raise_error_if_multi_objective(study)
+        if is_ticket(trial):
+            try:
+                self._take(study, trial)
+            except SearchFinished:
+                try:
+                    study.stop()  # ends study.optimize; this trial is pruned when it asks for parameters
+                except RuntimeError:  # outside of study.optimize
+                    self._claims(study).lose(trial._trial_id, "search finished")
+                    raise SearchFinished(FINISHED) from None
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return the parameters of the trial's candidate."""
+        self._raise_error_if_multi_objective(study)
+        if not search_space:
+            return {}
+        candidate = self._claims(study).candidate(trial._trial_id)
+        if candidate is None:
+            candidate = self._take(study, trial)
+        parameters, _ = self.encode(candidate)
+        return {name: value for name, value in parameters.items() if name in search_space}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Draw a parameter that is not in the search space at random."""
+        self._raise_error_if_multi_objective(study)
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
+    ) -> None:
+        """Let go of a trial that is being told."""
+        self._claims(study).forget(trial._trial_id)
+
+    def _claims(self, study: optuna.Study) -> Claims[C]:
+        storage, study_id = study._storage, study._study_id
+        key = (id(storage), study_id)
+        if key not in self._studies:
+            claims = Claims(
+                storage,
+                study_id,
+                lambda in_turn: self._agree(study, in_turn),
+                self._template,
+                self._max_generations,
+                self._grace,
+            )
+            self._studies.setdefault(key, claims)  # two threads may come here, one wins
+        return self._studies[key]
+
+    def _agree(self, study: optuna.Study, in_turn: bool) -> History[C] | None:
+        """Compare settings with the study's; store them if there are none and no other worker can be doing so."""
+        storage, study_id = study._storage, study._study_id
+        agreed = storage.get_study_system_attrs(study_id).get(SETTINGS)
+        if agreed is None:
+            if not in_turn:
+                return None
+            asked = {name: value for name, value in self._settings.items() if value is not None}
+            agreed = {**self._defaults, **asked}
+            storage.set_study_system_attr(study_id, SETTINGS, agreed)
+        for name, value in self._settings.items():
+            if value is not None and agreed.get(name) != value:
+                raise StudyError(
+                    f"the study to be continued with its own {name}, {agreed.get(name)!r}",
+                    repr(value),
+                    "Use the study's value, or another study name to begin a new search.",
+                )
+        return History(self.create_engine(agreed), self.decode, agreed["attempts"], study.direction)
+
+    def _template(self, slot: Slot, candidate: C) -> FrozenTrial:
+        parameters, attributes = self.encode(candidate)
+        return optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=parameters,
+            distributions=dict(self.search_space),
+            user_attrs={**slot._asdict(), **attributes},
+            system_attrs={SLOT: list(slot)},
+        )
+
+    def _take(self, study: optuna.Study, trial: FrozenTrial) -> C:
+        """Claim a slot for a trial that Optuna created."""
+        claims = self._claims(study)
+        claims.take(trial._trial_id, 1, never_mind)
+        candidate = claims.candidate(trial._trial_id)
+        assert candidate is not None
+        return candidate
+
+    def _open(self, study: optuna.Study, trial_ids: list[int]) -> list[Trial]:
+        trials = [Trial(study, trial_id) for trial_id in trial_ids]
+        for name, distribution in self.search_space.items():
+            trials[0].suggest_float(name, distribution.low, distribution.high)
+        return trials

@@ -1,0 +1,167 @@
+"""Read a study's trials as generations: what is done, who works on what, and what is open."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from glo_lightning.search.engines import Engine
+from glo_lightning.search.samplers.ranking import judge
+
+C = TypeVar("C")
+
+SLOT = "glo:slot"
+"""Trial attribute: the [generation, index] whose candidate the trial evaluates."""
+
+LOST = "glo:lost"
+"""Trial attribute: why a trial ended without a verdict through no fault of its candidate."""
+
+MAX_LOSSES = 5
+"""Workers that may vanish under one candidate before it is blamed for it."""
+
+
+class Slot(NamedTuple):
+    """The place of a candidate in the search."""
+
+    generation: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which a slot has no use for
+
+
+def find_slot(trial: FrozenTrial) -> Slot | None:
+    """Return the slot a trial holds or held; ``None`` for tickets and for trials that users enqueued."""
+    claim = trial.system_attrs.get(SLOT)
+    return None if claim is None or "fixed_params" in trial.system_attrs else Slot(*claim)
+
+
+def is_ticket(trial: FrozenTrial) -> bool:
+    """Whether a trial is waiting for a slot: running, but with nothing to evaluate yet."""
+    return (
+        trial.state == TrialState.RUNNING
+        and not trial.params
+        and SLOT not in trial.system_attrs
+        and "fixed_params" not in trial.system_attrs
+    )
+
+
+@dataclass
+class Snapshot:
+    """The current generation as one reading of the study shows it.
+
+    Args:
+        generation: its number, which is also the number of complete generations.
+        open: slots nobody works on, in order.
+        running: trials at work on a slot.
+        tickets: trials that wait for a slot, in the order in which they will be served.
+    """
+
+    generation: int
+    open: list[Slot]
+    running: list[FrozenTrial]
+    tickets: list[FrozenTrial]
+
+
+@dataclass
+class _Place:
+    """The trials of one slot."""
+
+    running: list[FrozenTrial] = field(default_factory=list)
+    finished: list[FrozenTrial] = field(default_factory=list)
+    failed: list[FrozenTrial] = field(default_factory=list)
+
+    def add(self, trial: FrozenTrial) -> None:
+        if trial.state == TrialState.FAIL:
+            self.failed.append(trial)
+        elif trial.state.is_finished():
+            self.finished.append(trial)
+        else:
+            self.running.append(trial)
+
+    def verdict(self, attempts: int) -> FrozenTrial | None:
+        """Return the trial that decides the slot, or ``None`` if it is open or at work."""
+        if self.running:
+            return None
+        if self.finished:
+            return self.finished[0]
+        lost = sum(LOST in trial.system_attrs for trial in self.failed)
+        blamed = len(self.failed) - lost
+        return self.failed[-1] if blamed > attempts or lost > MAX_LOSSES else None
+
+
+class History(Generic[C]):
+    """The search so far as a fold over its finished trials.
+
+    The engine is told every generation whose slots all have a verdict. Complete generations are read once, so that
+    a reading costs what the current generation costs, however long the search is.
+
+    Args:
+        engine: at generation 0.
+        decode: reads the candidate back from a trial; ``None`` if the trial does not hold it.
+        attempts: times a failed candidate is tried again before it ranks worst.
+        direction: of the study.
+    """
+
+    def __init__(
+        self,
+        engine: Engine[C],
+        decode: Callable[[FrozenTrial], C | None],
+        attempts: int,
+        direction: StudyDirection,
+    ) -> None:
+        self.engine = engine
+        self._decode = decode
+        self._attempts = attempts
+        self._direction = direction
+        self._read = 0  # trials before this one cannot matter any more
+
+    def read(self, trials: Sequence[FrozenTrial]) -> Snapshot:
+        """Tell the engine what is new in a study and describe its current generation.
+
+        Args:
+            trials: all trials of the study, in order of number.
+        """
+        recent = trials[self._read :]
+        places: dict[int, dict[int, _Place]] = defaultdict(lambda: defaultdict(_Place))
+        tickets = []
+        for trial in recent:
+            slot = find_slot(trial)
+            if slot is not None:
+                places[slot.generation][slot.index].add(trial)
+            elif is_ticket(trial):
+                tickets.append(trial)
+        while self._tell(places[self.engine.generation]):
+            pass
+        generation = self.engine.generation
+        for trial in recent:
+            slot = find_slot(trial)
+            if is_ticket(trial) or (slot is not None and slot.generation >= generation):
+                break
+            self._read += 1
+        current = places[generation]
+        return Snapshot(
+            generation,
+            [
+                Slot(generation, index)
+                for index in range(self.engine.population_size)
+                if not current[index].running and current[index].verdict(self._attempts) is None
+            ],
+            [trial for place in current.values() for trial in place.running],
+            tickets,
+        )
+
+    def _tell(self, places: dict[int, _Place]) -> bool:
+        """Tell the engine a generation if it is complete."""
+        verdicts = []
+        for index in range(self.engine.population_size):
+            verdict = places[index].verdict(self._attempts) if index in places else None
+            if verdict is None:
+                return False
+            verdicts.append(verdict)
+        candidates = []
+        for index, trial in enumerate(verdicts):
+            stored = self._decode(trial)
+            candidates.append(self.engine.candidate(index) if stored is None else stored)
+        self.engine.tell(judge(candidates, verdicts, self._direction))
+        return True
