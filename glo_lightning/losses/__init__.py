@@ -10,6 +10,7 @@ from glo_lightning.losses.classic import (
     PolyLoss,
     ScaledLoss,
 )
+from glo_lightning.losses.named import NAMED_LOSSES, named_loss
 from glo_lightning.losses.spec import load_loss, loss_from_dict, loss_to_dict, save_loss
 from glo_lightning.losses.taylor import (
     Input,
@@ -24,6 +25,7 @@ from glo_lightning.losses.taylor import (
 from glo_lightning.losses.tree import TreeLoss
 
 __all__ = [
+    "NAMED_LOSSES",
     "BaikalCMALoss",
     "BaikalLoss",
     "ClassReduction",
@@ -46,6 +48,7 @@ __all__ = [
     "loss_to_dict",
     "mean_squared_error_taylor",
     "multi_indices",
+    "named_loss",
     "num_parameters",
     "save_loss",
     "unfold",
