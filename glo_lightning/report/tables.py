@@ -1,5 +1,6 @@
 """The verdict of a search as tables for a terminal."""
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -16,7 +17,8 @@ def comparison_table(comparison: Comparison) -> Table:
         A table of at most 80 columns.
     """
     seeds = len(comparison.seeds)
-    table = Table(title=f"{comparison.monitor.name} on the {comparison.split} split, {seeds} seeds each")
+    title = f"{comparison.monitor.name} on the {comparison.split} split, {seeds} seeds each"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("loss")
     table.add_column("mean ± std", justify="right")
     table.add_column("difference [95% interval]", justify="right")

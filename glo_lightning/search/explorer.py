@@ -1,16 +1,18 @@
 """Claim candidates, train them, tell their scores, until every generation is complete."""
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import Trial, TrialState
 
 from glo_lightning.errors import StudyError
-from glo_lightning.search.lease import Lease
 from glo_lightning.search.records import VIOLATED
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.space import LossSpace
 from glo_lightning.theory import Trainability, trainability
+from glo_lightning.theory.trainability import Invariant
 from glo_lightning.training.evaluation import Evaluation, Evaluator, Monitor, Run, Status
 
 MAX_FAILURES_IN_A_ROW = 5
@@ -36,12 +38,12 @@ class Explorer:
     def __init__(
         self,
         study: optuna.Study,
-        sampler: GenerationalSampler,
+        sampler: GenerationalSampler[Any],
         space: LossSpace,
         evaluator: Evaluator,
         monitor: Monitor,
         num_classes: int,
-        invariant: str,
+        invariant: Literal["none"] | Invariant,
         seed: int,
         batch: int = 1,
         announce: Callable[[], None] = lambda: None,
@@ -66,8 +68,7 @@ class Explorer:
             KeyboardInterrupt: as it came; the claimed candidates are given back first.
         """
         while trials := self.sampler.claim(self.study, self.batch):
-            with Lease(self.study, trials):
-                self._settle(trials)
+            self._settle(trials)
             self.announce()
 
     def _settle(self, trials: Sequence[Trial]) -> None:
@@ -80,10 +81,10 @@ class Explorer:
             trial.set_user_attr("index", index)
             trial.set_user_attr("formula", loss.formula("unicode"))
             trial.set_user_attr("theory", describe(verdict))
-            if self.invariant == "none" or getattr(verdict, self.invariant):
+            if self.invariant == "none" or getattr(verdict, self.invariant) is not False:
                 runs[trial.number] = Run(loss, self.seed)
             else:
-                self._prune(trial, verdict)
+                self._prune(trial, self.invariant, verdict)
         open_trials = [trial for trial in trials if trial.number in runs]
         try:
             evaluations = self.evaluator.evaluate(list(runs.values()))
@@ -94,9 +95,9 @@ class Explorer:
         for trial, evaluation in zip(open_trials, evaluations, strict=True):
             self._tell(trial, evaluation)
 
-    def _prune(self, trial: Trial, verdict: Trainability) -> None:
-        trial.set_user_attr("training", {"status": VIOLATED, "reason": f"{self.invariant} invariant: {verdict.reason}"})
-        trial.set_constraint("invariant", max(verdict.violation(self.invariant), 0.0))
+    def _prune(self, trial: Trial, invariant: Invariant, verdict: Trainability) -> None:
+        trial.set_user_attr("training", {"status": VIOLATED, "reason": verdict.reason})
+        trial.set_constraint("invariant", verdict.violation(invariant))
         self.study.tell(trial, state=TrialState.PRUNED)
 
     def _tell(self, trial: Trial, evaluation: Evaluation) -> None:
@@ -127,11 +128,10 @@ class Explorer:
 
 
 def describe(verdict: Trainability) -> dict[str, float | bool | None]:
-    """Return what theory says of a candidate, as the trial's attributes keep it."""
+    """Return what theory says of a candidate, as the trial's attributes keep it: None for what is undefined."""
+    numbers = {"drive": verdict.drive, "curvature": verdict.curvature, "ratio": verdict.ratio}
     return {
-        "drive": verdict.drive,
-        "curvature": verdict.curvature,
-        "ratio": verdict.ratio,
+        **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
         "paper": verdict.paper,
         "exact": verdict.exact,
         "stable": verdict.stable,

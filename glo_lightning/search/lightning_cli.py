@@ -1,5 +1,6 @@
 """The LightningCLI of a search: it parses once and builds model and Trainer afresh for every candidate."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,12 @@ class SearchCLI(LightningCLI):
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
+        with warnings.catch_warnings():
+            # Lightning suspects a mistake where arguments are passed while sys.argv has some, too.
+            warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+            self._parse(arguments)
+
+    def _parse(self, arguments: Sequence[str]) -> None:
         super().__init__(
             LightningModule,
             LightningDataModule,

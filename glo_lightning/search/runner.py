@@ -17,7 +17,7 @@ from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.space import LossSpace, make_space
 from glo_lightning.search.storage import open_storage
-from glo_lightning.search.study import open_study
+from glo_lightning.search.study import open_study, quiet_optuna
 from glo_lightning.search.verdict import Judge
 from glo_lightning.theory import trainability
 from glo_lightning.training.evaluation import Monitor
@@ -43,7 +43,7 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
     output = SearchOutput.of(settings)
     monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
     progress = Progress(settings.generations, console or Console())
-    with torch_threads(settings.threads):
+    with torch_threads(settings.threads), quiet_optuna():
         probe = probe_task(task, monitor, settings.loss_attribute, settings.seed)
         space = make_space(settings)
         sampler = _make_sampler(settings, space, probe)

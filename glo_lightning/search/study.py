@@ -1,11 +1,28 @@
 """Open the Optuna study of a search, and refuse one that belongs to another."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
 
 from glo_lightning.errors import StudyError
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's log of every trial, and its notes on features it calls experimental."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
 
 FINGERPRINT = "search"
 """User attribute of a study that says which search it belongs to."""

@@ -16,8 +16,11 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.space import LossSpace
 from glo_lightning.theory import trainability
 from glo_lightning.training.evaluation import Monitor, Run
-from glo_lightning.training.task import Task
+from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.trainer import TrainerEvaluator
+
+FULL_LENGTH = 4
+"""Epochs of a full training per epoch of a partial one, unless the settings say otherwise."""
 
 BASELINE = "cross-entropy"
 DISCOVERED = "discovered"
@@ -143,7 +146,7 @@ class Judge:
         return sorted(finalists, key=lambda finalist: -self.monitor.to_score(finalist.mean))
 
     def _compare(self, winner: Loss) -> Comparison:
-        epochs = self.settings.comparison_epochs or 4 * (self.task.build_trainer([], {}).max_epochs or 1)
+        epochs = self.settings.comparison_epochs or FULL_LENGTH * max_epochs(self.task)
         evaluator = TrainerEvaluator(self.task, self.monitor, self.settings.loss_attribute, epochs, split="test")
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
         return compare_losses(rivals(winner, self.num_classes), evaluator, self.monitor, seeds, epochs=epochs)

@@ -96,6 +96,12 @@ def _build_trainer(settings: Mapping[str, Any], callbacks: Sequence[Callback], o
     return Trainer(**merged)
 
 
+def max_epochs(task: Task) -> int:
+    """Return the epochs of a training as the user's Trainer has them."""
+    with quiet_lightning():
+        return task.build_trainer([], {}).max_epochs or 1
+
+
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Silence what Lightning says once per Trainer, which a search would repeat hundreds of times."""
