@@ -77,7 +77,7 @@ class SearchCLI(LightningCLI):
     def build_model(self) -> LightningModule:
         """Build a new model, with the optimizer of the command line if there is one."""
         self.config_init = self._instantiate("model", "optimizer", "lr_scheduler")
-        self.model = self.config_init.model
+        self.model: LightningModule = self.config_init.model
         self._add_configure_optimizers_method_to_model(None)
         return self.model
 
@@ -85,12 +85,13 @@ class SearchCLI(LightningCLI):
         """Build a Trainer with new callbacks and loggers of the user's, and ours."""
         self.config_init = self._instantiate("trainer")
         trainer = self.instantiate_trainer(**overrides)
-        trainer.callbacks[:0] = callbacks
+        trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
         return trainer
 
     def _instantiate(self, *sections: str) -> Namespace:
-        chosen = Namespace(**{name: self.config[name] for name in sections if name in self.config})
-        return self.parser.instantiate_classes(chosen)
+        chosen = Namespace(**{name: self.config[name] for name in sections if name in self.config})  # type: ignore[no-untyped-call]
+        built: Namespace = self.parser.instantiate_classes(chosen)
+        return built
 
     def description(self) -> dict[str, Any]:
         """Return what tells this task from another: the model's, data's and Trainer's options that are set."""

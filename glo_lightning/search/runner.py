@@ -11,7 +11,7 @@ from rich.console import Console
 from glo_lightning.search.explorer import Explorer
 from glo_lightning.search.output import SearchOutput
 from glo_lightning.search.progress import Progress
-from glo_lightning.search.records import read_candidates, summarize_generations
+from glo_lightning.search.records import GenerationSummary, read_candidates, summarize_generations
 from glo_lightning.search.result import SearchResult, candidate_frame
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.settings import SearchSettings
@@ -109,7 +109,7 @@ def _explore(
     probe: Probe,
     progress: Progress,
 ) -> None:
-    def complete() -> Sequence:
+    def complete() -> Sequence[GenerationSummary]:
         summaries = summarize_generations(read_candidates(study), monitor)
         return [summary for summary in summaries if summary.size == settings.candidates_per_generation]
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from optuna.distributions import FloatDistribution
 
 from glo_lightning.losses import Loss, TaylorLoss, num_parameters
-from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.settings import Input, SearchSettings
 
 UNBOUNDED = FloatDistribution(-1e12, 1e12)
 """CMA-ES is unbounded; Optuna wants bounds, so these are too wide to bind."""
@@ -40,7 +40,7 @@ class TaylorSpace:
         3
     """
 
-    def __init__(self, order: int = 3, inputs: tuple[str, ...] = ("y", "h")) -> None:
+    def __init__(self, order: int = 3, inputs: tuple[Input, ...] = ("y", "h")) -> None:
         self.order = order
         self.inputs = inputs
         self.distributions = {f"theta_{k}": UNBOUNDED for k in range(num_parameters(order, inputs))}

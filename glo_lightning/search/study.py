@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.samplers import BaseSampler
@@ -32,7 +32,7 @@ def open_study(
     name: str,
     storage: optuna.storages.BaseStorage,
     sampler: BaseSampler,
-    direction: str,
+    direction: Literal["minimize", "maximize"],
     fingerprint: dict[str, Any],
 ) -> optuna.Study:
     """Create the study, or open it if it exists and belongs to the same search.
