@@ -77,9 +77,10 @@ class SearchCLI(LightningCLI):
     def build_model(self) -> LightningModule:
         """Build a new model, with the optimizer of the command line if there is one."""
         self.config_init = self._instantiate("model", "optimizer", "lr_scheduler")
-        self.model: LightningModule = self.config_init.model
+        model: LightningModule = self.config_init.model
+        self.model = model
         self._add_configure_optimizers_method_to_model(None)
-        return self.model
+        return model
 
     def build_trainer(self, callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
         """Build a Trainer with new callbacks and loggers of the user's, and ours."""
