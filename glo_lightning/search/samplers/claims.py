@@ -72,6 +72,7 @@ class Claims(Generic[C]):
         self._history: History[C] | None = None
         self._candidates: dict[int, C] = {}
         self._threads: dict[int, int] = {}  # the thread that asked for each unfinished trial of this process
+        self._spare = False  # whether the last claim left slots open
         self._lock = threading.Lock()  # guards the history; never held while waiting
 
     def look(self) -> tuple[Snapshot, History[C] | None]:
@@ -80,14 +81,17 @@ class Claims(Generic[C]):
             return self._look(), self._history
 
     def wait_for_slots(self, on_wait: Callable[[], None]) -> bool:
-        """Wait until a slot is open, without asking for it; false if the search is finished."""
+        """Wait until a slot is likely open, without asking for it; false if the search is finished."""
+        if self._spare:  # spares a reading; and should others have been quicker, the next generation will do
+            self._spare = False
+            return True
 
         def attempt() -> bool | None:
             with self._lock:
                 snapshot = self._look()
-                if self._is_finished(snapshot):
+                if self.is_finished(snapshot.generation):
                     return False
-                if snapshot.open and not snapshot.tickets:
+                if len(snapshot.open) > len(snapshot.tickets):
                     return True
                 self._mind(snapshot)
                 return None
@@ -144,7 +148,7 @@ class Claims(Generic[C]):
     def _serve(self, ticket: int, count: int) -> list[int] | None:
         with self._lock:
             snapshot = self._look(ticket)
-            if self._is_finished(snapshot):
+            if self.is_finished(snapshot.generation):
                 raise SearchFinished(FINISHED)
             tickets = [trial._trial_id for trial in snapshot.tickets]
             if ticket not in tickets:
@@ -154,11 +158,11 @@ class Claims(Generic[C]):
                     "Ask again; if machines are that slow, give the sampler a longer grace.",
                 )
             if snapshot.open and tickets[0] == ticket:
-                return self._claim(ticket, snapshot.open[:count])
+                return self._claim(ticket, snapshot.open[:count], len(snapshot.open))
             self._mind(snapshot)
             return None
 
-    def _claim(self, ticket: int, slots: list[Slot]) -> list[int]:
+    def _claim(self, ticket: int, slots: list[Slot], available: int) -> list[int]:
         assert self._history is not None
         engine = self._history.engine
         candidates = [engine.candidate(slot.index) for slot in slots]
@@ -171,6 +175,7 @@ class Claims(Generic[C]):
         self._storage.set_trial_system_attr(ticket, SLOT, list(slots[0]))
         for name, value in self._template(slots[0], candidates[0]).user_attrs.items():
             self._storage.set_trial_user_attr(ticket, name, value)
+        self._spare = len(slots) < available and not self.is_finished(slots[0].generation + 1)
         return trial_ids
 
     def _look(self, ticket: int | None = None) -> Snapshot:
@@ -183,8 +188,9 @@ class Claims(Generic[C]):
                 return Snapshot(0, [Slot(0, 0)], [], tickets)
         return self._history.read(trials)
 
-    def _is_finished(self, snapshot: Snapshot) -> bool:
-        return self._max_generations is not None and snapshot.generation >= self._max_generations
+    def is_finished(self, generation: int) -> bool:
+        """Whether a search that reached this generation is finished."""
+        return self._max_generations is not None and generation >= self._max_generations
 
     def _mind(self, snapshot: Snapshot) -> None:
         """Before waiting: see that the wait can end, and give up on the dead."""

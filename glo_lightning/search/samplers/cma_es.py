@@ -44,7 +44,7 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
         >>> while trials := sampler.claim(study, count=6):
         ...     for trial in trials:
         ...         value = sum((theta - 1.0) ** 2 for theta in trial.params.values())
-        ...         study.tell(trial, value)
+        ...         _ = study.tell(trial, value)
         >>> study.best_value < 1e-6, len(study.trials)
         (True, 240)
 

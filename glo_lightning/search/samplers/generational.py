@@ -148,8 +148,9 @@ class GenerationalSampler(BaseSampler, Generic[C]):
 
     def progress(self, study: optuna.Study) -> Progress:
         """Return where the search in a study stands."""
-        snapshot, history = self._claims(study).look()
-        finished = self._max_generations is not None and snapshot.generation >= self._max_generations
+        claims = self._claims(study)
+        snapshot, history = claims.look()
+        finished = claims.is_finished(snapshot.generation)
         if history is None:
             return Progress(0, 0, 0, 0, finished, {})
         engine = history.engine
@@ -271,7 +272,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
             state=TrialState.RUNNING,
             params=parameters,
             distributions=dict(self.search_space),
-            user_attrs={**slot._asdict(), **attributes},
+            user_attrs=attributes,
             system_attrs={SLOT: list(slot)},
         )
 
