@@ -58,11 +58,6 @@ class LossInjection(Callback):
         self._first_call: RemovableHandle | None = None
         self._total_steps = 0.0
 
-    @property
-    def state_key(self) -> str:
-        """Distinguish injections into different attributes."""
-        return self._generate_state_key(attribute=self.attribute)
-
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the attribute and put the candidate there."""
         if stage != "fit":

@@ -15,7 +15,7 @@ class DigitsDataModule(TensorDataModule):
 
     Args:
         batch_size: N, examples per batch and device.
-        seed: of the training order.
+        seed: of the training order, 0 or more; ``None`` follows Lightning's ``seed_everything``.
         validation_fraction: share of all images for validation, in (0, 1).
         test_fraction: share of all images for test, in (0, 1); the two sum to less than 1.
         split_seed: of the split; one split serves all seeds of an experiment.
@@ -26,7 +26,7 @@ class DigitsDataModule(TensorDataModule):
     Example:
         >>> data = DigitsDataModule(batch_size=32)
         >>> data.train_tensors[0].shape, data.val_tensors[0].shape
-        (torch.Size([1077, 1, 8, 8]), torch.Size([360, 1, 8, 8]))
+        (torch.Size([1079, 1, 8, 8]), torch.Size([359, 1, 8, 8]))
     """
 
     num_classes = 10
@@ -35,7 +35,7 @@ class DigitsDataModule(TensorDataModule):
     def __init__(
         self,
         batch_size: int = 64,
-        seed: int = 0,
+        seed: int | None = None,
         validation_fraction: float = 0.2,
         test_fraction: float = 0.2,
         split_seed: int = 0,

@@ -1,5 +1,6 @@
 """Data sets small enough to live in memory as tensors, served a whole batch at a time."""
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -12,6 +13,9 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from glo_lightning.errors import DataError
 
 Examples = tuple[Tensor, Tensor]
+
+EVALUATION_BATCH_SIZE = 512
+"""Examples per batch and device in validation and test, where batches change nothing but speed and memory."""
 
 
 @runtime_checkable
@@ -41,7 +45,7 @@ class TensorData(Protocol):
     def val_tensors(self) -> Examples: ...  # noqa: D102
 
     def train_order(self, epoch: int, seed: int | None = None) -> Tensor:
-        """Return the order (M,) of the training examples in an epoch, by default under the module's seed."""
+        """Return the order (M,) of the training examples in an epoch, by default under the Trainer's seed."""
         ...
 
     def training_batch(self, batch: Examples, step: int, seed: int | None = None) -> Examples:
@@ -66,12 +70,12 @@ class TensorDataModule(LightningDataModule, ABC):
     """A data module whose three splits are tensors in memory; keeps the :class:`TensorData` protocol.
 
     A subclass says how to ``load`` the splits. They are read once, however many fits reuse the module. The test
-    split can be had from ``test_dataloader`` only. The order of the training examples is a function of ``seed``
-    and the epoch alone; assign ``seed`` between fits to change it.
+    split can be had from ``test_dataloader`` only. The order of the training examples is a function of the seed
+    and the epoch alone.
 
     Args:
         batch_size: N, examples per batch and device, at least 1.
-        seed: of the training order, 0 or more.
+        seed: of the training order, 0 or more; ``None`` follows Lightning's ``seed_everything``.
 
     Raises:
         DataError: if an argument is outside its range or, from ``setup``, if the loaded splits are unusable.
@@ -91,12 +95,12 @@ class TensorDataModule(LightningDataModule, ABC):
     num_classes: int
     input_shape: tuple[int, ...]
 
-    def __init__(self, batch_size: int = 64, seed: int = 0) -> None:
+    def __init__(self, batch_size: int = 64, seed: int | None = None) -> None:
         super().__init__()
         if batch_size < 1:
             raise DataError("batch_size of 1 or more", repr(batch_size), "Use 64.")
-        if seed < 0:
-            raise DataError("a seed of 0 or more", repr(seed), "Use 0.")
+        if seed is not None and seed < 0:
+            raise DataError("a seed of 0 or more, or None", repr(seed), "Use 0.")
         self.batch_size = batch_size
         self.seed = seed
         self._splits: Splits | None = None
@@ -121,7 +125,7 @@ class TensorDataModule(LightningDataModule, ABC):
 
     def train_order(self, epoch: int, seed: int | None = None) -> Tensor:
         """Return the order (M,) in which one device trains on the examples in an epoch."""
-        sampler = _shuffler(_TensorDataset(self.train_tensors), 1, 0, self.seed if seed is None else seed)
+        sampler = _shuffler(_TensorDataset(self.train_tensors), 1, 0, self._seed() if seed is None else seed)
         sampler.set_epoch(epoch)
         return torch.tensor(list(sampler))
 
@@ -131,6 +135,10 @@ class TensorDataModule(LightningDataModule, ABC):
 
     def evaluation_batch(self, batch: Examples) -> Examples:
         """Return the batch as stored; subclasses that store pixels normalise here."""
+        return batch
+
+    def transfer_batch_to_device(self, batch: Examples, device: torch.device, dataloader_idx: int) -> Examples:
+        """Leave the batch where it is: it was cut from tensors on the device."""
         return batch
 
     def on_after_batch_transfer(self, batch: Examples, dataloader_idx: int) -> Examples:
@@ -143,7 +151,8 @@ class TensorDataModule(LightningDataModule, ABC):
         """Serve the training examples, shuffled anew each epoch, a different part to each process."""
         dataset = self._on_device(self.train_tensors)
         world_size, rank = self._world()
-        return self._loader(dataset, _shuffler(dataset, world_size, rank, self.seed))
+        sampler = _shuffler(dataset, world_size, rank, self._seed())
+        return DataLoader(dataset, self.batch_size, sampler=sampler, collate_fn=_keep)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Serve the validation examples in stored order."""
@@ -159,14 +168,16 @@ class TensorDataModule(LightningDataModule, ABC):
         if len(dataset) % world_size:
             # Shares of equal size would repeat examples and bias the metric: each process takes them all.
             world_size, rank = 1, 0
-        return self._loader(dataset, DistributedSampler(dataset, world_size, rank, shuffle=False))
-
-    def _loader(self, dataset: "_TensorDataset", sampler: "DistributedSampler[Any]") -> DataLoader[Any]:
-        return DataLoader(dataset, self.batch_size, sampler=sampler, collate_fn=_keep)
+        sampler: DistributedSampler[Any] = DistributedSampler(dataset, world_size, rank, shuffle=False)
+        return DataLoader(dataset, EVALUATION_BATCH_SIZE, sampler=sampler, collate_fn=_keep)
 
     def _on_device(self, examples: Examples) -> "_TensorDataset":
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
         return _TensorDataset((examples[0].to(device), examples[1].to(device)))
+
+    def _seed(self) -> int:
+        # The variable is where Lightning itself looks for the seed of a distributed sampler.
+        return int(os.environ.get("PL_GLOBAL_SEED", "0")) if self.seed is None else self.seed
 
     def _world(self) -> tuple[int, int]:
         return (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)
@@ -194,7 +205,7 @@ class _TensorDataset(Dataset[Examples]):
 
     def __getitems__(self, indices: list[int]) -> Examples:
         chosen = torch.tensor(indices, device=self.inputs.device)
-        return self.inputs[chosen], self.targets[chosen]
+        return self.inputs.index_select(0, chosen), self.targets.index_select(0, chosen)
 
 
 def _keep(batch: Any) -> Any:

@@ -1,7 +1,7 @@
 """The LightningModule that trains a network with whatever loss sits in ``loss_fn``."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
@@ -97,6 +97,14 @@ class Classifier(LightningModule):
         self.val_loss = MeanMetric()
         self.test_accuracy = MulticlassAccuracy(self.num_classes, average="micro", validate_args=False)
         self.test_loss = MeanMetric()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning notes the hook it runs some twenty times a step. The search nn.Module makes for parameters and
+        # submodules costs 5% of a small fit, and a string can be neither.
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return logits (N, C) for inputs (N, ...)."""

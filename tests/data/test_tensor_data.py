@@ -5,7 +5,7 @@ import socket
 import pytest
 import torch
 import torch.multiprocessing
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import nn
 
 from glo_lightning.data import DigitsDataModule, Splits, TensorDataModule
@@ -77,11 +77,12 @@ def test_a_reused_module_loads_once_and_serves_each_fit_alike():
     assert data.loads == 1
 
 
-def test_a_seed_assigned_between_fits_takes_effect():
-    data = Counting()
-    before = batches_of_a_fit(data)
-    data.seed = 9
-    assert before != batches_of_a_fit(data) == batches_of_a_fit(Counting(seed=9))
+def test_without_a_seed_of_its_own_a_reused_module_follows_lightnings(monkeypatch):
+    monkeypatch.setenv("PL_GLOBAL_SEED", "0")
+    data = Counting(seed=None)
+    for seed in (3, 4):
+        seed_everything(seed, verbose=False)
+        assert batches_of_a_fit(data) == batches_of_a_fit(Counting(seed=seed))
 
 
 def test_train_order_is_what_the_trainer_serves():
