@@ -26,6 +26,24 @@ from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
 
 
+SEARCHED = (
+    "family",
+    "order",
+    "inputs",
+    "parameters",
+    "start",
+    "normalize",
+    "population_size",
+    "sigma",
+    "invariant",
+    "on_violation",
+    "monitor",
+    "mode",
+    "seed",
+)
+"""Settings that must not change while a search runs; the others may, from one run to the next."""
+
+
 def run_search(settings: SearchSettings, task: Task, console: Console | None = None) -> SearchResult:
     """Search, choose and compare; continue where an earlier run of the same study stopped.
 
@@ -45,7 +63,7 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
     progress = Progress(settings.generations, console or Console())
     with torch_threads(settings.threads), quiet_optuna():
         probe = probe_task(task, monitor, settings.loss_attribute, settings.seed)
-        space = make_space(settings)
+        space = make_space(settings, probe.num_classes)
         sampler = _make_sampler(settings, space, probe)
         study = open_study(
             settings.study_name,
@@ -77,6 +95,7 @@ def _make_sampler(settings: SearchSettings, space: LossSpace, probe: Probe) -> G
         space.distributions,
         population_size=settings.candidates_per_generation,
         sigma=settings.sigma,
+        mean=space.cross_entropy if settings.start == "cross_entropy" else None,
         seed=settings.seed,
         is_feasible=is_feasible if resample else None,
         max_generations=settings.generations,
@@ -84,11 +103,8 @@ def _make_sampler(settings: SearchSettings, space: LossSpace, probe: Probe) -> G
 
 
 def _fingerprint(settings: SearchSettings, task: Task, probe: Probe) -> dict[str, object]:
-    searched = (
-        "family", "order", "inputs", "population_size", "sigma", "invariant", "on_violation", "monitor", "mode", "seed"
-    )  # fmt: skip
     return {
-        **{name: _json(getattr(settings, name)) for name in searched},
+        **{name: _json(getattr(settings, name)) for name in SEARCHED},
         "num_classes": probe.num_classes,
         "num_weights": probe.num_weights,
         **{name: _json(value) for name, value in task.description.items()},

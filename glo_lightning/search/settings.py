@@ -16,6 +16,11 @@ class SearchSettings:
         family: the loss family searched; "taylor" is TaylorGLO.
         order: order K of the Taylor polynomial, 1 or more.
         inputs: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training progress in [0, 1]).
+        parameters: what is searched: theta (all parameters, as the papers do) or canonical (only those that training
+            can tell apart: 4 instead of 8 at order 3).
+        start: mean of the first generation: zeros, as in the papers, or cross_entropy, its Taylor expansion.
+        normalize: drive scales each candidate to start with cross-entropy's gradient, so that shapes compete and not
+            learning rates; none leaves the scale to the search.
         generations: generations to run; raise it later to continue a finished search.
         population_size: candidates per generation; by default 20, and 40 with an invariant.
         sigma: initial step size of CMA-ES.
@@ -41,6 +46,9 @@ class SearchSettings:
     family: Literal["taylor"] = "taylor"
     order: int = 3
     inputs: tuple[Input, ...] = ("y", "h")
+    parameters: Literal["theta", "canonical"] = "theta"
+    start: Literal["zeros", "cross_entropy"] = "zeros"
+    normalize: Literal["none", "drive"] = "none"
     generations: int = 20
     population_size: int | None = None
     sigma: float = 1.2
@@ -90,6 +98,16 @@ class SearchSettings:
                 "comparison_seeds of 2 or more, or 0",
                 "1",
                 "A spread needs two trainings: use 10, or 0 to skip.",
+            )
+        if self.inputs != ("y", "h") and (self.parameters == "canonical" or self.start == "cross_entropy"):
+            raise SettingsError(
+                "inputs y and h for parameters=canonical and start=cross_entropy",
+                repr(self.inputs),
+                "Leave --search.inputs out, or search theta from zeros.",
+            )
+        if self.parameters == "canonical" and self.order < 2:
+            raise SettingsError(
+                "order of 2 or more for parameters=canonical", repr(self.order), "At order 1 nothing can train."
             )
         if not self.study_name or "/" in self.study_name:
             raise SettingsError(
