@@ -2,13 +2,29 @@
 
 from typing import TYPE_CHECKING, Any
 
+from glo_lightning.models.alexnet import alexnet
+from glo_lightning.models.allcnn_c import allcnn_c
 from glo_lightning.models.mlp import mlp
+from glo_lightning.models.mnist_cnn import mnist_cnn
+from glo_lightning.models.preresnet import preresnet
+from glo_lightning.models.resnet import resnet
 from glo_lightning.models.small_cnn import small_cnn
+from glo_lightning.models.wide_resnet import wide_resnet
 
 if TYPE_CHECKING:
     from glo_lightning.models.classifier import Classifier
 
-__all__ = ["Classifier", "mlp", "small_cnn"]
+__all__ = [
+    "Classifier",
+    "alexnet",
+    "allcnn_c",
+    "mlp",
+    "mnist_cnn",
+    "preresnet",
+    "resnet",
+    "small_cnn",
+    "wide_resnet",
+]
 
 
 def __getattr__(name: str) -> Any:
