@@ -37,8 +37,7 @@ def behaviour_key(
         modulo_scale: whether losses that differ by a positive factor share a key.
 
     Returns:
-        Hexadecimal digits. Losses that agree to about six digits share them; where gamma is undefined, losses must
-        be undefined together.
+        Hexadecimal digits. Losses that agree to about six digits share them; where one is undefined, so is the other.
 
     Raises:
         LossError: if the loss depends on unscaled logits, so that gamma is not defined.
@@ -77,8 +76,10 @@ def is_flat(loss: Loss, num_classes: int) -> bool:
 
 
 def _gamma(loss: Loss, labels: Sequence[float]) -> Tensor:
-    h, y = make_grid(tuple(labels))
-    return loss.gamma(h.to(device_of(loss)), y.to(device_of(loss))).detach().cpu()
+    """Return gamma on the grid, NaN where the loss itself is undefined."""
+    h, y = (tensor.to(device_of(loss)) for tensor in make_grid(tuple(labels)))
+    defined = loss.elementwise(h, y).isfinite()
+    return torch.where(defined, loss.gamma(h, y), torch.nan).detach().cpu()
 
 
 def _standardize(gamma: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,156 @@
+"""Screening: what can be known of an expression before any training is spent on it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from glo_lightning.errors import LossError, SettingsError
+from glo_lightning.losses import TreeLoss
+from glo_lightning.losses.expression import parse
+from glo_lightning.losses.expression.nodes import LABEL, PREDICTION
+from glo_lightning.theory.behaviour import is_flat
+from glo_lightning.theory.gamma import check_num_classes, label_values
+from glo_lightning.theory.trainability import trainability
+
+Slot = tuple[int, int]
+"""A candidate's generation and index."""
+
+
+class Step(StrEnum):
+    """The steps of a screening, in the order they are taken, the cheapest first."""
+
+    LEAVES = "leaves"
+    DEFINED = "defined"
+    GRADIENT = "gradient"
+    EXACT = "exact"
+    STABLE = "stable"
+    UNSEEN = "unseen"
+
+
+PAPER_STEPS = (Step.LEAVES, Step.UNSEEN)
+"""The GLO paper's: train every tree that has a label and a prediction, once."""
+
+ALL_STEPS = tuple(Step)
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What came of screening one candidate.
+
+    Args:
+        step: the step that stopped it, or None if it may train.
+        reason: why it was stopped, or empty.
+    """
+
+    step: Step | None = None
+    reason: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the candidate may train."""
+        return self.step is None
+
+
+class Screen:
+    """Decides which expressions are worth a training.
+
+    The steps, each of which can be left out:
+
+    - ``leaves``: label and prediction both occur in the expression;
+    - ``defined``: value and gamma are finite on a grid of scaled logits and labels. An expression that is defined
+      nowhere is stopped even without this step;
+    - ``gradient``: gamma depends on prediction or label, or training could feel nothing of the loss;
+    - ``exact``: training starts downhill;
+    - ``stable``: the constant output is not attractive;
+    - ``unseen``: the candidate does not repeat an earlier one, whose score it then shares.
+
+    Args:
+        num_classes: C, 2 or more.
+        steps: the steps to take; :data:`PAPER_STEPS` for the paper's.
+        label_smoothing: of the losses that will be trained, in [0, 1).
+        kappa: threshold of the step ``stable``, as :func:`trainability` takes it.
+
+    Raises:
+        SettingsError: if ``num_classes`` or a step is not valid.
+
+    Example:
+        >>> screen = Screen(num_classes=10)
+        >>> screen.check("log(h) - y / h").passed
+        True
+        >>> screen.check("log(h) + y / h").reason
+        'not exact: drive -100, training starts uphill; ...'
+
+    Source: derivations.md, sections 7.2 (unseen), 7.3 (exact) and 7.4 (stable).
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        steps: Iterable[str] = ALL_STEPS,
+        label_smoothing: float = 0.0,
+        kappa: float | None = None,
+    ) -> None:
+        check_num_classes(num_classes)
+        chosen = list(steps)
+        if unknown := sorted(set(chosen) - set(Step)):
+            raise SettingsError(
+                f"steps out of {', '.join(Step)}", ", ".join(unknown), "Leave out what you do not want."
+            )
+        self.num_classes = num_classes
+        self.steps = tuple(step for step in Step if step in chosen)
+        self.label_smoothing = label_smoothing
+        self.kappa = kappa
+
+    def check(self, expression: str, repeats: Slot | None = None) -> Screening:
+        """Screen one expression.
+
+        Args:
+            expression: its text.
+            repeats: generation and index of the first candidate with the same :func:`repetition_key`.
+
+        Returns:
+            The first step that stops it, or that it may train.
+
+        Raises:
+            LossError: if the expression cannot be read.
+        """
+        tree = parse(expression)
+        if Step.LEAVES in self.steps and not (LABEL in tree and PREDICTION in tree):
+            missing = "prediction" if LABEL in tree else "label"
+            return Screening(Step.LEAVES, f"no {missing} in {tree}")
+        try:
+            loss = TreeLoss(expression, label_smoothing=self.label_smoothing)
+        except LossError as error:
+            return Screening(Step.DEFINED, error.got)
+        labels = label_values(loss, self.num_classes)
+        domain = loss.definedness(labels)
+        if Step.DEFINED in self.steps and domain.share < 1.0:
+            return Screening(Step.DEFINED, domain.reason)
+        if Step.GRADIENT in self.steps and is_flat(loss, self.num_classes):
+            return Screening(Step.GRADIENT, "gamma is the same everywhere, which training cannot feel")
+        verdict = trainability(loss, self.num_classes, self.kappa)
+        if Step.EXACT in self.steps and not verdict.exact:
+            return Screening(Step.EXACT, verdict.reason)
+        if Step.STABLE in self.steps and not verdict.stable:
+            return Screening(Step.STABLE, verdict.reason)
+        if Step.UNSEEN in self.steps and repeats is not None:
+            return Screening(Step.UNSEEN, f"trains as candidate {repeats[1]} of generation {repeats[0]} does")
+        return Screening()
+
+
+def count_steps(steps: Iterable[str | None]) -> dict[str, int]:
+    """Count how many candidates each step stopped, and how many passed.
+
+    Args:
+        steps: the step that stopped each candidate, None for those that passed.
+
+    Returns:
+        Counts by name of step in the order they are taken, then by ``"passed"``; 0 where there is none.
+
+    Example:
+        >>> count_steps(["leaves", None, "leaves", "exact"])
+        {'leaves': 2, 'defined': 0, 'gradient': 0, 'exact': 1, 'stable': 0, 'unseen': 0, 'passed': 1}
+    """
+    counts = Counter("passed" if step is None else str(step) for step in steps)
+    return {name: counts[name] for name in (*(str(step) for step in Step), "passed")}
