@@ -411,7 +411,7 @@ def _derivative(coefficients: Tensor) -> Tensor:
 
 
 def _horner(x: Tensor, coefficients: Sequence[Tensor]) -> Tensor:
-    value = coefficients[-1]
+    value = coefficients[-1].expand_as(x)
     for coefficient in reversed(coefficients[:-1]):
         value = value * x + coefficient
     return value

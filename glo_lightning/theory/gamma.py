@@ -50,7 +50,7 @@ def drive(loss: AnyLoss, confidence: Tensor | float, num_classes: int) -> Tensor
     logits = torch.cat([h.unsqueeze(-1), others], -1).log().reshape(-1, num_classes)
     logits = logits - logits.mean(-1, keepdim=True)
     pull = -logit_gradient(loss, logits, torch.zeros(len(logits), dtype=torch.int64, device=h.device))
-    return (pull[:, 0] - pull.mean(-1)).reshape(h.shape) * num_classes / (num_classes - 1) / (h * (1.0 - h))
+    return (pull[:, 0] - pull.mean(-1)).reshape(h.shape) / (h * (1.0 - h))
 
 
 def symmetric_gamma(loss: Loss, confidence: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

@@ -90,7 +90,7 @@ Gradient = Callable[[Tensor], Tensor]
 
 def _gradients(losses: Sequence[Loss], num_classes: int) -> Gradient:
     polynomial = [isinstance(loss, TaylorLoss) and set(loss.inputs) <= {"y", "h"} for loss in losses]
-    scales = torch.tensor([1.0 if loss.class_reduction == "sum" else 1.0 / num_classes for loss in losses])
+    divisors = torch.tensor([num_classes if loss.class_reduction == "mean" else 1 for loss in losses])
     together = torch.tensor(polynomial)
     of_polynomials = _polynomial_gradients([cast(TaylorLoss, one) for one in compress(losses, polynomial)], num_classes)
     apart = [(k, loss) for k, loss in enumerate(losses) if not polynomial[k]]
@@ -103,7 +103,7 @@ def _gradients(losses: Sequence[Loss], num_classes: int) -> Gradient:
         for k, loss in apart:
             rows = logits[:, k].reshape(-1, num_classes)
             result[:, k] = logit_gradient(loss, rows, targets.repeat(len(logits))).reshape(logits[:, k].shape)
-        return result * scales.to(result).view(-1, 1, 1)
+        return result / divisors.view(-1, 1, 1)
 
     return gradient
 

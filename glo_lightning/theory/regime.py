@@ -1,19 +1,17 @@
 """The two ends of a training: the null epoch, where all outputs are equal, and zero error, where they are labels."""
 
-import copy
 import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from glo_lightning.losses import Loss, TaylorLoss
+from glo_lightning.losses import Loss, TaylorLoss, multi_indices
 from glo_lightning.theory.gamma import (
     AnyLoss,
     check_num_classes,
     device_of,
     drive,
-    gamma_polynomials,
     has_gamma,
     label_values,
     logit_gradient,
@@ -46,13 +44,13 @@ class NullEpoch:
 
 
 def null_epoch(loss: AnyLoss, num_classes: int) -> NullEpoch:
-    r"""Return gamma, drive and curvature at h = 1 / C and, where it matters, training progress 0.
+    r"""Return gamma, drive and curvature at h = 1 / C.
 
     .. math:: d_0 = \gamma_T - \gamma_N, \qquad
         \mathrm{curv} = -\Big(\gamma_N' + \frac{\gamma_T' - \gamma_N'}{C}\Big)
 
     Args:
-        loss: a loss, or a black box that treats all classes alike.
+        loss: a loss at its current progress (0 unless set), or a black box that treats all classes alike.
         num_classes: C, 2 or more.
 
     Returns:
@@ -69,21 +67,36 @@ def null_epoch(loss: AnyLoss, num_classes: int) -> NullEpoch:
     Source: derivations.md, sections 4 and 7.7.
     """
     check_num_classes(num_classes)
-    if isinstance(loss, Loss) and loss.uses_progress and loss.progress != 0.0:
-        loss = copy.deepcopy(loss)
-        loss.progress = 0.0
     if isinstance(loss, TaylorLoss) and "f" not in loss.inputs:
         return _null_epoch_of_taylor(loss, num_classes)
     return _null_epoch_of_gamma(loss, num_classes) if has_gamma(loss) else _null_epoch_of_logits(loss, num_classes)
 
 
 def _null_epoch_of_taylor(loss: TaylorLoss, num_classes: int) -> NullEpoch:
-    # Plain numbers: the search asks this of every candidate, and two short polynomials are no work for tensors.
-    h = 1.0 / num_classes
-    polynomials = gamma_polynomials(loss, num_classes)
-    values = [sum(c * h**j for j, c in enumerate(p)) for p in polynomials]
-    slopes = [sum(j * c * h ** (j - 1) for j, c in enumerate(p) if j > 0) for p in polynomials]
-    return _combine({"gamma": values, "the slope of gamma": slopes}, label_values(loss, num_classes), num_classes)
+    # Plain numbers, term by term: the search asks this of every candidate, and a few terms are no work for tensors.
+    labels = label_values(loss, num_classes)
+    try:
+        found = [_gamma_and_slope(loss, {"y": label, "h": 1.0 / num_classes, "t": loss.progress}) for label in labels]
+    except OverflowError:  # which powers of floats raise where tensors return infinity
+        found = [(math.inf, math.inf)] * 2
+    values, slopes = zip(*found, strict=True)
+    return _combine({"gamma": list(values), "the slope of gamma": list(slopes)}, labels, num_classes)
+
+
+def _gamma_and_slope(loss: TaylorLoss, point: dict[str, float]) -> tuple[float, float]:
+    theta = loss.theta.tolist()
+    distances = [point[name] - center for name, center in zip(loss.inputs, theta, strict=False)]
+    h_index = loss.inputs.index("h")
+    h, distances[h_index] = distances[h_index], 1.0
+    gamma = slope = 0.0
+    for alpha, coefficient in zip(multi_indices(loss.order, loss.inputs), theta[len(distances) :], strict=True):
+        factorials = 1 if loss.folded else math.prod(map(math.factorial, alpha))
+        power = alpha[h_index]
+        factor = coefficient / factorials * power * math.prod(map(pow, distances, alpha))
+        gamma += factor * h ** (power - 1)
+        if power > 1:
+            slope += factor * (power - 1) * h ** (power - 2)
+    return gamma, slope
 
 
 def _null_epoch_of_gamma(loss: Loss, num_classes: int) -> NullEpoch:

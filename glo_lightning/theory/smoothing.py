@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError, SettingsError
@@ -95,7 +94,7 @@ def _with_labels(loss: TaylorLoss, move: Callable[[Tensor], Tensor], factor: flo
     if "y" not in loss.inputs:
         return loss
     num_inputs, label = len(loss.inputs), loss.inputs.index("y")
-    exponents = torch.tensor(multi_indices(loss.order, loss.inputs), device=loss.theta.device)[:, label]
+    exponents = loss.theta.new_tensor(multi_indices(loss.order, loss.inputs))[:, label]
     theta = loss.theta.clone()
     theta[label] = move(theta[label])
     theta[num_inputs:] *= factor**exponents
