@@ -1,6 +1,7 @@
 """What a loss will do, told before anyone trains with it."""
 
 from glo_lightning.theory.attraction import attraction, printed_attraction, sample_attraction
+from glo_lightning.theory.behaviour import behaviour_key
 from glo_lightning.theory.canonical import CanonicalForm, canonical, canonical_terms
 from glo_lightning.theory.gamma import AnyLoss, drive, gamma_polynomials, symmetric_gamma
 from glo_lightning.theory.mean_field import predict_accuracy
@@ -26,6 +27,7 @@ __all__ = [
     "NullEpoch",
     "Trainability",
     "attraction",
+    "behaviour_key",
     "canonical",
     "canonical_terms",
     "default_kappa",
