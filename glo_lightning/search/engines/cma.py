@@ -27,7 +27,7 @@ class CmaEngine:
     Args:
         mean: start of the search, shape (D,), finite.
         sigma: initial step size, > 0.
-        population_size: candidates per generation, >= 2.
+        population_size: candidates per generation, >= 4.
         seed: any integer >= 0.
         bounds: optional lower and upper limits, shape (D, 2); draws outside are drawn again.
         is_feasible: optional test of a candidate, shape (D,); infeasible ones are drawn again, up to

@@ -1,5 +1,6 @@
 """CMA-ES over an Optuna study, generation by generation."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.engines.cma import CmaEngine, Theta
-from glo_lightning.search.samplers.generational import GenerationalSampler
+from glo_lightning.search.samplers.generational import GenerationalSampler, positive, whole
 
 
 class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
@@ -23,7 +24,7 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
     Args:
         search_space: the vector's components in order. Bounds are kept by drawing again; give wide ones for a search
             without bounds.
-        population_size: candidates per generation, 2 or more; by default 4 + floor(3 ln D).
+        population_size: candidates per generation, 4 or more; by default 4 + floor(3 ln D).
         sigma: initial step size, > 0.
         mean: start of the search, D numbers within the bounds; by default zeros.
         seed: any integer >= 0; by default drawn once per study.
@@ -66,24 +67,23 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
     ) -> None:
         bounds = _bounds(search_space)
         dimension = len(search_space)
+        start = np.zeros(dimension) if mean is None else _vector(mean, dimension)
+        if not ((bounds[:, 0] <= start) & (start <= bounds[:, 1])).all():
+            raise SettingsError("a mean within the bounds", repr(start.tolist()), "Pass mean= or widen the bounds.")
         settings = {
             "engine": "cma-es",
             "space": [[name, *limits] for name, limits in zip(search_space, bounds.tolist(), strict=True)],
-            "population_size": population_size,
-            "sigma": sigma,
-            "mean": None if mean is None else [float(component) for component in mean],
-            "seed": seed,
+            "population_size": whole("population_size", population_size, 4),
+            "sigma": positive("sigma", sigma),
+            "mean": None if mean is None else start.tolist(),
             "resample": is_feasible is not None,
         }
-        defaults = {
-            "population_size": 4 + int(3 * np.log(dimension)),
-            "mean": [0.0] * dimension,
-        }
-        _check({**defaults, "seed": 0, **{name: value for name, value in settings.items() if value is not None}})
+        defaults = {"population_size": 4 + int(3 * math.log(dimension)), "mean": start.tolist()}
         super().__init__(
             search_space,
             settings,
             defaults,
+            seed=seed,
             attempts=attempts,
             max_generations=max_generations,
             grace=grace,
@@ -126,18 +126,11 @@ def _bounds(search_space: Mapping[str, FloatDistribution]) -> np.ndarray:
     return np.array([[distribution.low, distribution.high] for distribution in search_space.values()])
 
 
-def _check(settings: Mapping[str, Any]) -> None:
-    """Refuse what cmaes would trip over later."""
-    size, sigma, seed = settings["population_size"], settings["sigma"], settings["seed"]
-    mean = np.array(settings["mean"])
-    limits = np.array([limits for _, *limits in settings["space"]])
-    if not isinstance(size, int) or isinstance(size, bool) or size < 2:
-        raise SettingsError("a whole population_size of 2 or more", repr(size), "Leave it out for the default.")
-    if not (np.isfinite(sigma) and sigma > 0.0):
-        raise SettingsError("a finite sigma above 0", repr(sigma), "Use 1.2, the papers' value.")
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise SettingsError("a whole seed of 0 or more", repr(seed), "Use 0, or leave it out.")
-    if mean.shape != (len(limits),):
-        raise SettingsError(f"a mean of {len(limits)} numbers", f"{mean.size}", "Give one per parameter.")
-    if not ((limits[:, 0] <= mean) & (mean <= limits[:, 1])).all():
-        raise SettingsError("a mean within the bounds", repr(mean.tolist()), "Pass mean= or widen the bounds.")
+def _vector(mean: Sequence[float], dimension: int) -> np.ndarray:
+    try:
+        vector = np.array(mean, dtype=np.float64)
+    except (TypeError, ValueError):
+        vector = np.empty(0)
+    if vector.shape != (dimension,):
+        raise SettingsError(f"a mean of {dimension} numbers", repr(mean), "Give one per parameter.")
+    return vector

@@ -1,9 +1,11 @@
 """Samplers that search generation by generation, with any number of workers and the same result."""
 
+import math
 import secrets
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Generic, TypeVar
 
 import optuna
@@ -57,6 +59,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         search_space: parameters that the trials get; empty if candidates are not vectors.
         settings: what the search was asked for; JSON values, ``None`` where the study or the default may decide.
         defaults: values for the settings that are ``None`` in a new study.
+        seed: any integer >= 0; by default drawn once per study.
         attempts: times a candidate is issued again after it failed, before it ranks worst. Dead workers and released
             trials do not count.
         max_generations: generations to run; ``None`` for no end. May be raised later.
@@ -69,21 +72,20 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         settings: Mapping[str, Any],
         defaults: Mapping[str, Any],
         *,
+        seed: int | None = None,
         attempts: int = 1,
         max_generations: int | None = None,
         grace: float = 30.0,
     ) -> None:
-        if attempts < 0:
-            raise SettingsError("attempts of 0 or more", repr(attempts), "Use 1 to try a failed candidate once more.")
-        if max_generations is not None and max_generations < 0:
-            raise SettingsError("max_generations of 0 or more", repr(max_generations), "Use None for no end.")
-        if not grace > 0.0:
-            raise SettingsError("grace above 0 seconds", repr(grace), "Use 30.")
         self.search_space = dict(search_space)
-        self._settings = {**settings, "attempts": attempts}
-        self._defaults = {**defaults, "seed": secrets.randbits(32)}
-        self._max_generations = max_generations
-        self._grace = grace
+        self._settings = {
+            **settings,
+            "seed": whole("seed", seed, 0),
+            "attempts": whole("attempts", attempts, 0),
+        }
+        self._defaults = {**defaults, "seed": secrets.randbits(32), "attempts": 1}
+        self._max_generations = whole("max_generations", max_generations, 0)
+        self._grace = positive("grace", grace)
         self._studies: dict[tuple[int, int], Claims[C]] = {}
         self._independent = RandomSampler()
 
@@ -116,8 +118,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         Raises:
             StudyError: if the study belongs to another search, or this thread would wait for its own trials.
         """
-        if count < 1:
-            raise SettingsError("a count of 1 or more", repr(count), "Claim at least one candidate.")
+        whole("count", count, 1)
         claims = self._claims(study)
         while claims.wait_for_slots(on_wait):
             ticket = study._storage.create_new_trial(study._study_id)
@@ -289,3 +290,27 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         for name, distribution in self.search_space.items():
             trials[0].suggest_float(name, distribution.low, distribution.high)
         return trials
+
+
+def whole(name: str, value: int | None, least: int) -> int | None:
+    """Check a whole number; ``None`` passes.
+
+    Raises:
+        SettingsError: if it is not a whole number, or below the least.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise SettingsError(f"{name}: a whole number of {least} or more", repr(value), "Leave it out for the default.")
+    return int(value)
+
+
+def positive(name: str, value: float) -> float:
+    """Check a finite number above 0.
+
+    Raises:
+        SettingsError: if it is anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value < math.inf:
+        raise SettingsError(f"{name}: a finite number above 0", repr(value), "Leave it out for the default.")
+    return float(value)

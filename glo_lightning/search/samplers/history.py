@@ -40,7 +40,6 @@ def is_ticket(trial: FrozenTrial) -> bool:
     """Whether a trial is waiting for a slot: running, but with nothing to evaluate yet."""
     return (
         trial.state == TrialState.RUNNING
-        and not trial.params
         and SLOT not in trial.system_attrs
         and "fixed_params" not in trial.system_attrs
     )
