@@ -1,5 +1,7 @@
 """The verdict of a search as tables for a terminal."""
 
+import io
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -64,7 +66,16 @@ def _p_value(result: LossResult) -> str:
     return f"{result.p_value:.4f}" if result.p_value >= 1e-4 else f"{result.p_value:.0e}"
 
 
-def print_comparison(comparison: Comparison, discovered: str, console: Console) -> None:
-    """Print the table and the sentence."""
-    console.print(comparison_table(comparison))
-    console.print(verdict_sentence(comparison, discovered), highlight=False)
+def render(comparison: Comparison, discovered: str, width: int = 80) -> str:
+    """Return the table and the sentence as plain text.
+
+    Args:
+        comparison: losses side by side, the baseline first.
+        discovered: name of the discovered loss.
+        width: columns.
+    """
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    with console.capture() as capture:
+        console.print(comparison_table(comparison))
+        console.print(verdict_sentence(comparison, discovered))
+    return capture.get()

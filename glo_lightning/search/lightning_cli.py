@@ -11,12 +11,10 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from rich.console import Console
 
 from glo_lightning.environment import require_torchvision
-from glo_lightning.report.tables import print_comparison
 from glo_lightning.search.command import USAGE
 from glo_lightning.search.output import SearchOutput
 from glo_lightning.search.runner import run_search
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.verdict import DISCOVERED
 from glo_lightning.training.task import LEAN_TRAINER, Task
 
 DEFAULTS = {
@@ -131,8 +129,5 @@ def search_from_command_line(arguments: Sequence[str]) -> int:
         raise KeyboardInterrupt(
             f"Stopped. Finished candidates are kept in {output.folder}; the same command continues the search."
         ) from None
-    if result.comparison is not None:
-        print_comparison(result.comparison, DISCOVERED, console)
-    console.print(f"The loss:  {result.best_loss.formula('unicode')}", highlight=False)
-    console.print(f"Files in {output.folder}", highlight=False)
+    console.print(str(result), highlight=False, markup=False)
     return 0

@@ -8,7 +8,9 @@ import pandas as pd
 
 from glo_lightning.evaluation.comparison import Comparison
 from glo_lightning.losses import Loss
+from glo_lightning.report.tables import render
 from glo_lightning.search.records import read_candidates
+from glo_lightning.search.verdict import DISCOVERED
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class SearchResult:
     study: optuna.Study
     comparison: Comparison | None
     output_dir: Path
+
+    def __str__(self) -> str:
+        table = "" if self.comparison is None else render(self.comparison, DISCOVERED)
+        return f"{table}\nThe discovered loss:\n  {self.best_loss.formula('unicode')}\nFiles in {self.output_dir}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds."""
