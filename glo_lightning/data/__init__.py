@@ -5,15 +5,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from glo_lightning.data.digits import DigitsDataModule
+    from glo_lightning.data.folder import FolderDataModule
+    from glo_lightning.data.image_data import ImageDataModule
     from glo_lightning.data.tensor_data import Splits, TensorData, TensorDataModule
+    from glo_lightning.data.transforms import Augmentation
+    from glo_lightning.data.vision import VisionDataModule
 
 _HOMES = {
+    "Augmentation": "transforms",
     "DigitsDataModule": "digits",
+    "FolderDataModule": "folder",
+    "ImageDataModule": "image_data",
     "Splits": "tensor_data",
     "TensorData": "tensor_data",
     "TensorDataModule": "tensor_data",
+    "VisionDataModule": "vision",
 }
-__all__ = ["DigitsDataModule", "Splits", "TensorData", "TensorDataModule"]
+__all__ = [
+    "Augmentation",
+    "DigitsDataModule",
+    "FolderDataModule",
+    "ImageDataModule",
+    "Splits",
+    "TensorData",
+    "TensorDataModule",
+    "VisionDataModule",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ class DigitsDataModule(TensorDataModule):
         validation_fraction: share of all images for validation, in (0, 1).
         test_fraction: share of all images for test, in (0, 1); the two sum to less than 1.
         split_seed: of the split; one split serves all seeds of an experiment.
+        training_fraction: share of the training split to train on, in (0, 1].
 
     Raises:
         DataError: if an argument is outside its range.
@@ -39,8 +40,9 @@ class DigitsDataModule(TensorDataModule):
         validation_fraction: float = 0.2,
         test_fraction: float = 0.2,
         split_seed: int = 0,
+        training_fraction: float = 1.0,
     ) -> None:
-        super().__init__(batch_size, seed)
+        super().__init__(batch_size, seed, training_fraction)
         held_out = validation_fraction + test_fraction
         if min(validation_fraction, test_fraction) <= 0.0 or held_out >= 1.0:
             raise DataError(

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -76,6 +76,7 @@ class TensorDataModule(LightningDataModule, ABC):
     Args:
         batch_size: N, examples per batch and device, at least 1.
         seed: of the training order, 0 or more; ``None`` follows Lightning's ``seed_everything``.
+        training_fraction: share of the training split to train on, in (0, 1]; smaller parts lie within larger ones.
 
     Raises:
         DataError: if an argument is outside its range or, from ``setup``, if the loaded splits are unusable.
@@ -95,19 +96,22 @@ class TensorDataModule(LightningDataModule, ABC):
     num_classes: int
     input_shape: tuple[int, ...]
 
-    def __init__(self, batch_size: int = 64, seed: int | None = None) -> None:
+    def __init__(self, batch_size: int = 64, seed: int | None = None, training_fraction: float = 1.0) -> None:
         super().__init__()
         if batch_size < 1:
             raise DataError("batch_size of 1 or more", repr(batch_size), "Use 64.")
         if seed is not None and seed < 0:
             raise DataError("a seed of 0 or more, or None", repr(seed), "Use 0.")
+        if not 0.0 < training_fraction <= 1.0:
+            raise DataError("training_fraction in (0, 1]", repr(training_fraction), "Use 1.0 for all examples.")
         self.batch_size = batch_size
         self.seed = seed
+        self.training_fraction = training_fraction
         self._splits: Splits | None = None
 
     @abstractmethod
     def load(self) -> Splits:
-        """Read the data set and split it; called once."""
+        """Read the data set and split it, the training examples in random order; called once."""
 
     def setup(self, stage: str | None = None) -> None:
         """Load the splits unless they are there."""
@@ -123,9 +127,15 @@ class TensorDataModule(LightningDataModule, ABC):
         """The validation inputs as stored, (M, ...), and their class indices (M,)."""
         return self._loaded().val
 
+    @property
+    def order_seed(self) -> int:
+        """The seed in force: this module's own, or else that of Lightning's ``seed_everything``."""
+        # Lightning itself looks there for the seed of a distributed sampler.
+        return int(os.environ.get("PL_GLOBAL_SEED", "0")) if self.seed is None else self.seed
+
     def train_order(self, epoch: int, seed: int | None = None) -> Tensor:
         """Return the order (M,) in which one device trains on the examples in an epoch."""
-        sampler = _shuffler(_TensorDataset(self.train_tensors), 1, 0, self._seed() if seed is None else seed)
+        sampler = _shuffler(_TensorDataset(self.train_tensors), 1, 0, self.order_seed if seed is None else seed)
         sampler.set_epoch(epoch)
         return torch.tensor(list(sampler))
 
@@ -151,7 +161,7 @@ class TensorDataModule(LightningDataModule, ABC):
         """Serve the training examples, shuffled anew each epoch, a different part to each process."""
         dataset = self._on_device(self.train_tensors)
         world_size, rank = self._world()
-        sampler = _shuffler(dataset, world_size, rank, self._seed())
+        sampler = _shuffler(dataset, world_size, rank, self.order_seed)
         return DataLoader(dataset, self.batch_size, sampler=sampler, collate_fn=_keep)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -175,10 +185,6 @@ class TensorDataModule(LightningDataModule, ABC):
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
         return _TensorDataset((examples[0].to(device), examples[1].to(device)))
 
-    def _seed(self) -> int:
-        # The variable is where Lightning itself looks for the seed of a distributed sampler.
-        return int(os.environ.get("PL_GLOBAL_SEED", "0")) if self.seed is None else self.seed
-
     def _world(self) -> tuple[int, int]:
         return (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)
 
@@ -187,7 +193,9 @@ class TensorDataModule(LightningDataModule, ABC):
             splits = self.load()
             for name in ("train", "val", "test"):
                 _check(getattr(splits, name), name, self.num_classes)
-            self._splits = splits
+            part = max(1, round(self.training_fraction * len(splits.train[1])))
+            train = (splits.train[0][:part], splits.train[1][:part])
+            self._splits = replace(splits, train=train)
         return self._splits
 
 

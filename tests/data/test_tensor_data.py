@@ -1,4 +1,5 @@
 import itertools
+import json
 import os
 import socket
 
@@ -115,7 +116,7 @@ def test_training_batch_gets_the_number_of_the_batch():
     assert [batch[0] for batch in batches_of_a_fit(Stepping())] == [0, 1, 2, 3, 4, 5]
 
 
-def fit_on_rank(rank, port, queue):
+def fit_on_rank(rank, port, folder):
     os.environ.update(
         MASTER_ADDR="127.0.0.1",
         MASTER_PORT=str(port),
@@ -127,18 +128,18 @@ def fit_on_rank(rank, port, queue):
     torch.set_num_threads(1)
     module = Recorder()
     quiet_trainer(max_epochs=2, devices=2, strategy="ddp").fit(module, Counting(sizes=(12, 5, 6), batch_size=2))
-    queue.put((rank, module.seen, module.validated))
+    (folder / f"{rank}.json").write_text(json.dumps([module.seen, module.validated]))
 
 
-def test_two_ranks_train_on_disjoint_halves_and_count_each_validation_example_alike():
+def test_two_ranks_train_on_disjoint_halves_and_count_each_validation_example_alike(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    queue = torch.multiprocessing.get_context("spawn").Queue()
-    ranks = torch.multiprocessing.spawn(fit_on_rank, (port, queue), nprocs=2, join=False)
-    (_, first, first_validated), (_, second, second_validated) = sorted(queue.get(timeout=60) for _ in range(2))
-    while not ranks.join():
-        pass
+    # Forks start in no time; fresh interpreters would import Lightning twice more.
+    torch.multiprocessing.start_processes(fit_on_rank, (port, tmp_path), nprocs=2, start_method="fork")
+    (first, first_validated), (second, second_validated) = (
+        json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)
+    )
     for epoch in (slice(0, 3), slice(3, 6)):
         shares = [list(itertools.chain(*seen[epoch])) for seen in (first, second)]
         assert not set(shares[0]) & set(shares[1])
