@@ -129,19 +129,14 @@ class Loss(nn.Module, ABC):
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         if not torch.is_autocast_enabled(logits.device.type):
-            return self._reduce(self._per_sample(logits, target))
+            return self._compute(logits, target, self.reduction)
         with torch.autocast(logits.device.type, enabled=False):
-            return self._reduce(self._per_sample(logits, target))
+            return self._compute(logits, target, self.reduction)
 
-    def _per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
-        y = self.smooth(label_distribution(logits, target))
-        loss = self.per_class(logits, y).sum(-1)
-        return loss / logits.shape[-1] if self.class_reduction == "mean" else loss
-
-    def _reduce(self, per_sample: Tensor) -> Tensor:
-        if self.reduction == "none":
-            return per_sample
-        return per_sample.mean() if self.reduction == "mean" else per_sample.sum()
+    def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        """Compute the loss in the logits' precision; families override it where there is a shorter way."""
+        per_class = self.per_class(logits, self.smooth(label_distribution(logits, target)))
+        return reduce_batch(per_class.sum(-1) if self.class_reduction == "sum" else per_class.mean(-1), reduction)
 
     def smooth(self, y: Tensor) -> Tensor:
         """Return ``(1 - alpha) y + alpha / C``, the labels this loss sees; shape (..., C)."""
@@ -248,30 +243,66 @@ def label_distribution(logits: Tensor, target: Tensor) -> Tensor:
         tensor([[0., 0., 1.],
                 [1., 0., 0.]])
     """
+    check_batch(logits, target)
+    if target.is_floating_point():
+        return target.to(logits.dtype)
+    try:
+        return torch.zeros_like(logits).scatter(-1, target.unsqueeze(-1), 1.0)
+    except (RuntimeError, IndexError) as error:
+        raise explain_labels(error, logits, target) from error
+
+
+def check_batch(logits: Tensor, target: Tensor) -> None:
+    """Refuse logits and labels whose shapes or dtypes do not fit each other.
+
+    Args:
+        logits: as in :func:`label_distribution`.
+        target: as in :func:`label_distribution`.
+
+    Raises:
+        LossError: if they do not fit.
+    """
     if logits.ndim != 2 or not logits.is_floating_point() or logits.shape[-1] < 2:
         raise LossError(
             "floating logits of shape (N, C) with C >= 2",
-            f"{_describe(logits)}",
+            _describe(logits),
             "Flatten other dimensions into N, e.g. logits.movedim(1, -1).flatten(0, -2), and labels likewise.",
         )
-    if target.shape == logits.shape and target.is_floating_point():
-        return target.to(logits.dtype)
-    if target.shape != logits.shape[:1] or target.dtype != torch.int64:
+    if target.is_floating_point() and target.shape == logits.shape:
+        return
+    if target.dtype != torch.int64 or target.shape != logits.shape[:1]:
         raise LossError(
             f"labels of shape {tuple(logits.shape[:1])} and dtype int64, or floating of shape {tuple(logits.shape)}",
             _describe(target),
             "Convert class indices with .long(), label distributions with .float().",
         )
-    try:
-        return torch.zeros_like(logits).scatter(-1, target.unsqueeze(-1), 1.0)
-    except (RuntimeError, IndexError) as error:
-        if "out of bounds" not in str(error):
-            raise
-        raise LossError(
-            f"labels in 0..{logits.shape[-1] - 1}",
-            f"labels from {int(target.min())} to {int(target.max())}",
-            "Give the network one output per class, or map the labels to 0..C-1.",
-        ) from None
+
+
+def explain_labels(error: Exception, logits: Tensor, target: Tensor) -> Exception:
+    """Turn torch's complaint about a class index out of bounds into one that says what to do.
+
+    Args:
+        error: what torch raised.
+        logits: shape (N, C).
+        target: shape (N,), int64.
+
+    Returns:
+        A :class:`LossError`, or the error itself if it is about something else.
+    """
+    if "out of bounds" not in str(error):
+        return error
+    return LossError(
+        f"labels in 0..{logits.shape[-1] - 1}",
+        f"labels from {int(target.min())} to {int(target.max())}",
+        "Give the network one output per class, or map the labels to 0..C-1.",
+    )
+
+
+def reduce_batch(per_sample: Tensor, reduction: Reduction) -> Tensor:
+    """Return the mean or sum over the batch, shape (), or with ``"none"`` the losses as they are, shape (N,)."""
+    if reduction == "none":
+        return per_sample
+    return per_sample.mean() if reduction == "mean" else per_sample.sum()
 
 
 def _describe(tensor: Tensor) -> str:

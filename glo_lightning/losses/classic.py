@@ -264,8 +264,8 @@ class ScaledLoss(Loss):
         """Evaluate s times the loss from unscaled logits; see :meth:`Loss.per_class`."""
         return self.factor * self.loss.per_class(logits, y)
 
-    def _per_sample(self, logits: Tensor, target: Tensor) -> Tensor:
-        return self.factor * self.loss._per_sample(logits, target)
+    def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        return self.factor * self.loss._compute(logits, target, reduction)
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
         """Return s times the loss's factor; see :meth:`Loss.gamma`."""

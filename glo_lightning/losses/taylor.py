@@ -9,7 +9,23 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import ClassReduction, Loss, Reduction
+from glo_lightning.losses.base import (
+    ClassReduction,
+    Loss,
+    Reduction,
+    check_batch,
+    explain_labels,
+    reduce_batch,
+)
+from glo_lightning.losses.fused import (
+    HardLabelKernel,
+    Kernel,
+    SoftLabelKernel,
+    fused_loss,
+    hard_label_loss,
+    horner,
+    soft_label_loss,
+)
 
 if TYPE_CHECKING:
     import sympy
@@ -52,6 +68,7 @@ class TaylorLoss(Loss):
     _exponents: Tensor
     _weights: Tensor
     _pascal: Tensor
+    _cached: tuple[Tensor, tuple[Any, ...], Kernel] | None
 
     def __init__(
         self,
@@ -70,6 +87,7 @@ class TaylorLoss(Loss):
         self.order = order
         self.inputs: tuple[Input, ...] = tuple(inputs)
         self.folded = folded
+        self._cached = None
         indices = multi_indices(order, self.inputs)
         factorials = [1.0 if folded else 1.0 / _factorial(alpha) for alpha in indices]
         pascal = [[float(math.comb(a, j)) for j in range(order + 1)] for a in range(order + 1)]
@@ -101,6 +119,58 @@ class TaylorLoss(Loss):
         t = self._progress.to(logits.dtype)
         return self._evaluate({"h": logits.softmax(-1), "y": y, "f": logits, "t": t})
 
+    def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        if "f" in self.inputs:
+            return super()._compute(logits, target, reduction)
+        check_batch(logits, target)
+        num_classes = logits.shape[-1]
+        soft = target.is_floating_point()
+        if soft:
+            target = self.smooth(target.to(logits.dtype))
+        try:
+            if self._is_fusible(target):
+                return fused_loss(self._kernel(num_classes, logits.dtype, soft), logits, target, reduction)
+            if soft:
+                return reduce_batch(soft_label_loss(logits, target, self._soft_coefficients(num_classes)), reduction)
+            return reduce_batch(hard_label_loss(logits, target, self._hard_polynomials(num_classes)), reduction)
+        except RuntimeError as error:
+            raise explain_labels(error, logits, target) from error
+
+    def _is_fusible(self, target: Tensor) -> bool:
+        """Whether only the logits can want a gradient, and nothing traces or transforms the operations."""
+        return not (
+            torch.compiler.is_compiling()
+            or torch._C._are_functorch_transforms_active()
+            or self.theta.requires_grad
+            or target.requires_grad
+            or self.order == 1  # constant
+        )
+
+    def _kernel(self, num_classes: int, dtype: torch.dtype, soft: bool) -> Kernel:
+        theta = self.theta
+        versions = _version(theta), _version(self._progress)
+        key = num_classes, dtype, soft, versions, self.class_reduction, self.label_smoothing
+        if self._cached is None or self._cached[0] is not theta or self._cached[1] != key:
+            with torch.inference_mode(False):
+                kernel: Kernel = (
+                    SoftLabelKernel(self._soft_coefficients(num_classes))
+                    if soft
+                    else HardLabelKernel(self._hard_polynomials(num_classes), num_classes, dtype)
+                )
+            self._cached = theta, key, kernel
+        return self._cached[2]
+
+    def _hard_polynomials(self, num_classes: int) -> Tensor:
+        """Return the polynomials of the labels 0 and 1 as the loss sees them, reduced over classes."""
+        other = self.label_smoothing / num_classes
+        labels = torch.tensor([other, 1.0 - self.label_smoothing + other], dtype=torch.float64)
+        polynomials = self.label_polynomials(labels.to(self.theta.device))
+        return polynomials / num_classes if self.class_reduction == "mean" else polynomials
+
+    def _soft_coefficients(self, num_classes: int) -> Tensor:
+        coefficients = self.loss_coefficients()
+        return coefficients / num_classes if self.class_reduction == "mean" else coefficients
+
     def _evaluate(self, values: dict[str, Tensor]) -> Tensor:
         dtype = values["h"].dtype
         centers = self.theta[: len(self.inputs)].to(dtype).unbind()
@@ -126,7 +196,7 @@ class TaylorLoss(Loss):
         Source: derivations.md, section 3.
         """
         y = torch.as_tensor(y, dtype=h.dtype, device=h.device)
-        return _horner(h, [_horner(y, c.unbind()) for c in self.gamma_coefficients().to(h.dtype).unbind()])
+        return horner(h, [horner(y, c.unbind()) for c in self.gamma_coefficients().to(h.dtype).unbind()])
 
     def loss_coefficients(self) -> Tensor:
         r"""Expand the loss about zero, at the current progress.
@@ -410,8 +480,6 @@ def _derivative(coefficients: Tensor) -> Tensor:
     return coefficients[1:] * degree.unsqueeze(-1)
 
 
-def _horner(x: Tensor, coefficients: Sequence[Tensor]) -> Tensor:
-    value = coefficients[-1].expand_as(x)
-    for coefficient in reversed(coefficients[:-1]):
-        value = value * x + coefficient
-    return value
+def _version(tensor: Tensor) -> object:
+    """Return what changes when the tensor is written to; inference tensors do not tell."""
+    return object() if tensor.is_inference() else tensor._version
