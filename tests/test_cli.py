@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from glo_lightning.cli import main
 from glo_lightning.losses import load_loss
 
 TINY = [
     "--trainer.max_epochs=1",
     "--trainer.accelerator=cpu",
     "--search.generations=2",
-    "--search.population_size=4",
+    "--search.population_size=6",
     "--search.finalists=2",
     "--search.finalist_seeds=1",
     "--search.comparison_seeds=2",
@@ -48,7 +49,9 @@ def test_help_is_quick_and_loads_neither_torch_nor_optuna(tmp_path: Path) -> Non
     assert "--trainer" in result.stdout
 
 
-def test_a_bare_search_leaves_the_files_prints_the_table_and_does_nothing_twice(tmp_path: Path) -> None:
+def test_a_bare_search_leaves_the_files_prints_the_table_and_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = _run(*TINY, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     folder = tmp_path / "runs" / "taylor"
@@ -62,22 +65,20 @@ def test_a_bare_search_leaves_the_files_prints_the_table_and_does_nothing_twice(
     names = [result["name"] for result in verdict["comparison"]["results"]]
     assert names[0] == "cross-entropy"
     assert names[-1] == "discovered"
-    assert len((folder / "trials.csv").read_text().splitlines()) == 1 + 2 * 4
+    assert len((folder / "trials.csv").read_text().splitlines()) == 1 + 2 * 6
 
-    again = _run("--config", str(folder / "config.yaml"), cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
+    monkeypatch.chdir(tmp_path)
+    assert _main("--config", str(folder / "config.yaml")) == 0
     assert json.loads((folder / "comparison.json").read_text()) == verdict
-
-    longer = _run("--config", str(folder / "config.yaml"), "--search.generations=3", cwd=tmp_path)
-    assert longer.returncode == 0, longer.stderr
-    assert len((folder / "trials.csv").read_text().splitlines()) == 1 + 3 * 4
+    assert _main("--config", str(folder / "config.yaml"), "--search.generations=3") == 0
+    assert len((folder / "trials.csv").read_text().splitlines()) == 1 + 3 * 6
 
 
-def test_print_config_shows_every_section(tmp_path: Path) -> None:
-    result = _run("--print_config", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+def test_print_config_shows_every_section(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _main("--print_config") == 0
+    printed = capsys.readouterr().out
     for section in ("search:", "model:", "data:", "trainer:", "class_path: glo_lightning.models.Classifier"):
-        assert section in result.stdout
+        assert section in printed
 
 
 def test_own_classes_come_in_by_import_path(tmp_path: Path) -> None:
@@ -118,6 +119,14 @@ class Net(LightningModule):
     assert "The discovered loss" in result.stdout
 
 
+def _main(*arguments: str) -> int:
+    """Run the command line in this process: errors need no interpreter of their own."""
+    try:
+        return main(["search", *arguments])
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "texts"),
     [
@@ -131,33 +140,45 @@ class Net(LightningModule):
     ],
 )
 def test_bad_input_is_refused_with_exit_code_2_and_no_traceback(
-    arguments: list[str], texts: list[str], tmp_path: Path
+    arguments: list[str],
+    texts: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    result = _run(*TINY, *arguments, cwd=tmp_path)
-    assert result.returncode == 2, result.stderr
+    monkeypatch.chdir(tmp_path)
+    assert _main(*TINY, *arguments) == 2
+    errors = capsys.readouterr().err
     for text in texts:
-        assert text in result.stderr
-    assert "Traceback" not in result.stderr
-    assert "secret" not in result.stderr
+        assert text in errors
+    assert "Traceback" not in errors
+    assert "secret" not in errors
 
 
-def test_a_study_of_another_space_is_refused_and_kept(tmp_path: Path) -> None:
-    assert _run(*TINY, "--search.comparison_seeds=0", cwd=tmp_path).returncode == 0
-    other = _run(*TINY, "--search.order=4", cwd=tmp_path)
-    assert other.returncode == 2
-    assert "order 3" in other.stderr
-    assert "order 4" in other.stderr
-    assert _run(*TINY, "--search.comparison_seeds=0", cwd=tmp_path).returncode == 0
+def test_a_study_of_another_space_is_refused_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _main(*TINY, "--search.comparison_seeds=0") == 0
+    assert _main(*TINY, "--search.order=4") == 2
+    errors = capsys.readouterr().err
+    assert "order 3" in errors
+    assert "order 4" in errors
+    assert _main(*TINY, "--search.comparison_seeds=0") == 0
 
 
-def test_an_output_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+def test_an_output_folder_that_is_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("")
-    result = _run(*TINY, "--search.output_dir=taken/here", cwd=tmp_path)
-    assert result.returncode == 2
-    assert "writable output folder" in result.stderr
+    assert _main(*TINY, "--search.output_dir=taken/here") == 2
+    assert "writable output folder" in capsys.readouterr().err
 
 
-def test_ctrl_c_exits_130_keeps_candidates_and_the_same_command_continues(tmp_path: Path) -> None:
+def test_ctrl_c_exits_130_keeps_candidates_and_the_same_command_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = [*TINY, "--search.generations=400", "--search.comparison_seeds=0"]
     process = subprocess.Popen(
         [sys.executable, "-m", "glo_lightning.search", *arguments],
@@ -183,7 +204,7 @@ def test_ctrl_c_exits_130_keeps_candidates_and_the_same_command_continues(tmp_pa
     )
     assert finished
     generations = finished[-1].user_attrs["generation"] + 1
-    resumed = _run(*TINY, "--search.comparison_seeds=0", f"--search.generations={generations}", cwd=tmp_path)
-    assert resumed.returncode == 0, resumed.stderr
+    monkeypatch.chdir(tmp_path)
+    assert _main(*TINY, "--search.comparison_seeds=0", f"--search.generations={generations}") == 0
     kept = optuna.load_study(study_name="taylor", storage=storage).trials
     assert [trial.params for trial in kept[: len(finished)]] == [trial.params for trial in finished]
