@@ -56,12 +56,18 @@ class LossInjection(Callback):
         self._had_own: bool = False
         self._own: Any = None
         self._first_call: RemovableHandle | None = None
+        self._timed: Loss | None = None
         self._total_steps = 0.0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Find the attribute and put the candidate there."""
         if stage != "fit":
             return
+        injections = [callback for callback in trainer.callbacks if isinstance(callback, LossInjection)]  # type: ignore[attr-defined]
+        if sum(injection.attribute == self.attribute for injection in injections) > 1:
+            raise ModelError(
+                f"one LossInjection for {self.attribute!r}", "several", "Remove all but one; a search brings its own."
+            )
         self._owner = self._find_owner(pl_module)
         # The instance's __dict__ wins over registered submodules and over methods of the class. Neither is
         # touched, so neither the state dict nor the parameters change.
@@ -75,6 +81,7 @@ class LossInjection(Callback):
         self._first_call = self.loss.register_forward_hook(self._note_call)
         if not (isinstance(self.loss, Loss) and self.loss.uses_progress):
             return
+        self._timed = self.loss
         self._total_steps = float(trainer.estimated_stepping_batches)
         if not 0.0 < self._total_steps < float("inf"):
             raise ModelError(
@@ -85,8 +92,8 @@ class LossInjection(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Tell the loss how far training is, if it wants to know."""
-        if self._total_steps and isinstance(self.loss, Loss):
-            self.loss.progress = min(1.0, trainer.global_step / self._total_steps)
+        if self._timed is not None:
+            self._timed.progress = min(1.0, trainer.global_step / self._total_steps)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -129,9 +136,10 @@ class LossInjection(Callback):
             vars(self._owner).pop(self._name, None)
 
     def _leave(self) -> None:
+        if self._owner is None:
+            return
         self._restore()
-        self._owner = self._own = None
-        self._total_steps = 0.0
+        self._owner = self._own = self._timed = None
         self._forget_first_call()
         self.loss.to("cpu")
 

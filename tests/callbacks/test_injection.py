@@ -1,7 +1,10 @@
+import os
 import signal
+import socket
 
 import pytest
 import torch
+import torch.multiprocessing
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
@@ -292,6 +295,40 @@ def test_what_cannot_be_called_or_replaced_is_refused():
 def test_bad_arguments_are_refused(arguments):
     with pytest.raises(ModelError):
         LossInjection(*arguments)
+
+
+def test_two_losses_for_one_attribute_are_refused():
+    with pytest.raises(ModelError, match="several"):
+        quiet_trainer(LossInjection(Watcher()), LossInjection(Watcher())).fit(Classifier(mlp()), DigitsDataModule())
+
+
+def fit_on_rank(rank, port, folder):
+    os.environ.update(
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+        WORLD_SIZE="2",
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        TORCHELASTIC_RUN_ID="test",
+    )
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    candidate, model = Watcher(), WithModule()
+    original = model.objective
+    trainer = quiet_trainer(LossInjection(candidate, "objective"), devices=2, strategy="ddp")
+    trainer.fit(model, DigitsDataModule(batch_size=32))
+    assert candidate.calls == 4
+    assert model.objective is original
+    torch.save(model.network.state_dict(), folder / f"{rank}.pt")
+
+
+def test_two_ranks_train_one_model_with_the_candidate(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    torch.multiprocessing.start_processes(fit_on_rank, (port, tmp_path), nprocs=2, start_method="fork")
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_validate_and_test_leave_the_module_alone():
