@@ -4,4 +4,5 @@ import sys
 
 from glo_lightning.cli import main
 
-sys.exit(main(["search", *sys.argv[1:]]))
+if __name__ == "__main__":  # worker processes import this module, too
+    sys.exit(main(["search", *sys.argv[1:]]))

@@ -1,5 +1,6 @@
 """The LightningCLI of a search: it parses once and builds model and Trainer afresh for every candidate."""
 
+import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.environment import require_torchvision
@@ -34,6 +36,7 @@ class SearchCLI(LightningCLI):
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
+        self.arguments = tuple(arguments)
         with warnings.catch_warnings():
             # Lightning suspects a mistake where arguments are passed while sys.argv has some, too.
             warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
@@ -70,7 +73,8 @@ class SearchCLI(LightningCLI):
     def task(self) -> Task:
         """Return the task the command line describes."""
         datamodule = self._instantiate("data").data
-        return Task(self.build_model, datamodule, self.build_trainer, self.description())
+        rebuild = functools.partial(task_from_command_line, self.arguments)
+        return Task(self.build_model, datamodule, self.build_trainer, self.description(), rebuild)
 
     def build_model(self) -> LightningModule:
         """Build a new model, with the optimizer of the command line if there is one."""
@@ -104,6 +108,11 @@ class SearchCLI(LightningCLI):
         self.parser.save(self.config, str(path), skip_none=False, overwrite=True, multifile=False)
 
 
+def task_from_command_line(arguments: Sequence[str]) -> Task:
+    """Return the task of a command line; this is how other processes build it."""
+    return SearchCLI(arguments).task()
+
+
 def search_from_command_line(arguments: Sequence[str]) -> int:
     """Parse, search, and print the verdict.
 
@@ -122,12 +131,15 @@ def search_from_command_line(arguments: Sequence[str]) -> int:
     cli = SearchCLI(arguments)
     settings = cli.settings()
     output = SearchOutput.of(settings)
-    cli.save_config(output.folder / "config.yaml")
+    leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if leads:
+        cli.save_config(output.folder / "config.yaml")
     try:
         result = run_search(settings, cli.task(), console)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. Finished candidates are kept in {output.folder}; the same command continues the search."
         ) from None
-    console.print(str(result), highlight=False, markup=False)
+    if leads:
+        console.print(str(result), highlight=False, markup=False)
     return 0

@@ -21,6 +21,11 @@ class Progress:
         self._started = time.monotonic()
         self._finished_before = 0
 
+    @property
+    def is_visible(self) -> bool:
+        """Whether anything is printed."""
+        return self.console.is_terminal and not self.console.quiet
+
     def start(self, title: str, finished: int) -> None:
         """Print the header, and how much was already done when a search continues."""
         self._started = time.monotonic()
@@ -47,7 +52,7 @@ class Progress:
         self._say(text)
 
     def _say(self, text: str) -> None:
-        if self.console.is_terminal:
+        if self.is_visible:
             self.console.print(text, highlight=False)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from glo_lightning.evaluation.comparison import Comparison
 from glo_lightning.losses import Loss
 from glo_lightning.report.tables import render
+from glo_lightning.search.fidelity import Fidelity
 from glo_lightning.search.records import read_candidates
 from glo_lightning.search.verdict import DISCOVERED
 
@@ -22,16 +23,20 @@ class SearchResult:
         study: the Optuna study with every candidate.
         comparison: the verdict on the test split; None if it was skipped.
         output_dir: where the files are.
+        fidelity: how well partial trainings predict full ones; None if it was not asked.
     """
 
     best_loss: Loss
     study: optuna.Study
     comparison: Comparison | None
     output_dir: Path
+    fidelity: Fidelity | None = None
 
     def __str__(self) -> str:
         table = "" if self.comparison is None else render(self.comparison, DISCOVERED)
-        return f"{table}\nThe discovered loss:\n  {self.best_loss.formula('unicode')}\nFiles in {self.output_dir}"
+        fidelity = "" if self.fidelity is None else f"{self.fidelity}\n"
+        formula = self.best_loss.formula("unicode")
+        return f"{table}{fidelity}\nThe discovered loss:\n  {formula}\nFiles in {self.output_dir}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds."""

@@ -40,6 +40,17 @@ class SearchSettings:
         comparison_epochs: epochs of a full training; by default 4 times the Trainer's max_epochs.
         loss_attribute: the attribute through which the model computes its training loss; dots reach submodules.
         worst_metric: the metric a diverged training gets; by default 0 if higher is better, else 1e6.
+        workers: processes that search together on this machine, each with GPUs of its own. Any other machine joins by
+            the same command, with the same storage and study_name.
+        launcher: how workers start: local (processes on this machine) or ray (tasks on a Ray cluster).
+        pruner: stops unpromising trainings early: none, median, successive_halving, hyperband, or patient (no
+            improvement for a fifth of the epochs).
+        abort_epoch: epoch, from 0, after which a training no better than abort_below is given up and tried again with
+            another seed; by default never.
+        abort_below: the metric required then (at most, with mode=min); by default 1.5 times chance.
+        attempts: times a candidate is tried again after its training crashed or was given up.
+        fidelity_sample: candidates, 3 or more, that are also trained fully, to see whether partial trainings rank
+            losses as full ones do; 0 skips it.
         threads: CPU threads per training; small models train fastest with 1.
     """
 
@@ -67,6 +78,13 @@ class SearchSettings:
     loss_attribute: str = "loss_fn"
     worst_metric: float | None = None
     threads: int = 1
+    workers: int = 1
+    launcher: Literal["local", "ray"] = "local"
+    pruner: Literal["none", "median", "successive_halving", "hyperband", "patient"] = "none"
+    abort_epoch: int | None = None
+    abort_below: float | None = None
+    attempts: int = 1
+    fidelity_sample: int = 0
 
     def __post_init__(self) -> None:
         at_least = {
@@ -77,6 +95,9 @@ class SearchSettings:
             "comparison_seeds": 0,
             "threads": 1,
             "seed": 0,
+            "workers": 1,
+            "attempts": 0,
+            "fidelity_sample": 0,
         }
         for name, least in at_least.items():
             if getattr(self, name) < least:
@@ -108,6 +129,20 @@ class SearchSettings:
         if self.parameters == "canonical" and self.order < 2:
             raise SettingsError(
                 "order of 2 or more for parameters=canonical", repr(self.order), "At order 1 nothing can train."
+            )
+        if self.fidelity_sample in (1, 2):
+            raise SettingsError(
+                "fidelity_sample of 3 or more, or 0",
+                repr(self.fidelity_sample),
+                "A rank correlation needs a sample: use 10, or 0 to skip.",
+            )
+        if self.abort_epoch is not None and self.abort_epoch < 0:
+            raise SettingsError("abort_epoch of 0 or more", repr(self.abort_epoch), "Count epochs from 0.")
+        if self.abort_epoch is not None and self.abort_below is None and self.mode == "min":
+            raise SettingsError(
+                "abort_below together with abort_epoch, because chance is known for accuracies only",
+                "abort_epoch alone and mode='min'",
+                "Set --search.abort_below to the metric that a training must have reached.",
             )
         if not self.study_name or "/" in self.study_name:
             raise SettingsError(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import optuna
+from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
 from glo_lightning.errors import StudyError
@@ -34,6 +35,7 @@ def open_study(
     sampler: BaseSampler,
     direction: Literal["minimize", "maximize"],
     fingerprint: dict[str, Any],
+    pruner: BasePruner,
 ) -> optuna.Study:
     """Create the study, or open it if it exists and belongs to the same search.
 
@@ -43,6 +45,7 @@ def open_study(
         sampler: proposes the candidates.
         direction: "maximize" or "minimize".
         fingerprint: JSON values that must not change while a search runs: space, task, seed.
+        pruner: stops unpromising trainings.
 
     Returns:
         The study.
@@ -54,13 +57,15 @@ def open_study(
         study_name=name,
         storage=storage,
         sampler=sampler,
-        pruner=optuna.pruners.NopPruner(),
+        pruner=pruner,
         direction=direction,
         load_if_exists=True,
     )
+    # In this order: another worker that begins the same study leaves the fingerprint before the first trial.
+    has_trials = bool(study.get_trials(deepcopy=False))
     stored = study.user_attrs.get(FINGERPRINT)
     if stored is None:
-        if study.get_trials(deepcopy=False):
+        if has_trials:
             raise StudyError(
                 f"a study made by glo_lightning under the name {name!r}",
                 "one with trials of something else",

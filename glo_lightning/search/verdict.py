@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -10,14 +10,16 @@ import optuna
 from glo_lightning.errors import StudyError
 from glo_lightning.evaluation.comparison import Comparison, compare_losses
 from glo_lightning.losses import CrossEntropyLoss, Loss, ScaledLoss
+from glo_lightning.search.evaluators import EvaluatorFactory
+from glo_lightning.search.fidelity import Fidelity, measure_fidelity
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records import CandidateRecord, read_candidates
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.shared import SharedEvaluator
 from glo_lightning.search.space import LossSpace
 from glo_lightning.theory import trainability
 from glo_lightning.training.evaluation import Monitor, Run
-from glo_lightning.training.task import Task, max_epochs
-from glo_lightning.training.trainer import TrainerEvaluator
+from glo_lightning.training.task import max_epochs
 
 FULL_LENGTH = 4
 """Epochs of a full training per epoch of a partial one, unless the settings say otherwise."""
@@ -53,11 +55,13 @@ class Verdict:
         loss: the winner.
         finalists: the candidates that were re-scored, best first.
         comparison: the winner against cross-entropy; None if it was skipped.
+        fidelity: partial against full training; None if it was skipped.
     """
 
     loss: Loss
     finalists: tuple[Finalist, ...]
     comparison: Comparison | None
+    fidelity: Fidelity | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values of ``comparison.json``."""
@@ -66,28 +70,29 @@ class Verdict:
             "formula": self.loss.formula("unicode"),
             "finalists": [asdict(finalist) for finalist in self.finalists],
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
+            "fidelity": None if self.fidelity is None else self.fidelity.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> "Verdict":
         """Read what :meth:`to_dict` returned."""
-        comparison = stored["comparison"]
+        comparison, fidelity = stored["comparison"], stored["fidelity"]
         return cls(
             Loss.from_dict(stored["loss"]),
             tuple(Finalist(**{**each, "metrics": tuple(each["metrics"])}) for each in stored["finalists"]),
             None if comparison is None else Comparison.from_dict(comparison),
+            None if fidelity is None else Fidelity.from_dict(fidelity),
         )
 
 
 class Judge:
-    """Judges a finished search.
+    """Judges a finished search; several workers share the trainings and come to the same verdict.
 
     Args:
         settings: finalists, seeds and epochs.
         study: the finished study.
         space: turns its parameters into losses.
-        task: what is trained.
-        monitor: the metric.
+        evaluators: make what trains.
         num_classes: classes of the task.
     """
 
@@ -96,16 +101,17 @@ class Judge:
         settings: SearchSettings,
         study: optuna.Study,
         space: LossSpace,
-        task: Task,
-        monitor: Monitor,
+        evaluators: EvaluatorFactory,
         num_classes: int,
     ) -> None:
         self.settings = settings
         self.study = study
         self.space = space
-        self.task = task
-        self.monitor = monitor
+        self.evaluators = evaluators
+        self.monitor = evaluators.monitor
         self.num_classes = num_classes
+        self.epochs = max_epochs(evaluators.task)
+        self.full_epochs = settings.comparison_epochs or FULL_LENGTH * self.epochs
 
     def judge(self, progress: Progress) -> Verdict:
         """Return the verdict: the stored one if nothing has changed since, else a new one."""
@@ -114,29 +120,33 @@ class Judge:
             "candidates": len(candidates),
             **{
                 name: getattr(self.settings, name)
-                for name in ("finalists", "finalist_seeds", "comparison_seeds", "comparison_epochs")
+                for name in (
+                    "finalists", "finalist_seeds", "comparison_seeds", "comparison_epochs", "fidelity_sample"
+                )
             },
-        }
+        }  # fmt: skip
         stored = self.study.user_attrs.get(STORED)
         if stored is not None and stored["basis"] == basis:
             return Verdict.from_dict(stored)
         progress.note("re-scoring the finalists with fresh seeds")
         finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists))
         winner = self.space.build(self.study.trials[finalists[0].trial].params)
-        comparison = None
+        fidelity = comparison = None
+        if self.settings.fidelity_sample:
+            progress.note("training a sample of candidates fully, to see whether partial trainings are long enough")
+            fidelity = self._check_fidelity(candidates)
         if self.settings.comparison_seeds:
             progress.note("training the winner and cross-entropy fully, and opening the test split")
             comparison = self._compare(winner)
-        verdict = Verdict(winner, tuple(finalists), comparison)
+        verdict = Verdict(winner, tuple(finalists), comparison, fidelity)
         self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
         return verdict
 
     def _rescore(self, candidates: Sequence[CandidateRecord]) -> list[Finalist]:
         """A search that tries hundreds also selects for luck; a fresh score does not know who was lucky."""
         seeds = fresh_seeds(self.settings.seed, "finalists", self.settings.finalist_seeds)
-        evaluator = TrainerEvaluator(self.task, self.monitor, self.settings.loss_attribute)
         runs = [Run(self.space.build(candidate.parameters), seed) for candidate in candidates for seed in seeds]
-        evaluations = evaluator.evaluate(runs)
+        evaluations = self._evaluator("finalists", self.epochs, "val").evaluate(runs)
         finalists = []
         for position, candidate in enumerate(candidates):
             own = evaluations[position * len(seeds) : (position + 1) * len(seeds)]
@@ -145,11 +155,44 @@ class Judge:
             finalists.append(Finalist(candidate.trial, searched, metrics, float(np.mean(metrics))))
         return sorted(finalists, key=lambda finalist: -self.monitor.to_score(finalist.mean))
 
+    def _check_fidelity(self, candidates: Sequence[CandidateRecord]) -> Fidelity:
+        return measure_fidelity(
+            candidates,
+            self.settings.fidelity_sample,
+            self._evaluator("fidelity", self.full_epochs, "val"),
+            self.space,
+            self.monitor,
+            self.settings.seed,
+            self.full_epochs,
+        )
+
     def _compare(self, winner: Loss) -> Comparison:
-        epochs = self.settings.comparison_epochs or FULL_LENGTH * max_epochs(self.task)
-        evaluator = TrainerEvaluator(self.task, self.monitor, self.settings.loss_attribute, epochs, split="test")
+        evaluator = self._evaluator("comparison", self.full_epochs, "test")
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
-        return compare_losses(rivals(winner, self.num_classes), evaluator, self.monitor, seeds, epochs=epochs)
+        losses = rivals(winner, self.num_classes)
+        return compare_losses(losses, evaluator, self.monitor, seeds, epochs=self.full_epochs)
+
+    def _evaluator(self, purpose: str, epochs: int, split: Literal["val", "test"]) -> SharedEvaluator:
+        return SharedEvaluator(
+            self.evaluators.make(epochs, split),
+            self.study,
+            purpose,
+            {"epochs": epochs, "split": split},
+            self.monitor,
+            self.settings.attempts,
+            self.evaluators.batch,
+        )
+
+
+def read_verdict(study: optuna.Study) -> Verdict:
+    """Read the verdict that the last worker left in a study.
+
+    Raises:
+        StudyError: if the study has not been judged.
+    """
+    if STORED not in study.user_attrs:
+        raise StudyError("a study with a verdict", "one without", "Run the search to its end.")
+    return Verdict.from_dict(study.user_attrs[STORED])
 
 
 def best_candidates(candidates: Sequence[CandidateRecord], monitor: Monitor, count: int) -> list[CandidateRecord]:

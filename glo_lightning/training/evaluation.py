@@ -95,6 +95,10 @@ class Monitor:
         return (self.to_score(metric), True) if math.isfinite(metric) else (self.worst_score, False)
 
 
+class EvaluatorLostError(Exception):
+    """A training crashed and took the evaluator with it; the candidate has failed, and nothing more can be trained."""
+
+
 class Evaluator(Protocol):
     """Trains one model per run; the Trainer and the population evaluator are the two that exist."""
 

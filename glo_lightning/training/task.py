@@ -19,8 +19,9 @@ LEAN_TRAINER: Mapping[str, Any] = {
     "enable_progress_bar": False,
     "enable_model_summary": False,
     "num_sanity_val_steps": 0,
+    "devices": 1,
 }
-"""Trainer arguments that switch off what hundreds of short trainings do not need."""
+"""Trainer arguments that switch off what hundreds of short trainings do not need, more devices than one included."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class Task:
         datamodule: built once and shared by all trainings; its ``setup`` must be repeatable.
         build_trainer: takes extra callbacks and Trainer arguments that override the user's.
         description: JSON values that tell one task from another, kept with a study.
+        rebuild: makes the task again in another process, to which it can be sent; None if that is impossible.
     """
 
     build_model: Callable[[], LightningModule]
     datamodule: LightningDataModule
     build_trainer: Callable[[Sequence[Callback], Mapping[str, Any]], Trainer]
     description: Mapping[str, Any] = field(default_factory=dict)
+    rebuild: "Callable[[], Task] | None" = None
 
 
 def python_task(
@@ -86,6 +89,7 @@ def python_task(
             "data": type(datamodule).__qualname__,
             "trainer": {name: repr(value) for name, value in sorted((trainer or {}).items())},
         },
+        rebuild=functools.partial(python_task, model, datamodule, trainer),
     )
 
 

@@ -54,8 +54,8 @@ class TrainerEvaluator:
 
     def _evaluate(self, run: Run) -> Evaluation:
         started = time.perf_counter()
-        attempts = 1 if self.abort is None else self.abort.attempts
-        for attempt in range(attempts):
+        attempts = 0 if self.abort is None else self.abort.attempts
+        for attempt in range(1 + attempts):
             evaluation = self._attempt(replace(run, seed=attempt_seed(run.seed, attempt)))
             if evaluation.status is not Status.ABORTED:
                 break
@@ -86,18 +86,23 @@ class TrainerEvaluator:
         model = self.task.build_model()
         trainer = self.task.build_trainer(callbacks, {} if self.epochs is None else {"max_epochs": self.epochs})
         fit(trainer, model, self.task)
+        evaluation = self._judge(trainer, model, divergence, watch)
+        # Rank 0 alone reports and watches; with its word on all ranks they stay in step.
+        return replace(trainer.strategy.broadcast(evaluation, src=0), seed=run.seed)
+
+    def _judge(
+        self, trainer: Trainer, model: LightningModule, divergence: StopOnDivergence, watch: Watch
+    ) -> Evaluation:
         if divergence.reason:
-            return Evaluation(
-                self.monitor.worst_score, Status.DIVERGED, divergence.reason, seed=run.seed, epoch=watch.epoch
-            )
+            return Evaluation(self.monitor.worst_score, Status.DIVERGED, divergence.reason, epoch=watch.epoch)
         if self.split == "test":
             metric = score_on_test(trainer, model, self.task, self.monitor.name)
         else:
             metric = float(trainer.callback_metrics[self.monitor.name])
         score, finite = self.monitor.finite_score(metric)
         if not finite:
-            return Evaluation(score, Status.DIVERGED, f"{self.monitor.name} was {metric}", seed=run.seed)
-        return Evaluation(score, watch.status, watch.reason, seed=run.seed, epoch=trainer.current_epoch - 1)
+            return Evaluation(score, Status.DIVERGED, f"{self.monitor.name} was {metric}")
+        return Evaluation(score, watch.status, watch.reason, epoch=trainer.current_epoch - 1)
 
 
 def fit(trainer: Trainer, model: LightningModule, task: Task) -> None:

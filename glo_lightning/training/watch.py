@@ -15,7 +15,7 @@ class AbortRule:
     Args:
         below: the metric under which a training is given up (above which, if lower is better).
         epoch: the epoch, from 0, after whose validation it is checked.
-        attempts: trainings a loss gets, the first included; 1 or more.
+        attempts: times a loss is tried again after a training that was given up; 0 or more.
 
     Source: arXiv:2010.00788, appendix on experimental details: 0.15 at the tenth epoch, up to two more attempts.
     """

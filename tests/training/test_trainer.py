@@ -125,7 +125,7 @@ def test_report_sees_every_epoch_and_can_stop() -> None:
 
 
 def test_a_hopeless_training_is_aborted_and_tried_again_with_another_seed() -> None:
-    rule = AbortRule(below=2.0, epoch=1, attempts=3)
+    rule = AbortRule(below=2.0, epoch=1, attempts=2)
     run = Run(CrossEntropyLoss(), 7)
     (evaluation,) = TrainerEvaluator(_task(max_epochs=5), MONITOR, abort=rule).evaluate([run])
     assert evaluation.status is Status.ABORTED
@@ -133,7 +133,7 @@ def test_a_hopeless_training_is_aborted_and_tried_again_with_another_seed() -> N
     assert evaluation.epoch == 1
     assert evaluation.seed == attempt_seed(7, 2)
     assert len({attempt_seed(7, attempt) for attempt in range(3)}) == 3
-    lenient = AbortRule(below=0.15, epoch=1, attempts=3)
+    lenient = AbortRule(below=0.15, epoch=1, attempts=2)
     (evaluation,) = TrainerEvaluator(_task(max_epochs=5), MONITOR, abort=lenient).evaluate([run])
     assert (evaluation.status, evaluation.seed) == (Status.COMPLETED, 7)
 

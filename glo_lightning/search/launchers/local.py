@@ -3,157 +3,253 @@
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from glo_lightning import errors
-from glo_lightning.errors import GloError, SettingsError, StudyError
-
-MAX_RESTARTS = 10
-"""Times one worker may die, by a signal or a lack of memory, before the search gives up."""
+from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.search.launchers.participant import FAREWELL_SECONDS, Message, participate
 
 POLL_SECONDS = 0.5
 
 
-class LocalLauncher:
-    """Runs the same work in several processes and restarts the ones that die.
-
-    A worker that ends with an error it can explain ends the search, because the others would meet it too. Ctrl-C
-    reaches every worker, which gives its candidates back and ends.
+@dataclass(frozen=True)
+class Death:
+    """How a worker died.
 
     Args:
-        work: called in every process with the worker's number; must be importable, as must all it refers to.
-        devices: what CUDA_VISIBLE_DEVICES is in each worker; its length is the number of workers.
-        threads: CPU threads of each worker.
+        leader: id of the process that held the worker's candidates.
+        reason: why.
+        blame: whether its candidate is at fault, because a rank that trained it crashed.
     """
 
-    def __init__(self, work: Callable[[int], None], devices: Sequence[str | None], threads: int) -> None:
-        self.work = work
-        self.devices = devices
-        self.threads = threads
-        # CUDA does not survive a fork, and neither do the threads of torch and SQLite.
-        self._context = multiprocessing.get_context("spawn")
+    leader: int
+    reason: str
+    blame: bool
+
+
+class LocalLauncher:
+    """Runs the same work in several processes, or groups of processes, and restarts those that die.
+
+    Every process starts afresh, because neither CUDA nor threads survive a fork. When one dies, the rest of its group
+    is killed and the group starts again. A worker that ends with an error it can explain ends the search, because the
+    others would meet it, too.
+
+    Args:
+        work: called in every process; it and all it refers to must be importable.
+        environments: environment variables of each worker; their number is the number of workers.
+        ranks: processes per worker, which train together.
+        bury: told of every death before the worker is started again; may raise to give up.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], None],
+        environments: Sequence[Mapping[str, str]],
+        ranks: int = 1,
+        bury: Callable[[Death], None] = lambda death: None,
+    ) -> None:
+        self.groups = [_Group(work, environment, ranks) for environment in environments]
+        self.bury = bury
 
     def run(self, poll: Callable[[], None] = lambda: None) -> None:
         """Start the workers and return when all have finished.
 
         Args:
-            poll: called about twice a second, for progress.
+            poll: called about twice a second.
 
         Raises:
             GloError: what a worker raised.
-            StudyError: if a worker died too often.
             SettingsError: if the work cannot be sent to another process.
             KeyboardInterrupt: after Ctrl-C, once every worker has ended.
         """
-        workers = {number: self._start(number) for number in range(len(self.devices))}
-        deaths = dict.fromkeys(workers, 0)
         try:
-            while workers:
-                time.sleep(POLL_SECONDS)
-                for number, (process, explanation) in list(workers.items()):
-                    if process.is_alive():
-                        continue
-                    _raise_if_explained(explanation)
-                    del workers[number]
-                    if process.exitcode == 0:
-                        continue
-                    deaths[number] += 1
-                    if deaths[number] > MAX_RESTARTS:
-                        raise StudyError(
-                            f"worker {number} to live",
-                            f"{deaths[number]} deaths, the last with exit code {process.exitcode}",
-                            "Look for a lack of memory; finished candidates are kept.",
-                        )
-                    sys.stderr.write(f"worker {number} died with exit code {process.exitcode}; starting it again\n")
-                    workers[number] = self._start(number)
+            for group in self.groups:
+                group.start()
+            while any(group.members for group in self.groups):
+                wait([waitable for group in self.groups for waitable in group.waitables()], POLL_SECONDS)
+                for group in self.groups:
+                    death = group.check()
+                    if death is not None:
+                        sys.stderr.write(f"A worker died ({death.reason}) and is started again.\n")
+                        self.bury(death)
+                        group.start()
                 poll()
         finally:
-            _stop([process for process, _ in workers.values()])
+            self._stop()
 
-    def _start(self, number: int) -> tuple[BaseProcess, Connection]:
-        receiver, sender = self._context.Pipe(duplex=False)
-        process = self._context.Process(
-            target=_run_worker, args=(self.work, number, sender, os.getpid()), name=f"worker-{number}", daemon=True
-        )
-        environment = {"OMP_NUM_THREADS": str(self.threads)}
-        visible = self.devices[number]
-        if visible is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = visible
-        with _environment(environment):
+    def _stop(self) -> None:
+        """Let leaders give their candidates back, then end what is left."""
+        leaders = [group.members[0] for group in self.groups if group.members]
+        for leader in leaders:
+            leader.interrupt()
+        for leader in leaders:
+            leader.process.join(FAREWELL_SECONDS)
+        for group in self.groups:
+            group.kill()
+
+
+class _Group:
+    """The processes of one worker: the first leads, the others train with it."""
+
+    def __init__(self, work: Callable[[], None], environment: Mapping[str, str], ranks: int) -> None:
+        self.work = work
+        self.environment = environment
+        self.ranks = ranks
+        self.members: list[_Member] = []
+
+    def start(self) -> None:
+        """Start all processes."""
+        port = _free_port()
+        for rank in range(self.ranks):
+            together = _rank_environment(rank, self.ranks, port) if self.ranks > 1 else {}
+            self.members.append(_Member(self.work, {**self.environment, **together}, follows=rank > 0))
+
+    def waitables(self) -> list[Connection | int]:
+        """Return what becomes ready when a process says something or ends."""
+        return [waitable for member in self.members for waitable in member.waitables()]
+
+    def check(self) -> Death | None:
+        """See whether everyone lives; if not, kill the rest.
+
+        Raises:
+            GloError: what a process refused to go on with.
+            SettingsError: if the work did not survive the way into another process.
+        """
+        ends = [end for member in self.members if (end := member.end()) is not None]
+        if not ends:
+            if all(member.process.exitcode == 0 for member in self.members):
+                self.members = []
+            return None
+        leader = self.members[0].process.pid
+        assert leader is not None
+        self.kill()
+        return Death(leader, *ends[0])
+
+    def kill(self) -> None:
+        """End all processes at once."""
+        for member in self.members:
+            member.process.kill()
+        for member in self.members:
+            member.process.join()
+        self.members = []
+
+
+class _Member:
+    """One process."""
+
+    def __init__(self, work: Callable[[], None], environment: Mapping[str, str], follows: bool) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, pipe = context.Pipe(duplex=False)
+        self.process = context.Process(target=participate, args=(work, pipe, follows))
+        self.follows = follows
+        self._open = True
+        self._started = False
+        self._crash: str | None = None
+        _start(self.process, environment)
+        pipe.close()
+
+    def waitables(self) -> list[Connection | int]:
+        """Return what becomes ready when the process says something or ends."""
+        waitables: list[Connection | int] = [self.pipe] if self._open else []
+        if self.process.exitcode is None:
+            waitables.append(self.process.sentinel)
+        return waitables
+
+    def end(self) -> tuple[str, bool] | None:
+        """Return why the process ended and whether its candidate is to blame; None if all is well."""
+        exit_code = self.process.exitcode  # read before its last words
+        self._listen()
+        if self._crash is not None:
+            return self._crash, self.follows
+        if not exit_code:
+            return None
+        if not self._started:
+            raise SettingsError(
+                "a search that other processes can import, because several work together",
+                "one that they could not, as said above",
+                "Define model and data in a module; begin a script with if __name__ == '__main__':, or use the "
+                "command line.",
+            )
+        return f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exit code {exit_code}", False
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does; what has not begun has nothing to give back."""
+        with suppress(GloError):
+            self._listen()
+        if not self._started:
+            self.process.kill()
+        elif self.process.exitcode is None and self.process.pid is not None:
+            os.kill(self.process.pid, signal.SIGINT)
+
+    def _listen(self) -> None:
+        while self._open and self.pipe.poll():
             try:
-                process.start()
-            except (AttributeError, TypeError, ImportError, OSError) as error:
-                raise _not_importable(error) from error
-            except Exception as error:
-                if type(error).__name__ != "PicklingError":
-                    raise
-                raise _not_importable(error) from error
-        sender.close()
-        return process, receiver
+                message = Message.receive(self.pipe)
+            except EOFError:
+                self._open = False
+                return
+            if message.kind == "refused":
+                raise getattr(errors, message.name)(*message.parts)
+            self._started = True
+            if message.kind == "crashed":
+                self._crash = f"{message.name}: {' '.join(message.parts)}"
 
 
-def _not_importable(error: Exception) -> SettingsError:
-    return SettingsError(
-        "a model and data that other processes can import, because there are several workers",
-        str(error),
-        "Define them in a module and pass the class, use the command line, or search with one worker.",
-    )
-
-
-def _run_worker(work: Callable[[int], None], number: int, explain: Connection, parent: int) -> None:
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+def _start(process: BaseProcess, environment: Mapping[str, str]) -> None:
+    """Start a process with these environment variables, deaf to Ctrl-C until it has work to give back."""
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
     try:
-        work(number)
-    except GloError as error:
-        explain.send((type(error).__name__, error.expected, error.got, error.cure))
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _end_with(parent: int) -> None:
-    """Interrupt this worker when its parent is gone, so that no orphan goes on searching."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def _raise_if_explained(explanation: Connection) -> None:
-    try:
-        kind, *parts = explanation.recv() if explanation.poll() else ("",)
-    except EOFError:
-        return
-    if kind:
-        raise getattr(errors, kind)(*parts)
-
-
-def _stop(processes: Sequence[BaseProcess]) -> None:
-    """Interrupt what still runs; Ctrl-C in a terminal has usually done so already."""
-    for process in processes:
-        process.join(timeout=1.0)
-        if process.is_alive() and process.pid is not None:
-            os.kill(process.pid, signal.SIGINT)
-    for process in processes:
-        process.join(timeout=20.0)
-        if process.is_alive():
-            process.kill()
-
-
-@contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
+        with _deaf():
+            process.start()
+    except Exception as error:
+        # Whatever cannot be pickled raises an error of its own kind: PicklingError, TypeError, AttributeError.
+        raise SettingsError(
+            "a model and data that can be sent to other processes, because several work together",
+            f"{type(error).__name__}: {error}",
+            "Define them in a module and pass the class rather than a lambda, or use the command line.",
+        ) from error
     finally:
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _rank_environment(rank: int, ranks: int, port: int) -> dict[str, str]:
+    return {
+        "LOCAL_RANK": str(rank),
+        "NODE_RANK": "0",
+        "WORLD_SIZE": str(ranks),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        # Inside a SLURM job, Lightning would take the ranks from there; this is how to tell it not to.
+        "SLURM_JOB_NAME": "interactive",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.engines import Engine
+from glo_lightning.search.samplers.burial import sign
 from glo_lightning.search.samplers.claims import FINISHED, Claims, SearchFinished, TicketLostError, never_mind
 from glo_lightning.search.samplers.history import SLOT, History, Slot, find_slot, is_ticket
 
@@ -121,7 +122,8 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         whole("count", count, 1)
         claims = self._claims(study)
         while claims.wait_for_slots(on_wait):
-            ticket = study._storage.create_new_trial(study._study_id)
+            signed = optuna.trial.create_trial(state=TrialState.RUNNING, system_attrs=sign())
+            ticket = study._storage.create_new_trial(study._study_id, signed)
             try:
                 trial_ids = claims.take(ticket, count, on_wait)
             except SearchFinished:  # another worker took the last candidate in the meantime
@@ -274,7 +276,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
             params=parameters,
             distributions=dict(self.search_space),
             user_attrs=attributes,
-            system_attrs={SLOT: list(slot)},
+            system_attrs={SLOT: list(slot), **sign()},
         )
 
     def _take(self, study: optuna.Study, trial: FrozenTrial) -> C:

@@ -1,0 +1,90 @@
+"""A launched process: does the work, and tells the launcher how it ended."""
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from typing import Literal
+
+from glo_lightning.errors import GloError
+from glo_lightning.training.evaluation import EvaluatorLostError
+
+FAREWELL_SECONDS = 20.0
+"""Time an interrupted worker has to give its candidates back."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a launched process has to say; sent as JSON.
+
+    Args:
+        kind: "started" when the work begins, "refused" for an error that explains itself, "crashed" for any other.
+        name: of the error's class.
+        parts: arguments of an error that explains itself, or what the other one says.
+    """
+
+    kind: Literal["started", "refused", "crashed"]
+    name: str = ""
+    parts: tuple[str, ...] = ()
+
+    def send(self, pipe: Connection) -> None:
+        """Send to the launcher."""
+        pipe.send_bytes(json.dumps(asdict(self)).encode())
+
+    @classmethod
+    def receive(cls, pipe: Connection) -> "Message":
+        """Receive from a launched process.
+
+        Raises:
+            EOFError: if it has ended.
+        """
+        return cls(**json.loads(pipe.recv_bytes()))
+
+
+def participate(work: Callable[[], None], pipe: Connection, follows: bool) -> None:
+    """Do the work in a process of its own.
+
+    Args:
+        work: what to do.
+        pipe: to the launcher.
+        follows: whether this process trains with another one, which alone hears Ctrl-C and decides.
+    """
+    threading.Thread(target=_end_with_parent, args=(follows,), daemon=True).start()
+    # A terminal sends Ctrl-C to its whole process group; the launcher alone shall hear it, and pass it on once.
+    os.setpgrp()
+    signal.signal(signal.SIGINT, signal.SIG_IGN if follows else signal.default_int_handler)
+    Message("started").send(pipe)
+    try:
+        work()
+    except GloError as error:
+        Message("refused", type(error).__name__, (error.expected, error.got, error.cure)).send(pipe)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if not isinstance(error, EvaluatorLostError):
+            traceback.print_exc()
+        Message("crashed", type(error).__name__, (str(error),)).send(pipe)
+        if follows:
+            # The others are stuck in the middle of an exchange. If this process ended, they would fail, too, and
+            # hide the reason; the launcher ends them all.
+            time.sleep(FAREWELL_SECONDS)
+        sys.exit(1)
+
+
+def _end_with_parent(follows: bool) -> None:
+    """Leave no orphan: when the launcher is gone, give the candidates back and end."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    if not follows:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(FAREWELL_SECONDS)
+    os._exit(1)

@@ -1,0 +1,202 @@
+"""One process's part of a search: all of it, a worker's share, or a rank's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+import torch
+
+from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.search.chronicle import Chronicle
+from glo_lightning.search.evaluators import EvaluatorFactory
+from glo_lightning.search.explorer import Explorer
+from glo_lightning.search.progress import Progress
+from glo_lightning.search.pruner import make_pruner
+from glo_lightning.search.samplers import GenerationalCmaEsSampler
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.space import LossSpace, make_space
+from glo_lightning.search.storage import open_storage
+from glo_lightning.search.study import open_study, quiet_optuna
+from glo_lightning.search.verdict import Judge, Verdict
+from glo_lightning.theory import trainability
+from glo_lightning.training.distributed import Channel, serve
+from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.placement import Placement
+from glo_lightning.training.probe import Probe, probe_task
+from glo_lightning.training.task import LEAN_TRAINER, Task, max_epochs
+from glo_lightning.training.watch import AbortRule
+
+CHANCE_FACTOR = 1.5
+"""Times chance below which a training is hopeless. Source: arXiv:2010.00788, 0.15 for ten classes."""
+
+SEARCHED = (
+    "family",
+    "order",
+    "inputs",
+    "parameters",
+    "start",
+    "normalize",
+    "population_size",
+    "sigma",
+    "invariant",
+    "on_violation",
+    "monitor",
+    "mode",
+    "seed",
+    "pruner",
+    "abort_epoch",
+    "abort_below",
+)
+"""Settings that must not change while a search runs; the others may, from one run to the next."""
+
+CIRCUMSTANCES = {*LEAN_TRAINER, "accelerator", "num_nodes", "strategy", "default_root_dir"}
+"""Trainer arguments that say where to train and what to show; a search may continue with others."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a finished part leaves.
+
+    Args:
+        study: with every candidate.
+        verdict: the end of the search, the same for all who took part.
+    """
+
+    study: optuna.Study
+    verdict: Verdict
+
+
+def take_part(settings: SearchSettings, task: Task, placement: Placement, progress: Progress) -> Part | None:
+    """Explore and judge, with whoever else works on the study, until both are done.
+
+    Args:
+        settings: of the search, with a storage.
+        task: what is trained.
+        placement: of this process.
+        progress: told of every generation.
+
+    Returns:
+        Study and verdict; None for a rank that follows another.
+
+    Raises:
+        GloError: if something does not fit.
+    """
+    monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
+    with torch_threads(settings.threads), quiet_optuna():
+        probe = probe_task(task, monitor, settings.loss_attribute, settings.seed)
+        if placement.ranks == 1:
+            return _lead(settings, task, monitor, probe, progress, None)
+        channel = Channel()
+        if placement.rank > 0:
+            serve(task, monitor, settings.loss_attribute, channel)
+            return None
+        try:
+            part = _lead(settings, task, monitor, probe, progress, channel)
+        except GloError:
+            channel.close()
+            raise
+        channel.close()
+        return part
+
+
+def _lead(
+    settings: SearchSettings,
+    task: Task,
+    monitor: Monitor,
+    probe: Probe,
+    progress: Progress,
+    channel: Channel | None,
+) -> Part:
+    epochs = max_epochs(task)
+    space = make_space(settings, probe.num_classes)
+    sampler = _make_sampler(settings, space, probe)
+    abort = _abort_rule(settings, probe.num_classes, epochs)
+    assert settings.storage is not None
+    study = open_study(
+        settings.study_name,
+        open_storage(settings.storage),
+        sampler,
+        "maximize" if settings.mode == "max" else "minimize",
+        _fingerprint(settings, task, probe),
+        make_pruner(settings, epochs),
+    )
+    study.set_metric_names([settings.monitor])
+    evaluators = EvaluatorFactory(settings, task, monitor, channel)
+    chronicle = Chronicle(study, settings, progress)
+    chronicle.begin()
+    Explorer(
+        study,
+        sampler,
+        space,
+        evaluators.make(abort=abort),
+        monitor,
+        probe.num_classes,
+        settings.invariant,
+        settings.seed,
+        batch=evaluators.batch,
+        announce=chronicle.update,
+    ).run()
+    chronicle.update()
+    return Part(study, Judge(settings, study, space, evaluators, probe.num_classes).judge(progress))
+
+
+def _make_sampler(settings: SearchSettings, space: LossSpace, probe: Probe) -> GenerationalCmaEsSampler:
+    names = list(space.distributions)
+
+    def is_feasible(theta: np.ndarray) -> bool:
+        loss = space.build(dict(zip(names, theta.tolist(), strict=True)))
+        return bool(getattr(trainability(loss, probe.num_classes), settings.invariant))
+
+    resample = settings.invariant != "none" and settings.on_violation == "resample"
+    return GenerationalCmaEsSampler(
+        space.distributions,
+        population_size=settings.candidates_per_generation,
+        sigma=settings.sigma,
+        mean=space.cross_entropy if settings.start == "cross_entropy" else None,
+        seed=settings.seed,
+        attempts=settings.attempts,
+        is_feasible=is_feasible if resample else None,
+        max_generations=settings.generations,
+    )
+
+
+def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:
+    if settings.abort_epoch is None:
+        return None
+    if settings.abort_epoch >= epochs - 1:
+        raise SettingsError(
+            f"abort_epoch below {epochs - 1}, the last epoch of a training",
+            repr(settings.abort_epoch),
+            "Lower --search.abort_epoch, or leave it out.",
+        )
+    below = CHANCE_FACTOR / num_classes if settings.abort_below is None else settings.abort_below
+    return AbortRule(below, settings.abort_epoch, settings.attempts)
+
+
+def _fingerprint(settings: SearchSettings, task: Task, probe: Probe) -> dict[str, object]:
+    description = dict(task.description)
+    trainer = {name: value for name, value in description.pop("trainer", {}).items() if name not in CIRCUMSTANCES}
+    return {
+        **{name: _json(getattr(settings, name)) for name in SEARCHED},
+        "num_classes": probe.num_classes,
+        "num_weights": probe.num_weights,
+        **{name: _json(value) for name, value in description.items()},
+        "trainer": trainer,
+    }
+
+
+def _json(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Limit torch's CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,53 @@
+"""Hand out a fixed list of work over an Optuna study: a search of one generation that is known beforehand."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from glo_lightning.search.engines import Outcome
+from glo_lightning.search.samplers.generational import GenerationalSampler
+
+
+class FixedListSampler(GenerationalSampler[int]):
+    """Issues every place of a list once, to any number of workers, with the care that candidates get.
+
+    Args:
+        size: places in the list.
+        attempts: times a failed place is issued again.
+        grace: seconds without a sign of life after which a worker is presumed dead; the same for all workers.
+    """
+
+    def __init__(self, size: int, *, attempts: int = 1, grace: float = 30.0) -> None:
+        settings = {"engine": "fixed list", "population_size": size}
+        super().__init__({}, settings, {}, seed=0, attempts=attempts, max_generations=1, grace=grace)
+
+    def create_engine(self, settings: Mapping[str, Any]) -> "_FixedList":
+        """Return the list."""
+        return _FixedList(settings["population_size"])
+
+    def encode(self, candidate: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the place as a user attribute."""
+        return {}, {"place": candidate}
+
+    def decode(self, trial: FrozenTrial) -> int | None:
+        """Read the place back."""
+        place: int | None = trial.user_attrs.get("place")
+        return place
+
+
+class _FixedList:
+    """An engine whose candidates are the places of a list."""
+
+    def __init__(self, size: int) -> None:
+        self.population_size = size
+        self.generation = 0
+
+    def candidate(self, index: int) -> int:
+        return index
+
+    def tell(self, outcomes: Sequence[Outcome[int]]) -> None:
+        self.generation += 1
+
+    def state(self) -> dict[str, Any]:
+        return {}

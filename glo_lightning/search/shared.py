@@ -1,0 +1,122 @@
+"""Work through a list of trainings together with every other worker, and lose none of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from glo_lightning.errors import SettingsError
+from glo_lightning.search.samplers import GenerationalSampler, find_slot
+from glo_lightning.search.samplers.fixed import FixedListSampler
+from glo_lightning.search.worker import Worker
+from glo_lightning.training.evaluation import Evaluation, Evaluator, Monitor, Run, Status
+
+
+class SharedEvaluator:
+    """Evaluates runs in a study of their own, which all workers of a search join.
+
+    The study's name holds a digest of the list, so that workers with the same list meet in it, and a list that was
+    worked through before costs nothing: a search that is killed while its finalists train goes on where it stopped.
+
+    Args:
+        evaluator: trains this worker's share.
+        search: the study of the search; the list is kept beside it, as ``NAME/PURPOSE/DIGEST``.
+        purpose: what the list is for, in a word.
+        basis: whatever else decides the scores, as JSON values.
+        monitor: the metric.
+        attempts: times a crashed training is tried again.
+        batch: runs claimed at once.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        search: optuna.Study,
+        purpose: str,
+        basis: Mapping[str, Any],
+        monitor: Monitor,
+        attempts: int = 1,
+        batch: int = 1,
+    ) -> None:
+        self.evaluator = evaluator
+        self.search = search
+        self.purpose = purpose
+        self.basis = basis
+        self.monitor = monitor
+        self.attempts = attempts
+        self.batch = batch
+
+    def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
+        """Train this worker's share, wait for the others, and return all evaluations in the order given.
+
+        Raises:
+            SettingsError: if a run wants to be reported, which only one worker could do.
+        """
+        if any(run.report is not None for run in runs):
+            raise SettingsError("runs without a report", "one with", "Evaluate it with this worker's own evaluator.")
+        sampler = FixedListSampler(len(runs), attempts=self.attempts)
+        study = optuna.create_study(
+            study_name=f"{self.search.study_name}/{self.purpose}/{self._digest(runs)}",
+            storage=self.search._storage,
+            sampler=sampler,
+            pruner=optuna.pruners.NopPruner(),
+            direction=self.search.direction,
+            load_if_exists=True,
+        )
+        _ListWorker(runs, study, sampler, self.evaluator, self.monitor, self.batch).run()
+        verdicts = _read_verdicts(study)
+        return [self._evaluation(verdicts[index], run) for index, run in enumerate(runs)]
+
+    def _digest(self, runs: Sequence[Run]) -> str:
+        orders = [{"loss": run.loss.to_dict(), "seed": run.seed} for run in runs]
+        text = json.dumps([dict(self.basis), orders], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def _evaluation(self, trial: FrozenTrial, run: Run) -> Evaluation:
+        training = trial.user_attrs.get("training", {})
+        score = self.monitor.worst_score if trial.value is None else self.monitor.to_score(trial.value)
+        return Evaluation(
+            score,
+            Status(training.get("status", Status.FAILED)),
+            training.get("reason", ""),
+            training.get("seconds", 0.0),
+            training.get("seed", run.seed),
+            training.get("epoch", -1),
+        )
+
+
+def _read_verdicts(study: optuna.Study) -> dict[int, FrozenTrial]:
+    """Return the trial that decides each place: the first that completed, or else the last that failed."""
+    verdicts: dict[int, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        slot = find_slot(trial)
+        if slot is None or not trial.state.is_finished():
+            continue
+        if slot.index not in verdicts or verdicts[slot.index].state == TrialState.FAIL:
+            verdicts[slot.index] = trial
+    return verdicts
+
+
+class _ListWorker(Worker):
+    """Trains places of the list."""
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        study: optuna.Study,
+        sampler: GenerationalSampler[int],
+        evaluator: Evaluator,
+        monitor: Monitor,
+        batch: int,
+    ) -> None:
+        super().__init__(study, sampler, evaluator, monitor, batch)
+        self.runs = runs
+
+    def prepare(self, trial: Trial) -> Run:
+        run = self.runs[self.sampler.slot_of(trial).index]
+        trial.set_user_attr("formula", run.loss.formula("unicode"))
+        trial.set_user_attr("seed", run.seed)
+        return run

@@ -1,0 +1,130 @@
+"""The parent of a search's workers: starts them, shows their progress, buries the dead."""
+
+import functools
+import time
+from collections.abc import Callable
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+from rich.console import Console
+
+from glo_lightning.errors import SettingsError, StudyError
+from glo_lightning.search.chronicle import Chronicle
+from glo_lightning.search.launchers.local import Death, LocalLauncher
+from glo_lightning.search.part import take_part
+from glo_lightning.search.progress import Progress
+from glo_lightning.search.samplers.burial import bury
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.storage import open_storage
+from glo_lightning.search.study import FINGERPRINT, quiet_optuna
+from glo_lightning.training.placement import Placement, place, share_gpus, visible_gpus
+from glo_lightning.training.task import Task
+
+MAX_DEATHS = 10
+"""Deaths of workers without a single finished training in between, after which the search gives up."""
+
+LOOK_SECONDS = 2.0
+"""Time between two looks at the study, for progress."""
+
+
+def supervise(settings: SearchSettings, task: Task, placement: Placement, progress: Progress) -> None:
+    """Have workers explore and judge, until the verdict is in the study.
+
+    Args:
+        settings: of the search, with a storage.
+        task: what is trained; must be rebuildable.
+        placement: of one training.
+        progress: told of every generation.
+
+    Raises:
+        SettingsError: if the workers cannot be had.
+        GloError: what a worker refused to go on with.
+        KeyboardInterrupt: after Ctrl-C, when the workers have given their candidates back.
+    """
+    if settings.storage == "memory":
+        raise SettingsError(
+            "a storage that several processes share", "memory", "Leave --search.storage out to use SQLite."
+        )
+    if placement.nodes > 1:
+        raise SettingsError(
+            "ranks on several machines to be started by torchrun or srun",
+            f"num_nodes={placement.nodes} and neither of them",
+            "Start the same command with torchrun on every machine.",
+        )
+    if task.rebuild is None:
+        raise SettingsError("a task that other processes can rebuild", "one without rebuild", "Use python_task.")
+    visible = share_gpus(settings.workers, placement, visible_gpus())
+    watch = _Watch(settings, open_storage(settings.storage), progress)
+    launcher = LocalLauncher(
+        functools.partial(work, settings, task.rebuild),
+        [_environment(settings, gpus) for gpus in visible],
+        placement.ranks,
+        watch.bury,
+    )
+    with quiet_optuna():
+        launcher.run(watch.look)
+
+
+def work(settings: SearchSettings, rebuild: Callable[[], Task]) -> None:
+    """Take part in a search from a process of its own."""
+    task = rebuild()
+    take_part(settings, task, place(task), Progress(settings.generations, Console(quiet=True)))
+
+
+def _environment(settings: SearchSettings, gpus: str | None) -> dict[str, str]:
+    threads = {"OMP_NUM_THREADS": str(settings.threads)}
+    return threads if gpus is None else {**threads, "CUDA_VISIBLE_DEVICES": gpus}
+
+
+class _Watch:
+    """Looks at the studies of a search from outside of its workers."""
+
+    def __init__(self, settings: SearchSettings, storage: BaseStorage, progress: Progress) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._progress = progress
+        self._chronicle: Chronicle | None = None
+        self._looked = 0.0
+        self._deaths = 0
+        self._finished = 0
+
+    def look(self) -> None:
+        """Announce what is new, every now and then."""
+        if not self._progress.is_visible or time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        if self._chronicle is None:
+            self._begin()
+        else:
+            self._chronicle.update()
+
+    def bury(self, death: Death) -> None:
+        """Give a dead worker's candidates back.
+
+        Raises:
+            StudyError: if workers die without getting anything done.
+        """
+        finished = 0
+        for study in optuna.get_all_study_summaries(self._storage, include_best_trial=False):
+            if study.study_name.partition("/")[0] == self._settings.study_name:
+                bury(self._storage, study._study_id, death.leader, death.reason, death.blame)
+                states = (TrialState.COMPLETE, TrialState.PRUNED)
+                finished += len(self._storage.get_all_trials(study._study_id, deepcopy=False, states=states))
+        self._deaths = 1 if finished > self._finished else self._deaths + 1
+        self._finished = finished
+        if self._deaths > MAX_DEATHS:
+            raise StudyError(
+                "workers to live",
+                f"{self._deaths} deaths without a finished training between them, the last by {death.reason}",
+                "Look for a lack of memory, or for what killed them; finished candidates are kept.",
+            )
+
+    def _begin(self) -> None:
+        try:
+            study = optuna.load_study(study_name=self._settings.study_name, storage=self._storage)
+        except KeyError:
+            return  # no worker has come that far
+        if FINGERPRINT in study.user_attrs:
+            self._chronicle = Chronicle(study, self._settings, self._progress)
+            self._chronicle.begin()

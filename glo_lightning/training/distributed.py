@@ -1,0 +1,130 @@
+"""Train one candidate over several ranks: rank 0 decides what, the others follow.
+
+Every process of the group runs the same Trainer with the same callbacks, and Lightning keeps the process group alive
+from one training to the next. Rank 0 alone has a study; before each training it tells the others what to train, as
+JSON, over a group of their own: they may wait long for it, while the Trainer's group should notice a lost rank soon.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import torch.distributed as dist
+
+from glo_lightning.losses import Loss
+from glo_lightning.training.evaluation import Evaluation, EvaluatorLostError, Monitor, Run, Status
+from glo_lightning.training.task import Task
+from glo_lightning.training.trainer import TrainerEvaluator
+from glo_lightning.training.watch import AbortRule
+
+PATIENCE = timedelta(days=30)
+"""How long ranks wait for their next training: a worker may wait for others to finish a generation."""
+
+MOMENT = 2.0
+"""Seconds for a launcher to notice that a rank ended."""
+
+
+class Channel:
+    """Carries JSON from rank 0 to the other ranks.
+
+    All ranks must make theirs at the same point, after a first training has set up the process group.
+    """
+
+    def __init__(self) -> None:
+        self._group: Any = dist.new_group(backend="gloo", timeout=PATIENCE)
+
+    def send(self, message: Any) -> None:
+        """Send from rank 0."""
+        dist.broadcast_object_list([json.dumps(message)], src=0, group=self._group)
+
+    def receive(self) -> Any:
+        """Wait for rank 0.
+
+        Raises:
+            EvaluatorLostError: if rank 0 is gone.
+        """
+        letter = [""]
+        try:
+            dist.broadcast_object_list(letter, src=0, group=self._group)
+        except RuntimeError as error:
+            raise EvaluatorLostError("rank 0 is gone") from error
+        return json.loads(letter[0])
+
+    def close(self) -> None:
+        """Send the other ranks home, those that are still there."""
+        with suppress(RuntimeError):
+            self.send(None)
+
+
+class DistributedEvaluator:
+    """Rank 0's evaluator: has all ranks train every run together.
+
+    A crash on any rank leaves the others in the middle of an exchange, so it ends the group; whoever started the
+    ranks starts them again.
+
+    Args:
+        evaluator: trains rank 0's part.
+        channel: to the other ranks, which :func:`serve`.
+    """
+
+    def __init__(self, evaluator: TrainerEvaluator, channel: Channel) -> None:
+        self.evaluator = evaluator
+        self.channel = channel
+
+    def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
+        """Train every run and return its evaluation, in the order given.
+
+        Raises:
+            EvaluatorLostError: if a rank crashed.
+        """
+        return [self._evaluate(run) for run in runs]
+
+    def _evaluate(self, run: Run) -> Evaluation:
+        abort = self.evaluator.abort
+        self.channel.send(
+            {
+                "loss": run.loss.to_dict(),
+                "seed": run.seed,
+                "reported": run.report is not None,
+                "epochs": self.evaluator.epochs,
+                "split": self.evaluator.split,
+                "abort": None if abort is None else asdict(abort),
+            }
+        )
+        return _train(self.evaluator, run)
+
+
+def serve(task: Task, monitor: Monitor, attribute: str, channel: Channel) -> None:
+    """Train with rank 0 until it sends ``None``.
+
+    Args:
+        task: as on rank 0.
+        monitor: as on rank 0.
+        attribute: where the model keeps its training loss.
+        channel: from rank 0.
+
+    Raises:
+        EvaluatorLostError: if this rank crashed.
+    """
+    while (order := channel.receive()) is not None:
+        abort = None if order["abort"] is None else AbortRule(**order["abort"])
+        evaluator = TrainerEvaluator(task, monitor, attribute, order["epochs"], order["split"], abort)
+        report = _leave_it_to_rank_0 if order["reported"] else None
+        _train(evaluator, Run(Loss.from_dict(order["loss"]), order["seed"], report))
+
+
+def _leave_it_to_rank_0(epoch: int, score: float) -> bool:
+    raise AssertionError("rank 0 alone reports")
+
+
+def _train(evaluator: TrainerEvaluator, run: Run) -> Evaluation:
+    (evaluation,) = evaluator.evaluate([run])
+    if evaluation.status is Status.FAILED:
+        # If another rank was first, the launcher ends this one in a moment, and knows the reason better.
+        time.sleep(MOMENT)
+        raise EvaluatorLostError(evaluation.reason)
+    return evaluation

@@ -1,0 +1,123 @@
+"""Find out where a task's Trainer would train: on which devices, in how many processes, started by whom."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Trainer
+from lightning.pytorch.accelerators import CUDAAccelerator
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+
+from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.training.task import Task, quiet_lightning
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a training runs.
+
+    Args:
+        ranks: processes that train one model together, on all nodes.
+        rank: this process's place among them.
+        nodes: machines they are on.
+        external: whether the ranks have been started already: by torchrun, by srun, or by a launcher of ours.
+        gpus: indices of this machine's GPUs that one training uses; empty without GPUs.
+    """
+
+    ranks: int
+    rank: int
+    nodes: int
+    external: bool
+    gpus: tuple[int, ...]
+
+
+def place(task: Task) -> Placement:
+    """Read the placement from the task's Trainer, without starting anything.
+
+    Raises:
+        SettingsError: if the Trainer asks for devices that are not there, or for processes that every training would
+            start anew.
+    """
+    try:
+        with quiet_lightning():
+            trainer = task.build_trainer([], {})
+        return Placement(
+            ranks=trainer.world_size,
+            rank=trainer.global_rank,
+            nodes=trainer.num_nodes,
+            external=trainer.world_size > 1 and _is_external(trainer),
+            gpus=tuple(trainer.device_ids) if isinstance(trainer.accelerator, CUDAAccelerator) else (),
+        )
+    except GloError:
+        raise
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
+        raise SettingsError(
+            "a Trainer that fits this machine",
+            " ".join(str(error).split()),
+            "Change --trainer.accelerator, --trainer.devices, --trainer.num_nodes or --trainer.strategy.",
+        ) from error
+
+
+def visible_gpus() -> list[str]:
+    """Return the names by which CUDA_VISIBLE_DEVICES calls this process's GPUs."""
+    count = torch.cuda.device_count()
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [str(index) for index in range(count)] if listed is None else listed.split(",")[:count]
+
+
+def share_gpus(workers: int, placement: Placement, visible: list[str]) -> list[str | None]:
+    """Give every worker GPUs of its own.
+
+    Args:
+        workers: on this machine.
+        placement: of one worker's trainings.
+        visible: names of the GPUs there are.
+
+    Returns:
+        What CUDA_VISIBLE_DEVICES shall be in each worker; None leaves it alone.
+
+    Raises:
+        SettingsError: if there are fewer GPUs than devices times workers.
+
+    Example:
+        >>> two = Placement(ranks=2, rank=0, nodes=1, external=False, gpus=(0, 1))
+        >>> share_gpus(2, two, ["0", "1", "2", "3"])
+        ['0,1', '2,3']
+    """
+    devices = len(placement.gpus)
+    if workers == 1 or not devices:
+        return [None] * workers
+    if placement.gpus != tuple(range(devices)):
+        raise SettingsError(
+            "a number of devices, because every worker gets GPUs of its own",
+            f"the GPUs {list(placement.gpus)}",
+            f"Use --trainer.devices={devices}, and CUDA_VISIBLE_DEVICES to choose GPUs.",
+        )
+    if len(visible) < workers * devices:
+        raise SettingsError(
+            f"{workers * devices} GPUs for {workers} workers with {devices} each",
+            f"{len(visible)}",
+            f"Use --search.workers={max(1, len(visible) // devices)}, or more machines with the same command.",
+        )
+    return [",".join(visible[start : start + devices]) for start in range(0, workers * devices, devices)]
+
+
+def _is_external(trainer: Trainer) -> bool:
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    if environment is None:
+        raise SettingsError(
+            "a strategy with one process per device",
+            type(trainer.strategy).__name__,
+            "Use --trainer.strategy=ddp, or one device per worker.",
+        )
+    if environment.creates_processes_externally:
+        environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
+        return True
+    if not isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
+        raise SettingsError(
+            "ranks that live on from one training to the next",
+            "a strategy that starts processes for every training",
+            "Use --trainer.strategy=ddp.",
+        )
+    return False
