@@ -85,7 +85,6 @@ def python_task(
         datamodule=datamodule,
         build_trainer=functools.partial(_build_trainer, settings),
         description={
-            "model": getattr(model, "__qualname__", type(model).__qualname__),
             "data": type(datamodule).__qualname__,
             "trainer": {name: repr(value) for name, value in sorted((trainer or {}).items())},
         },
