@@ -172,7 +172,8 @@ class Claims(Generic[C]):
             trial_ids.append(self._storage.create_new_trial(self._study_id, template))
             self._hold(trial_ids[-1])
         self._candidates.update(zip(trial_ids, candidates, strict=True))
-        self._storage.set_trial_system_attr(ticket, SLOT, list(slots[0]))
+        others = [slot.index for slot in slots[1:]]
+        self._storage.set_trial_system_attr(ticket, SLOT, [*slots[0], *others])
         for name, value in self._template(slots[0], candidates[0]).user_attrs.items():
             self._storage.set_trial_user_attr(ticket, name, value)
         self._spare = len(slots) < available and not self.is_finished(slots[0].generation + 1)

@@ -14,7 +14,11 @@ from glo_lightning.search.samplers.ranking import judge
 C = TypeVar("C")
 
 SLOT = "glo:slot"
-"""Trial attribute: the [generation, index] whose candidate the trial evaluates."""
+"""Trial attribute: [generation, index] of the trial's candidate, and the indices of others claimed in the same turn.
+
+Databases read a study's trials first and their attributes after. A reader may thus see that a turn is over and yet miss
+the trials that were created in it; the further indices tell it that those slots are taken.
+"""
 
 LOST = "glo:lost"
 """Trial attribute: why a trial ended without a verdict through no fault of its candidate."""
@@ -33,7 +37,7 @@ class Slot(NamedTuple):
 def find_slot(trial: FrozenTrial) -> Slot | None:
     """Return the slot a trial holds or held; ``None`` for tickets and for trials that users enqueued."""
     claim = trial.system_attrs.get(SLOT)
-    return None if claim is None or "fixed_params" in trial.system_attrs else Slot(*claim)
+    return None if claim is None or "fixed_params" in trial.system_attrs else Slot(*claim[:2])
 
 
 def is_ticket(trial: FrozenTrial) -> bool:
@@ -77,6 +81,10 @@ class _Place:
             self.finished.append(trial)
         else:
             self.running.append(trial)
+
+    def is_open(self, attempts: int) -> bool:
+        """Whether somebody should work on the slot."""
+        return not self.running and self.verdict(attempts) is None
 
     def verdict(self, attempts: int) -> FrozenTrial | None:
         """Return the trial that decides the slot, or ``None`` if it is open or at work."""
@@ -124,10 +132,12 @@ class History(Generic[C]):
         recent = trials[self._read :]
         places: dict[int, dict[int, _Place]] = defaultdict(lambda: defaultdict(_Place))
         tickets = []
+        taken: set[Slot] = set()
         for trial in recent:
             slot = find_slot(trial)
             if slot is not None:
                 places[slot.generation][slot.index].add(trial)
+                taken.update(Slot(slot.generation, index) for index in trial.system_attrs[SLOT][2:])
             elif is_ticket(trial):
                 tickets.append(trial)
         while self._tell(places[self.engine.generation]):
@@ -142,9 +152,9 @@ class History(Generic[C]):
         return Snapshot(
             generation,
             [
-                Slot(generation, index)
-                for index in range(self.engine.population_size)
-                if not current[index].running and current[index].verdict(self._attempts) is None
+                slot
+                for slot in (Slot(generation, index) for index in range(self.engine.population_size))
+                if (current[slot.index].is_open(self._attempts) if slot.index in current else slot not in taken)
             ],
             [trial for place in current.values() for trial in place.running],
             tickets,

@@ -1,6 +1,5 @@
-"""A search that costs nothing to evaluate and in which everything happens; also a worker process of it."""
+"""A search that costs nothing to evaluate and in which everything happens."""
 
-import sys
 import time
 
 import numpy as np
@@ -70,7 +69,7 @@ def theta_of(trial: FrozenTrial) -> tuple[float, ...]:
     return tuple(trial.params[name] for name in SPACE)
 
 
-if __name__ == "__main__":
-    url, generations, grace, seconds, count = sys.argv[1:]
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    run(open_study(open_storage(url), make_sampler(int(generations), float(grace))), int(count), float(seconds))
+def work(url: str, generations: int, grace: float, seconds: float, count: int) -> None:
+    """Be a worker process."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    run(open_study(open_storage(url), make_sampler(generations, grace)), count, seconds)

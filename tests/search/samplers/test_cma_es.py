@@ -321,7 +321,12 @@ def test_the_study_holds_nothing_but_small_json() -> None:
     run(study, 3)
     attributes = [study._storage.get_study_system_attrs(study._study_id)]
     attributes += [trial.system_attrs for trial in study.trials]
-    assert {name for attrs in attributes for name in attrs} == {"glo:search", "glo:slot", "constraints:invariant"}
+    assert {name for attrs in attributes for name in attrs} == {
+        "glo:search",
+        "glo:slot",
+        "glo:worker",
+        "constraints:invariant",
+    }
     for attrs in attributes:
         assert json.loads(json.dumps(attrs)) == attrs
         assert len(json.dumps(attrs)) < 500
