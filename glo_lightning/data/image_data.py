@@ -55,6 +55,15 @@ class ImageDataModule(TensorDataModule):
             inputs = self.normalise(self.augmentation.pixels(images))
             return self.augmentation.inputs(inputs, target, self.num_classes)
 
+    def on_after_batch_transfer(self, batch: Examples, dataloader_idx: int) -> Examples:
+        """Prepare the batch on the device it trains on, in the Trainer's precision."""
+        prepared = super().on_after_batch_transfer(batch, dataloader_idx)
+        if self.trainer is None:
+            return prepared
+        # Lightning converted the batch when it was bytes, which have no precision.
+        converted: Examples = self.trainer.precision_plugin.convert_input(prepared)
+        return converted
+
     def normalise(self, images: Tensor) -> Tensor:
         """Turn stored images (N, channels, H, W) into network inputs, float32."""
         return to_inputs(images, self.mean, self.std)

@@ -13,6 +13,7 @@ from torch import nn
 
 from glo_lightning.data import Augmentation, TensorData, VisionDataModule
 from glo_lightning.errors import DataError
+from glo_lightning.models import Classifier, small_cnn
 
 rng = np.random.default_rng(0)
 
@@ -94,6 +95,21 @@ def test_batches_are_normalised_on_the_way_to_the_network(dataset, files):
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (data.mean, data.std))
     torch.testing.assert_close(inputs, (stored / 255 - mean) / std)
     assert labels.tolist() == [i % 10 for i in range(10)] if dataset != "svhn" else [*range(1, 10), 0]
+
+
+def test_batches_have_the_trainers_precision(files):
+    module = Classifier(small_cnn(input_shape=(1, 28, 28)))
+    data = VisionDataModule("mnist", str(files), num_val=12, augmentation=Augmentation(mixup=1.0, mix_probability=1.0))
+    Trainer(
+        max_epochs=1,
+        precision="64-true",
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    ).fit(module, data)
+    assert next(module.parameters()).dtype == torch.float64
 
 
 def test_a_fraction_of_the_training_images_is_part_of_any_larger_one(files):
