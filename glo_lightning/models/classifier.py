@@ -94,9 +94,10 @@ class Classifier(LightningModule):
         self.decay = decay
         self.loss_fn: nn.Module = CrossEntropyLoss()
         self.val_accuracy = MulticlassAccuracy(self.num_classes, average="micro", validate_args=False)
-        self.val_loss = MeanMetric()
+        # A NaN must reach the log: by default torchmetrics leaves it out of the mean.
+        self.val_loss = MeanMetric(nan_strategy="disable")
         self.test_accuracy = MulticlassAccuracy(self.num_classes, average="micro", validate_args=False)
-        self.test_loss = MeanMetric()
+        self.test_loss = MeanMetric(nan_strategy="disable")
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning notes the hook it runs some twenty times a step. The search nn.Module makes for parameters and

@@ -90,6 +90,13 @@ def test_metrics_equal_sklearns(split):
     assert logged[f"{split}_loss"] == pytest.approx(mean_loss, rel=1e-5)
 
 
+def test_a_diverged_network_logs_nan():
+    model = Classifier(mlp())
+    torch.nn.init.constant_(model.network[-1].bias, torch.nan)
+    (metrics,) = quiet_trainer().validate(model, DigitsDataModule(), verbose=False)
+    assert metrics["val_loss"] != metrics["val_loss"]
+
+
 def test_loss_is_cross_entropy_until_replaced():
     assert isinstance(Classifier(mlp()).loss_fn, CrossEntropyLoss)
 
