@@ -11,7 +11,7 @@ from glo_lightning.losses.base import ClassReduction, Loss, Reduction
 from glo_lightning.losses.expression import Node, parse
 from glo_lightning.losses.expression.algebra import to_sympy
 from glo_lightning.losses.expression.coefficients import coefficient_paths
-from glo_lightning.losses.expression.domain import HARD_LABELS, Definedness, definedness
+from glo_lightning.losses.expression.domain import HARD_LABELS, Definedness, definedness, make_grid
 from glo_lightning.losses.expression.evaluation import Point, evaluate
 from glo_lightning.losses.expression.nodes import Path
 
@@ -71,10 +71,10 @@ class TreeLoss(Loss):
         self._paths = coefficient_paths(self.tree)
         self.register_buffer("coefficients", self._as_coefficients(coefficients), persistent=False)
         # Given coefficients may be a search's, which must be able to try bad ones.
-        if coefficients is None and (domain := self.definedness()).share == 0.0:
+        if coefficients is None and not bool(self.elementwise(*make_grid()).isfinite().any()):
             raise LossError(
                 "an expression that is defined somewhere",
-                f"{domain.reason} and everywhere else",
+                f"{self.definedness().reason} and everywhere else",
                 "Remove the division by zero, or the logarithm or root of a negative number.",
             )
 

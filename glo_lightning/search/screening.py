@@ -4,17 +4,16 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from glo_lightning.errors import LossError, SettingsError
 from glo_lightning.losses import TreeLoss
 from glo_lightning.losses.expression import parse
 from glo_lightning.losses.expression.nodes import LABEL, PREDICTION
+from glo_lightning.search.engines.genetic import Slot
 from glo_lightning.theory.behaviour import is_flat
 from glo_lightning.theory.gamma import check_num_classes, label_values
 from glo_lightning.theory.trainability import trainability
-
-Slot = tuple[int, int]
-"""A candidate's generation and index."""
 
 
 class Step(StrEnum):
@@ -101,6 +100,15 @@ class Screen:
         self.steps = tuple(step for step in Step if step in chosen)
         self.label_smoothing = label_smoothing
         self.kappa = kappa
+
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments that make this screen, as JSON values."""
+        return {
+            "num_classes": self.num_classes,
+            "steps": [str(step) for step in self.steps],
+            "label_smoothing": self.label_smoothing,
+            "kappa": self.kappa,
+        }
 
     def check(self, expression: str, repeats: Slot | None = None) -> Screening:
         """Screen one expression.

@@ -28,6 +28,10 @@ KNOWN_LOSSES = {
 """Losses that a search may start from, as expressions."""
 
 
+Slot = tuple[int, int]
+"""A candidate's generation and index."""
+
+
 @dataclass(frozen=True)
 class Offspring:
     """A candidate and where it comes from.
@@ -36,17 +40,19 @@ class Offspring:
         expression: its text.
         operation: ``"random"``, ``"known"``, ``"elite"`` (carried over), ``"recombination"`` or ``"copy"`` (of a
             selected parent).
-        parents: indices in the previous generation; the first gave the root.
+        parents: slots in the generation before; the first gave the root.
         mutations: what happened to it afterwards, as :meth:`Variation.mutate` names it.
-        repeats: generation and index of the first candidate with the same key, whose score is this one's too.
+        key: what expressions with equal scores share.
+        repeats: slot of the first candidate with the same key, whose score is this one's too.
         refused: how many draws were refused since the candidate before, by reason.
     """
 
     expression: str
     operation: str
-    parents: tuple[int, ...] = ()
+    parents: tuple[Slot, ...] = ()
     mutations: tuple[str, ...] = ()
-    repeats: tuple[int, int] | None = None
+    key: str = ""
+    repeats: Slot | None = None
     refused: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -72,7 +78,8 @@ class GeneticEngine:
         known: expressions that start the first generation; random trees fill it.
         key: maps expressions to text that those with equal scores share; by default the canonical form.
         refuse: returns why an expression is not worth a place in the population, or None. Refused expressions are
-            drawn again, up to ``MAX_DRAWS`` times the population size, after which all are accepted.
+            drawn again, up to ``MAX_DRAWS`` times the population size, after which all are accepted. By default
+            nothing is refused.
 
     Raises:
         LossError: if a known expression cannot be read.
@@ -80,11 +87,12 @@ class GeneticEngine:
 
     Example:
         >>> engine = GeneticEngine(population_size=4, seed=0, num_elites=1, known=["y * log(h)"])
-        >>> engine.candidate(0)
-        Offspring(expression='y * log(h)', operation='known', parents=(), mutations=(), repeats=None, refused={})
+        >>> engine.candidate(0).operation
+        'known'
         >>> engine.tell([Outcome(engine.candidate(k), k, 1.0 - k / 4) for k in range(4)])
-        >>> engine.candidate(0)
-        Offspring(expression='y * log(h)', operation='elite', parents=(0,), mutations=(), repeats=(0, 0), refused={})
+        >>> elite = engine.candidate(0)
+        >>> elite.expression, elite.operation, elite.parents, elite.repeats
+        ('y * log(h)', 'elite', ((0, 0),), (0, 0))
 
     Source: GLO, section 3.
     """
@@ -96,8 +104,8 @@ class GeneticEngine:
         num_elites: int = 6,
         variation: Variation | None = None,
         known: Sequence[str] = (),
-        key: Callable[[str], str] = _canonical_text,
-        refuse: Callable[[str], str | None] = _refuse_nothing,
+        key: Callable[[str], str] | None = None,
+        refuse: Callable[[str], str | None] | None = None,
     ) -> None:
         if population_size < 2:
             raise SettingsError("population_size of 2 or more", repr(population_size), "Use 80, the paper's value.")
@@ -114,82 +122,92 @@ class GeneticEngine:
         self._seed = seed
         self._num_elites = num_elites
         self._variation = variation or Variation()
-        self._key = functools.cache(key)
-        self._refuse = functools.cache(refuse)
-        self._first: dict[str, tuple[int, int]] = {}
+        self._key = functools.cache(key or _canonical_text)
+        self._refuse = functools.cache(refuse or _refuse_nothing)
+        self._first: dict[str, Slot] = {}
         self._scores: dict[str, float] = {}
-        start = [Offspring(str(parse(expression)), "known") for expression in known]
-        self._population = self._fill(start, lambda rng: [Offspring(str(self._variation.grow(rng)), "random")])
+        self._start = [Offspring(str(parse(expression)), "known") for expression in known]
+        self._draw: Callable[[Generator], list[Offspring]] = self._grow
+        self._population: list[Offspring] = []
 
     def candidate(self, index: int) -> Offspring:
         """Return candidate ``index`` of the current generation."""
+        # Late, because a search that is resumed reads the generations before from its study.
+        if not self._population:
+            self._population = self._fill()
         return self._population[index]
 
     def tell(self, outcomes: Sequence[Outcome[Offspring]]) -> None:
-        """Breed the next generation from the outcomes, which come in order of index."""
-        expressions = [outcome.candidate.expression for outcome in outcomes]
-        scores = self._complete_scores(expressions, [outcome.score for outcome in outcomes])
-        chances = selection_chances(scores)
+        """Take the outcomes, in order of index, from which the next generation is bred."""
+        told = [outcome.candidate for outcome in outcomes]
+        for index, (offspring, outcome) in enumerate(zip(told, outcomes, strict=True)):
+            self._first.setdefault(offspring.key, (self.generation, index))
+            if outcome.score is not None:
+                self._scores.setdefault(offspring.key, outcome.score)
+        scores = [
+            self._scores.get(offspring.key) if outcome.score is None else outcome.score
+            for offspring, outcome in zip(told, outcomes, strict=True)
+        ]
+        self._start = self._elites(told, scores)
+        self._draw = functools.partial(self._breed, told, selection_chances(scores))
+        self._population = []
         self.generation += 1
-        self._population = self._fill(
-            self._elites(expressions, scores), lambda rng: self._breed(expressions, chances, rng)
-        )
 
     def state(self) -> dict[str, Any]:
-        """Return the number of different candidates and the mean depth of the current generation."""
-        expressions = [offspring.expression for offspring in self._population]
-        depths = [parse(expression).depth for expression in expressions]
-        return {"different": len(set(map(self._key, expressions))), "mean_depth": sum(depths) / len(depths)}
+        """Return how many different candidates there were, and how many of them have a score."""
+        return {"different": len(self._first), "scored": len(self._scores)}
 
-    def _fill(self, start: list[Offspring], draw: Callable[[Generator], list[Offspring]]) -> list[Offspring]:
-        """Draw until the population is full, and mark what repeats an earlier candidate."""
-        population = start
+    def _fill(self) -> list[Offspring]:
+        """Draw until the population is full."""
+        population = list(self._start)
         refused: Counter[str] = Counter()
         for place in itertools.count():
             if len(population) >= self.population_size:
                 break
             rng = np.random.default_rng(SeedSequence([self._seed, self.generation, place]))
-            for offspring in draw(rng):
+            for offspring in self._draw(rng):
                 reason = self._refuse(offspring.expression) if place < MAX_DRAWS * self.population_size else None
-                if reason is not None:
+                if reason is None:
+                    population.append(replace(offspring, refused=dict(refused)))
+                    refused.clear()
+                else:
                     refused[reason] += 1
-                    continue
-                population.append(replace(offspring, refused=dict(refused)))
-                refused.clear()
-        return [self._mark(offspring, index) for index, offspring in enumerate(population[: self.population_size])]
+        return self._find_repeats(population[: self.population_size])
 
-    def _mark(self, offspring: Offspring, index: int) -> Offspring:
-        slot = (self.generation, index)
-        first = self._first.setdefault(self._key(offspring.expression), slot)
-        return offspring if first == slot else replace(offspring, repeats=first)
+    def _find_repeats(self, population: Sequence[Offspring]) -> list[Offspring]:
+        first = dict(self._first)
+        marked = []
+        for index, offspring in enumerate(population):
+            key = self._key(offspring.expression)
+            slot = (self.generation, index)
+            original = first.setdefault(key, slot)
+            marked.append(replace(offspring, key=key, repeats=None if original == slot else original))
+        return marked
 
-    def _complete_scores(self, expressions: Sequence[str], scores: Sequence[float | None]) -> list[float | None]:
-        for expression, score in zip(expressions, scores, strict=True):
-            if score is not None:
-                self._scores.setdefault(self._key(expression), score)
-        return [
-            self._scores.get(self._key(expression)) if score is None else score
-            for expression, score in zip(expressions, scores, strict=True)
-        ]
+    def _grow(self, rng: Generator) -> list[Offspring]:
+        return [Offspring(str(self._variation.grow(rng)), "random")]
 
-    def _elites(self, expressions: Sequence[str], scores: Sequence[float | None]) -> list[Offspring]:
+    def _elites(self, told: Sequence[Offspring], scores: Sequence[float | None]) -> list[Offspring]:
         scored = [(-score, index) for index, score in enumerate(scores) if score is not None]
         best: dict[str, Offspring] = {}
         for _, index in sorted(scored):
-            best.setdefault(self._key(expressions[index]), Offspring(expressions[index], "elite", (index,)))
+            elite = Offspring(told[index].expression, "elite", ((self.generation, index),))
+            best.setdefault(told[index].key, elite)
         return list(best.values())[: self._num_elites]
 
-    def _breed(self, expressions: Sequence[str], chances: NDArray[np.float64], rng: Generator) -> list[Offspring]:
-        first, second = (int(index) for index in rng.choice(len(expressions), size=2, p=chances))
-        trees = parse(expressions[first]), parse(expressions[second])
+    def _breed(self, told: Sequence[Offspring], chances: NDArray[np.float64], rng: Generator) -> list[Offspring]:
+        first, second = (int(index) for index in rng.choice(len(told), size=2, p=chances))
+        trees = parse(told[first].expression), parse(told[second].expression)
         recombined = rng.random() < self._variation.recombination
         if recombined:
             trees = self._variation.recombine(rng, *trees)
         operation = "recombination" if recombined else "copy"
+        before = self.generation - 1
         children = []
-        for tree, parents in zip(trees, ((first, second), (second, first)), strict=True):
+        for tree, (root, other) in zip(trees, ((first, second), (second, first)), strict=True):
+            parents = ((before, root), (before, other)) if recombined else ((before, root),)
             mutated, mutations = self._variation.mutate(rng, tree)
-            children.append(Offspring(str(mutated), operation, parents if recombined else parents[:1], mutations))
+            children.append(Offspring(str(mutated), operation, parents, mutations))
         return children
 
 

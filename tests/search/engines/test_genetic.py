@@ -145,7 +145,7 @@ def test_parents_are_drawn_in_proportion_to_score():
     engine = GeneticEngine(5000, seed=0, num_elites=0, known=known, key=as_written)
     scores = [0.1, 0.0, 0.4, None, 0.5] + [None] * 4995
     engine.tell([Outcome(engine.candidate(index), index, score) for index, score in enumerate(scores)])
-    parents = [engine.candidate(index).parents[0] for index in range(5000)]
+    parents = [engine.candidate(index).parents[0][1] for index in range(5000)]
     counts = [parents.count(index) for index in (0, 2, 4)]
     assert sum(counts) == 5000
     assert chisquare(counts, [500, 2000, 2500]).pvalue > UNLIKELY
@@ -163,8 +163,8 @@ def test_elites_are_the_best_different_candidates():
     engine.tell([Outcome(engine.candidate(k), k, score) for k, score in enumerate([0.9, None, 0.3, 0.6])])
     elites = [engine.candidate(index) for index in range(2)]
     assert [(elite.expression, elite.operation, elite.parents) for elite in elites] == [
-        ("y * h", "elite", (0,)),
-        ("y * sqrt(h)", "elite", (3,)),
+        ("y * h", "elite", ((0, 0),)),
+        ("y * sqrt(h)", "elite", ((0, 3),)),
     ]
     assert [elite.repeats for elite in elites] == [(0, 0), (0, 3)]
 
@@ -176,7 +176,7 @@ def test_a_repetition_has_the_score_of_its_original():
         engine = GeneticEngine(3, seed=seed, num_elites=0, known=known)
         engine.tell([Outcome(engine.candidate(k), k, score) for k, score in enumerate([0.5, None, 0.0])])
         chosen |= {parent for k in range(3) for parent in engine.candidate(k).parents}
-    assert chosen == {0, 1}
+    assert chosen == {(0, 0), (0, 1)}
 
 
 def test_refused_expressions_are_drawn_again_and_counted():
@@ -213,8 +213,21 @@ def test_initial_trees_are_shallow():
     assert set(depths) == {0, 1, 2}
 
 
-def test_state_is_json():
-    assert set(GeneticEngine(10).state()) == {"different", "mean_depth"}
+def test_state_counts_candidates_and_scores():
+    engine = GeneticEngine(20, seed=0, key=as_written)
+    assert engine.state() == {"different": 0, "scored": 0}
+    population = told(engine, 1)[0]
+    scored = {offspring.key for offspring in population if score_of(offspring.expression) is not None}
+    assert engine.state() == {"different": len({offspring.key for offspring in population}), "scored": len(scored)}
+
+
+def test_a_resumed_engine_goes_on_from_what_was_told():
+    history = told(GeneticEngine(20, seed=5), 4)
+    resumed = GeneticEngine(20, seed=5)
+    for population in history[:3]:
+        scores = [None if offspring.repeats else score_of(offspring.expression) for offspring in population]
+        resumed.tell([Outcome(population[index], index, score) for index, score in enumerate(scores)])
+    assert [resumed.candidate(index) for index in range(20)] == history[3]
 
 
 @pytest.mark.parametrize(
