@@ -56,11 +56,11 @@ class ImageDataModule(TensorDataModule):
             return self.augmentation.inputs(inputs, target, self.num_classes)
 
     def on_after_batch_transfer(self, batch: Examples, dataloader_idx: int) -> Examples:
-        """Prepare the batch on the device it trains on, in the Trainer's precision."""
+        """Prepare training batches, in the Trainer's precision."""
         prepared = super().on_after_batch_transfer(batch, dataloader_idx)
         if self.trainer is None:
             return prepared
-        # Lightning converted the batch when it was bytes, which have no precision.
+        # Lightning converted the training batch when it was bytes, which have no precision.
         converted: Examples = self.trainer.precision_plugin.convert_input(prepared)
         return converted
 

@@ -152,24 +152,24 @@ class TensorDataModule(LightningDataModule, ABC):
         return batch
 
     def on_after_batch_transfer(self, batch: Examples, dataloader_idx: int) -> Examples:
-        """Prepare the batch on the device it trains on."""
-        if self.trainer is not None and self.trainer.training:
-            return self.training_batch(batch, step=self.trainer.fit_loop.total_batch_idx + 1)
-        return self.evaluation_batch(batch)
+        """Prepare training batches; the other loaders serve theirs ready."""
+        if self.trainer is None or not self.trainer.training:
+            return batch
+        return self.training_batch(batch, step=self.trainer.fit_loop.total_batch_idx + 1)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Serve the training examples, shuffled anew each epoch, a different part to each process."""
+        """Serve the stored training examples, shuffled anew each epoch, a different part to each process."""
         dataset = self._on_device(self.train_tensors)
         world_size, rank = self._world()
         sampler = _shuffler(dataset, world_size, rank, self.order_seed)
         return DataLoader(dataset, self.batch_size, sampler=sampler, collate_fn=_keep)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """Serve the validation examples in stored order."""
+        """Serve the validation examples in stored order, as the network gets them."""
         return self._evaluation_loader(self.val_tensors)
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """Serve the test examples in stored order."""
+        """Serve the test examples in stored order, as the network gets them."""
         return self._evaluation_loader(self._loaded().test)
 
     def _evaluation_loader(self, examples: Examples) -> DataLoader[Any]:
@@ -179,7 +179,7 @@ class TensorDataModule(LightningDataModule, ABC):
             # Shares of equal size would repeat examples and bias the metric: each process takes them all.
             world_size, rank = 1, 0
         sampler: DistributedSampler[Any] = DistributedSampler(dataset, world_size, rank, shuffle=False)
-        return DataLoader(dataset, EVALUATION_BATCH_SIZE, sampler=sampler, collate_fn=_keep)
+        return DataLoader(dataset, EVALUATION_BATCH_SIZE, sampler=sampler, collate_fn=self.evaluation_batch)
 
     def _on_device(self, examples: Examples) -> "_TensorDataset":
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device

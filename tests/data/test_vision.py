@@ -37,6 +37,19 @@ def write_cifar(root, folder, files, label_name):
         (root / folder / name).write_bytes(pickle.dumps(meta))
 
 
+def lean_trainer(**options):
+    return Trainer(
+        max_epochs=1,
+        num_sanity_val_steps=0,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **options,
+    )
+
+
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     write_mnist(tmp_path, "MNIST")
@@ -83,32 +96,35 @@ def test_batches_are_normalised_on_the_way_to_the_network(dataset, files):
     class Recorder(LightningModule):
         def __init__(self):
             super().__init__()
-            self.layer, self.seen = nn.Linear(1, 1), []
+            self.layer, self.trained, self.validated = nn.Linear(1, 1), [], []
 
-        def test_step(self, batch, batch_idx):
-            self.seen.append(batch)
+        def training_step(self, batch, batch_idx):
+            self.trained.append(batch)
+            return self.layer.weight.sum()
+
+        def validation_step(self, batch, batch_idx):
+            self.validated.append(batch)
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
 
     data, module = VisionDataModule(dataset, str(files), num_val=12), Recorder()
-    Trainer(accelerator="cpu", logger=False, enable_progress_bar=False).test(module, data, verbose=False)
-    (inputs, labels) = module.seen[0]
-    stored = torch.cat([images for images, _ in data.test_dataloader()])
+    lean_trainer().fit(module, data)
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (data.mean, data.std))
-    torch.testing.assert_close(inputs, (stored / 255 - mean) / std)
-    assert labels.tolist() == [i % 10 for i in range(10)] if dataset != "svhn" else [*range(1, 10), 0]
+    images, labels = data.train_tensors
+    order = data.train_order(0)
+    torch.testing.assert_close(module.trained[0][0], (images[order] / 255 - mean) / std)
+    assert torch.equal(module.trained[0][1], labels[order])
+    images, labels = data.val_tensors
+    for inputs, target in (*module.validated, *data.val_dataloader()):
+        torch.testing.assert_close(inputs, (images / 255 - mean) / std)
+        assert torch.equal(target, labels)
 
 
 def test_batches_have_the_trainers_precision(files):
     module = Classifier(small_cnn(input_shape=(1, 28, 28)))
     data = VisionDataModule("mnist", str(files), num_val=12, augmentation=Augmentation(mixup=1.0, mix_probability=1.0))
-    Trainer(
-        max_epochs=1,
-        precision="64-true",
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    ).fit(module, data)
+    lean_trainer(precision="64-true").fit(module, data)
     assert next(module.parameters()).dtype == torch.float64
 
 
