@@ -25,7 +25,7 @@ from torch.autograd import Function
 from glo_lightning.losses.base import Reduction, reduce_batch
 
 # Rows are worked off in blocks whose temporaries stay in one core's L2 cache.
-BLOCK_ELEMENTS = 1 << 17
+BLOCK_ELEMENTS = 1 << 16
 
 
 def hard_label_loss(logits: Tensor, target: Tensor, polynomials: Tensor) -> Tensor:
@@ -85,17 +85,17 @@ class Kernel(Protocol):
     """Values and gradients of a polynomial loss on a block of rows, outside autograd."""
 
     def __call__(self, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
-        """Return the losses, shape (N,), and write their gradient, shape (N, C), where one is given."""
+        """Return the losses, shape (N, 1), and write their gradient, shape (N, C), where one is given."""
 
     def differentiable(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the losses, shape (N,), with a graph."""
 
 
 class HardLabelKernel:
-    """:func:`hard_label_loss` of order 2 or more with few passes over the rows.
+    """:func:`hard_label_loss` of order 2 or more, in few passes over the rows.
 
-    The gradient needs sum_r r w_r M_r. A K-th of it is the value up to its terms below the K-th, so only
-    those K - 2 terms are summed for themselves.
+    The gradient needs the row sum of q. A K-th of it is the loss up to the terms below the K-th, by Euler's
+    relation for the K-th, so only the K - 2 terms below are summed for themselves.
 
     Args:
         polynomials: as in :func:`hard_label_loss`.
@@ -105,40 +105,30 @@ class HardLabelKernel:
 
     def __init__(self, polynomials: Tensor, num_classes: int, dtype: torch.dtype) -> None:
         self._polynomials = polynomials
-        order = len(polynomials) - 1
+        self._order = order = len(polynomials) - 1
         constant, background, extra = hard_label_weights(polynomials, num_classes)
-        degrees = torch.arange(1, order + 1, dtype=polynomials.dtype, device=polynomials.device)
-        below = (background * (1.0 - degrees[1:] / order))[:-1]
-        self._slope = _Polynomial(degrees[1:] * background, dtype)
-        self._below = _Polynomial(below, dtype) if order > 3 else None
-        # What a row's loss and its target's slope are, in terms of the row's sums and powers of h_T.
-        sums = [polynomials.new_full((1,), 1.0 / order), below if order == 3 else torch.ones_like(below[:1])]
-        self._constant = constant.to(dtype)
-        self._value_weights = torch.cat([*sums, extra]).to(dtype)
-        self._target_weights = torch.cat([*map(torch.zeros_like, sums), degrees[:-1] * extra]).to(dtype)
+        degree = torch.arange(1, order + 1, dtype=polynomials.dtype, device=polynomials.device)
+        below = 1.0 - degree[:-1] / order
+        self._slope = _Polynomial(degree[1:] * background, dtype)
+        self._below = _Polynomial(background[:-1] * below[1:], dtype) if order > 2 else None
+        self._target_slope = _Polynomial(degree[:-1] * extra, dtype)
+        self._target_value = _Polynomial(torch.cat([constant.unsqueeze(0), below * extra]), dtype)
 
     def __call__(self, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
         """Return the losses and write their gradient; see :class:`Kernel`."""
         index = target.unsqueeze(-1)
         h = logits.softmax(-1)
+        h_target = h.gather(-1, index)
         square = h * h
-        slope = torch.mul(self._slope(h, gradient), square, out=gradient)
+        slope = torch.mul(square, self._slope(h), out=gradient)
+        slope.scatter_add_(-1, index, h_target * self._target_slope(h_target))
         slope_sum = slope.sum(-1, keepdim=True)
-        sums = [slope_sum]
+        loss = self._target_value(h_target).add_(slope_sum, alpha=1.0 / self._order)
         if self._below is not None:
-            sums.append(self._below(h).mul_(square).sum(-1, keepdim=True))
-        elif len(self._value_weights) > 2:
-            sums.append(square.sum(-1, keepdim=True))
-        power = h_target = h.gather(-1, index)
-        while len(sums) < len(self._value_weights) - 1:
-            sums.append(power)
-            power = power * h_target
-        row = torch.cat([*sums, power], -1)
+            loss.add_(self._below.times(square, h).sum(-1, keepdim=True), alpha=self._below.scale)
         if gradient is not None:
-            target_slope = row.mv(self._target_weights).unsqueeze(-1)
-            gradient.scatter_add_(-1, index, target_slope)
-            gradient.addcmul_(h, slope_sum.add_(target_slope), value=-1)
-        return torch.addmv(self._constant, row, self._value_weights)
+            gradient.addcmul_(h, slope_sum, value=-1.0)
+        return loss
 
     def differentiable(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the losses with a graph; see :class:`Kernel`."""
@@ -162,11 +152,40 @@ class SoftLabelKernel:
         if gradient is not None:
             gamma = horner(h, [degree * c for degree, c in enumerate(in_h)][1:])
             torch.mul(h, (gamma * h).sum(-1, keepdim=True) - gamma, out=gradient)
-        return -horner(h, in_h).sum(-1)
+        return -horner(h, in_h).sum(-1, keepdim=True)
 
     def differentiable(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the losses with a graph; see :class:`Kernel`."""
         return soft_label_loss(logits, target, self._coefficients)
+
+
+class FusedLoss(Function):
+    """Sum of a kernel's losses; its gradient, computed with it, goes to the first backward pass.
+
+    A second pass, or one that is itself differentiated, computes it anew with a graph.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, kernel: Kernel, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        ctx.save_for_backward(logits, target)
+        ctx.kernel, ctx.reduction = kernel, reduction
+        ctx.gradient = torch.empty_like(logits)
+        return _reduce(_run(kernel, logits, target, ctx.gradient), reduction)
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None or torch.is_grad_enabled():
+            logits, target = ctx.saved_tensors
+            _, pull_back = torch.func.vjp(
+                lambda f: _reduce(ctx.kernel.differentiable(f, target).unsqueeze(-1), ctx.reduction), logits
+            )
+            return None, pull_back(grad_loss)[0], None, None
+        return None, gradient.mul_(grad_loss if grad_loss.ndim == 0 else grad_loss.unsqueeze(-1)), None, None
+
+
+def _reduce(losses, reduction):
+    return losses.squeeze(-1) if reduction == "none" else losses.sum()
 
 
 def fused_loss(kernel: Kernel, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
@@ -182,35 +201,9 @@ def fused_loss(kernel: Kernel, logits: Tensor, target: Tensor, reduction: Reduct
         The loss, shape () or, with ``"none"``, shape (N,).
     """
     if logits.requires_grad and torch.is_grad_enabled():
-        loss: Tensor = _FusedLoss.apply(kernel, logits, target, reduction)
+        loss: Tensor = FusedLoss.apply(kernel, logits, target, reduction)
         return loss
-    return reduce_batch(_run(kernel, logits, target, None), reduction)
-
-
-class _FusedLoss(Function):
-    """Hands the gradient, computed with the value, over to the first backward pass.
-
-    A second pass, or one that is itself differentiated, computes it anew with a graph.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, kernel: Kernel, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-        ctx.kernel, ctx.reduction = kernel, reduction
-        ctx.gradient = torch.empty_like(logits)
-        ctx.save_for_backward(logits, target)
-        return reduce_batch(_run(kernel, logits, target, ctx.gradient), reduction)
-
-    @staticmethod
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
-        logits, target = ctx.saved_tensors
-        gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None or torch.is_grad_enabled():
-            _, pull_back = torch.func.vjp(
-                lambda f: reduce_batch(ctx.kernel.differentiable(f, target), ctx.reduction), logits
-            )
-            return None, *pull_back(grad_loss), None, None
-        scale = grad_loss / len(logits) if ctx.reduction == "mean" else grad_loss
-        return None, gradient.mul_(scale.reshape(-1, 1)), None, None
+    return _reduce(_run(kernel, logits, target, None), reduction)
 
 
 def _run(kernel: Kernel, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
@@ -228,6 +221,10 @@ class _Polynomial:
     def __init__(self, coefficients: Tensor, dtype: torch.dtype) -> None:
         *self._lower, self._highest = coefficients.to(dtype).unbind()
         self._slope = float(self._highest)
+        self.scale = 1.0 if self._lower else self._slope
+
+    def times(self, square, h):
+        return self(h).mul_(square) if self._lower else square
 
     def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         if not self._lower:

@@ -129,7 +129,12 @@ class TaylorLoss(Loss):
             target = self.smooth(target.to(logits.dtype))
         try:
             if self._is_fusible(target):
-                return fused_loss(self._kernel(num_classes, logits.dtype, soft), logits, target, reduction)
+                return fused_loss(
+                    self._kernel(num_classes, logits.dtype, soft, len(logits) if reduction == "mean" else 1),
+                    logits,
+                    target,
+                    reduction,
+                )
             if soft:
                 return reduce_batch(soft_label_loss(logits, target, self._soft_coefficients(num_classes)), reduction)
             return reduce_batch(hard_label_loss(logits, target, self._hard_polynomials(num_classes)), reduction)
@@ -146,16 +151,16 @@ class TaylorLoss(Loss):
             or self.order == 1  # constant
         )
 
-    def _kernel(self, num_classes: int, dtype: torch.dtype, soft: bool) -> Kernel:
+    def _kernel(self, num_classes: int, dtype: torch.dtype, soft: bool, divisor: int) -> Kernel:
         theta = self.theta
         versions = _version(theta), _version(self._progress)
-        key = num_classes, dtype, soft, versions, self.class_reduction, self.label_smoothing
+        key = num_classes, dtype, soft, divisor, versions, self.class_reduction, self.label_smoothing
         if self._cached is None or self._cached[0] is not theta or self._cached[1] != key:
             with torch.inference_mode(False):
                 kernel: Kernel = (
-                    SoftLabelKernel(self._soft_coefficients(num_classes))
+                    SoftLabelKernel(self._soft_coefficients(num_classes) / divisor)
                     if soft
-                    else HardLabelKernel(self._hard_polynomials(num_classes), num_classes, dtype)
+                    else HardLabelKernel(self._hard_polynomials(num_classes) / divisor, num_classes, dtype)
                 )
             self._cached = theta, key, kernel
         return self._cached[2]
