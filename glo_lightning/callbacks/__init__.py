@@ -4,10 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from glo_lightning.callbacks.attraction import AttractionRecorder
     from glo_lightning.callbacks.injection import LossInjection
 
-_HOMES = {"LossInjection": "injection"}
-__all__ = ["LossInjection"]
+_HOMES = {"AttractionRecorder": "attraction", "LossInjection": "injection"}
+__all__ = ["AttractionRecorder", "LossInjection"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from glo_lightning.theory.canonical import CanonicalForm, canonical, canonical_t
 from glo_lightning.theory.gamma import AnyLoss, drive, gamma_polynomials, symmetric_gamma
 from glo_lightning.theory.mean_field import predict_accuracy
 from glo_lightning.theory.probe import KernelProbe, probe_kernel
+from glo_lightning.theory.record import AttractionRecord
 from glo_lightning.theory.regime import (
     Equilibrium,
     NullEpoch,
@@ -21,6 +22,7 @@ from glo_lightning.theory.trainability import Trainability, default_kappa, train
 
 __all__ = [
     "AnyLoss",
+    "AttractionRecord",
     "CanonicalForm",
     "Equilibrium",
     "KernelProbe",
