@@ -21,6 +21,10 @@ class DigitsDataModule(TensorDataModule):
         split_seed: of the split; one split serves all seeds of an experiment.
         training_fraction: share of the training split to train on, in (0, 1].
 
+    Attributes:
+        mean: of the one channel, as of other image sets; 0, because the inputs are the pixels.
+        std: of the one channel, likewise; 1.
+
     Raises:
         DataError: if an argument is outside its range.
 
@@ -32,6 +36,7 @@ class DigitsDataModule(TensorDataModule):
 
     num_classes = 10
     input_shape = (1, 8, 8)
+    mean, std = (0.0,), (1.0,)
 
     def __init__(
         self,

@@ -179,7 +179,9 @@ class TensorDataModule(LightningDataModule, ABC):
             # Shares of equal size would repeat examples and bias the metric: each process takes them all.
             world_size, rank = 1, 0
         sampler: DistributedSampler[Any] = DistributedSampler(dataset, world_size, rank, shuffle=False)
-        return DataLoader(dataset, EVALUATION_BATCH_SIZE, sampler=sampler, collate_fn=self.evaluation_batch)
+        # What the loader collates is a batch already: see _TensorDataset.
+        prepare: Any = self.evaluation_batch
+        return DataLoader(dataset, EVALUATION_BATCH_SIZE, sampler=sampler, collate_fn=prepare)
 
     def _on_device(self, examples: Examples) -> "_TensorDataset":
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
