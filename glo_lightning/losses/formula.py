@@ -1,102 +1,107 @@
-"""Write a loss as text: LaTeX, one line of Unicode, or Python."""
+r"""A loss as text: for a paper, for a terminal, or to paste into code.
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+Imported only when a formula is asked for, because it needs sympy.
+
+Example:
+    >>> y, h = sympy.symbols("y h")
+    >>> print(render(0.123456 * (h - y) ** 2, "latex"))
+    L = \sum_i 0.1235 \left(h_{i} - y_{i}\right)^{2}
+    >>> print(render(0.123456 * (h - y) ** 2, "unicode"))
+    L = Σᵢ 0.1235·(hᵢ − yᵢ)²
+    >>> print(render(0.123456 * (h - y) ** 2, "python"))
+    (0.123456*(h - y)**2).sum(-1)
+"""
+
+# ruff: noqa: N802  (sympy finds its printing methods by the names of its classes)
+
+import sympy
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import ClassReduction, FormulaStyle
 
-if TYPE_CHECKING:
-    import sympy
-
-SIGNIFICANT_DIGITS = 4
-"""Digits of a coefficient in formulas for people; Python formulas keep all of them."""
-
-_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_INDEXED = {sympy.Symbol(name): f"{name}_{{i}}" for name in ("y", "h", "f")}
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def render(expression: "sympy.Expr", style: FormulaStyle, class_reduction: ClassReduction) -> str:
-    r"""Write the loss of one sample, its sum or mean over classes included.
+def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassReduction = "sum") -> str:
+    """Write an elementwise loss, reduced over classes, as one line of text.
 
     Args:
-        expression: l in y (label), h (scaled logit), f (unscaled logit) and t (training progress).
-        style: ``"latex"``, ``"unicode"`` or ``"python"``.
-        class_reduction: ``"sum"`` or ``"mean"`` over classes.
+        expression: in the symbols y, h, f and t; see :meth:`Loss.expression`.
+        style: ``"latex"`` or ``"unicode"``, with four significant digits; or ``"python"``, with all of them: an
+            expression over arrays y, h, f of shape (N, C) and a number t, for numpy and torch alike.
+        class_reduction: ``"sum"`` or ``"mean"``.
 
     Returns:
-        The formula. In Python, an expression over arrays ``y``, ``h``, ``f`` of shape (..., C) and a number ``t``, with
-        ``log`` and ``sqrt`` from the array library.
+        The formula.
 
     Raises:
         LossError: if the style is unknown.
-
-    Example:
-        >>> import sympy
-        >>> y, h = sympy.symbols("y h")
-        >>> render(-y * sympy.log(h), "unicode", "sum")
-        'L = Σ(−y·log h)'
-        >>> render(2.0 * (h - y) ** 2, "latex", "mean")
-        'L = \\frac{1}{n} \\sum_{i=1}^{n} \\left( 2 \\left(h - y\\right)^{2} \\right)'
-        >>> render((h - y) ** 2, "python", "sum")
-        '((h - y)**2).sum(-1)'
     """
     if style == "python":
-        constant = not {symbol.name for symbol in expression.free_symbols} & {"y", "h", "f"}
-        text = _printers()["python"].doprint(expression)
-        return f"({'0 * h + ' if constant else ''}{text}).{class_reduction}(-1)"
+        text = _PythonPrinter().doprint(expression)
+        if not expression.free_symbols - {sympy.Symbol("t")}:
+            text = f"{text} + 0*h"  # an array even where the loss is constant
+        return f"({text}).{class_reduction}(-1)"
+    if style not in ("latex", "unicode"):
+        raise LossError("style 'latex', 'unicode' or 'python'", repr(style), "Use 'unicode' for a terminal.")
+    rounded = expression.xreplace({number: _round(number) for number in expression.atoms(sympy.Float)})
+    negative = not rounded.is_Add and rounded.could_extract_minus_sign()
+    body = -rounded if negative else rounded
     if style == "latex":
-        import sympy
-
-        mean = r"\frac{1}{n} " if class_reduction == "mean" else ""
-        return rf"L = {mean}\sum_{{i=1}}^{{n}} \left( {sympy.latex(_rounded(expression))} \right)"
-    if style == "unicode":
-        mean = "1/n " if class_reduction == "mean" else ""
-        return f"L = {mean}Σ({_printers()['unicode'].doprint(_rounded(expression))})"
-    raise LossError("a style of 'latex', 'unicode' or 'python'", repr(style), "Use 'unicode' for a terminal.")
-
-
-def _rounded(expression: "sympy.Expr") -> "sympy.Expr":
-    """Round coefficients for reading, and show whole ones as whole."""
-    import sympy
-
-    def shorten(number: sympy.Float) -> sympy.Expr:
-        short = float(f"{float(number):.{SIGNIFICANT_DIGITS}g}")
-        return sympy.Integer(int(short)) if short.is_integer() else sympy.Float(short, SIGNIFICANT_DIGITS)
-
-    return expression.xreplace({number: shorten(number) for number in expression.atoms(sympy.Float)})
+        text = _LatexPrinter({"symbol_names": _INDEXED}).doprint(body)
+        text = rf"\left({text}\right)" if body.is_Add else text
+        sum_over_classes = r"\sum_i" if class_reduction == "sum" else r"\frac{1}{C} \sum_i"
+        return f"L = {'- ' if negative else ''}{sum_over_classes} {text}"
+    text = _UnicodePrinter().doprint(body).replace("*", "·").replace("-", "−")
+    text = f"[{text}]" if body.is_Add else text
+    return f"L = {'−' if negative else ''}{'Σᵢ' if class_reduction == 'sum' else '(1/C)·Σᵢ'} {text}"
 
 
-@cache
-def _printers() -> dict[str, Any]:
-    # Defined here because sympy takes half a second to import, and most uses of a loss print nothing.
-    import sympy
-    from sympy.printing.str import StrPrinter
+def _round(number: sympy.Float) -> sympy.Number:
+    rounded = float(f"{float(number):.4g}")
+    return sympy.Integer(rounded) if rounded == int(rounded) and abs(rounded) < 1e6 else sympy.Float(rounded)
 
-    class PythonPrinter(StrPrinter):  # type: ignore[misc]
-        """Full precision, Python's operators."""
 
-        def _print_Float(self, number: sympy.Float) -> str:  # noqa: N802
-            return repr(float(number))
+def _mantissa_and_exponent(number: sympy.Float) -> tuple[str, int]:
+    mantissa, _, exponent = f"{float(number):.4g}".partition("e")
+    return mantissa, int(exponent or 0)
 
-    class UnicodePrinter(StrPrinter):  # type: ignore[misc]
-        """One line: superscripts, roots, a dot for products, log without parentheses around a letter."""
 
-        def doprint(self, expression: sympy.Expr) -> str:
-            return str(super().doprint(expression)).replace("-", "−").replace("*", "·")
+class _PythonPrinter(StrPrinter):  # type: ignore[misc]
+    """Prints what Python reads back to the last bit."""
 
-        def _print_Float(self, number: sympy.Float) -> str:  # noqa: N802
-            return f"{float(number):.{SIGNIFICANT_DIGITS}g}"
+    def _print_Float(self, number: sympy.Float) -> str:
+        return repr(float(number))
 
-        def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:  # noqa: N802
-            if power.exp == sympy.Rational(1, 2):
-                return f"√({self._print(power.base)})"
-            if not (power.exp.is_Integer and power.exp > 0):
-                return str(super()._print_Pow(power, rational)).replace("**", "^")
-            base: str = self.parenthesize(power.base, sympy.printing.precedence.PRECEDENCE["Pow"])
-            return base + str(power.exp).translate(_SUPERSCRIPTS)
+    def _print_Abs(self, expression: sympy.Abs) -> str:
+        return f"abs({self._print(expression.args[0])})"
 
-        def _print_log(self, function: sympy.log) -> str:
-            (argument,) = function.args
-            return f"log {argument}" if argument.is_Symbol else f"log({self._print(argument)})"
 
-    return {"python": PythonPrinter(), "unicode": UnicodePrinter()}
+class _UnicodePrinter(StrPrinter):  # type: ignore[misc]
+    """Prints indices below and exponents above the line; the caller replaces - and *."""
+
+    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
+        return f"{symbol.name}ᵢ" if symbol in _INDEXED else str(symbol.name)
+
+    def _print_Float(self, number: sympy.Float) -> str:
+        mantissa, exponent = _mantissa_and_exponent(number)
+        return f"{mantissa}·10{str(exponent).translate(_SUPERSCRIPTS)}" if exponent else mantissa
+
+    def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:
+        if not power.exp.is_Integer or power.exp < 2:
+            text: str = super()._print_Pow(power, rational).replace("**", "^")
+            return text
+        base = self.parenthesize(power.base, PRECEDENCE["Pow"])
+        return f"{base}{str(power.exp).translate(_SUPERSCRIPTS)}"
+
+
+class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
+    """Prints numbers with four significant digits."""
+
+    def _print_Float(self, number: sympy.Float) -> str:
+        mantissa, exponent = _mantissa_and_exponent(number)
+        return rf"{mantissa} \cdot 10^{{{exponent}}}" if exponent else mantissa

@@ -50,7 +50,7 @@ class TreeLoss(Loss):
         >>> loss.gamma(torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0]))
         tensor([16.,  4.])
         >>> loss.formula("python")
-        'np.mean(np.sum(-2.0*np.log(h) + 3.0*y/h, axis=-1))'
+        '(-2.0*log(h) + 3.0*y/h).sum(-1)'
 
     Source: GLO, section 3; derivations.md, section 2.
     """
