@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 
 from glo_lightning import errors
@@ -37,9 +38,10 @@ class Death:
 class LocalLauncher:
     """Runs the same work in several processes, or groups of processes, and restarts those that die.
 
-    Every process starts afresh, because neither CUDA nor threads survive a fork. When one dies, the rest of its group
-    is killed and the group starts again. A worker that ends with an error it can explain ends the search, because the
-    others would meet it, too.
+    Processes are forked from a server that has imported everything and started nothing, so they are up at once and
+    share memory, yet have neither CUDA nor threads of this process. When one dies, the rest of its group is killed and
+    the group starts again. A worker that ends with an error it can explain ends the search, because the others would
+    meet it, too.
 
     Args:
         work: called in every process; it and all it refers to must be importable.
@@ -70,6 +72,7 @@ class LocalLauncher:
             KeyboardInterrupt: after Ctrl-C, once every worker has ended.
         """
         try:
+            _start_server()
             for group in self.groups:
                 group.start()
             while any(group.members for group in self.groups):
@@ -145,14 +148,14 @@ class _Member:
     """One process."""
 
     def __init__(self, work: Callable[[], None], environment: Mapping[str, str], follows: bool) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
         self.pipe, pipe = context.Pipe(duplex=False)
-        self.process = context.Process(target=participate, args=(work, pipe, follows))
+        self.process = context.Process(target=participate, args=(work, environment, pipe, follows))
         self.follows = follows
         self._open = True
         self._started = False
         self._crash: str | None = None
-        _start(self.process, environment)
+        _start(self.process)
         pipe.close()
 
     def waitables(self) -> list[Connection | int]:
@@ -202,10 +205,14 @@ class _Member:
                 self._crash = f"{message.name}: {' '.join(message.parts)}"
 
 
-def _start(process: BaseProcess, environment: Mapping[str, str]) -> None:
-    """Start a process with these environment variables, deaf to Ctrl-C until it has work to give back."""
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
+def _start_server() -> None:
+    """Start what processes are forked from; Ctrl-C is not for it, nor for them until they have work to give back."""
+    multiprocessing.set_forkserver_preload(["glo_lightning.search.part"])
+    with _deaf():
+        ensure_running()
+
+
+def _start(process: BaseProcess) -> None:
     try:
         with _deaf():
             process.start()
@@ -216,12 +223,6 @@ def _start(process: BaseProcess, environment: Mapping[str, str]) -> None:
             f"{type(error).__name__}: {error}",
             "Define them in a module and pass the class rather than a lambda, or use the command line.",
         ) from error
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Literal
@@ -48,17 +48,19 @@ class Message:
         return cls(**json.loads(pipe.recv_bytes()))
 
 
-def participate(work: Callable[[], None], pipe: Connection, follows: bool) -> None:
+def participate(work: Callable[[], None], environment: Mapping[str, str], pipe: Connection, follows: bool) -> None:
     """Do the work in a process of its own.
 
     Args:
         work: what to do.
+        environment: variables for this process.
         pipe: to the launcher.
         follows: whether this process trains with another one, which alone hears Ctrl-C and decides.
     """
     threading.Thread(target=_end_with_parent, args=(follows,), daemon=True).start()
     # A terminal sends Ctrl-C to its whole process group; the launcher alone shall hear it, and pass it on once.
     os.setpgrp()
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN if follows else signal.default_int_handler)
     Message("started").send(pipe)
     try:
