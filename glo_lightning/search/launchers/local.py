@@ -199,7 +199,7 @@ class _Member:
                 self._open = False
                 return
             if message.kind == "refused":
-                raise getattr(errors, message.name)(*message.parts)
+                raise getattr(errors, message.name, GloError)(*message.parts)
             self._started = True
             if message.kind == "crashed":
                 self._crash = f"{message.name}: {' '.join(message.parts)}"

@@ -1,0 +1,87 @@
+"""A task that trains in milliseconds, importable by worker processes."""
+
+import os
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from glo_lightning.data.tensor_data import Splits, TensorDataModule
+
+TRAINER = {"accelerator": "cpu", "max_epochs": 2}
+
+
+class ToyData(TensorDataModule):
+    """Three clouds of points in four dimensions."""
+
+    num_classes = 3
+    input_shape = (4,)
+
+    def __init__(self, batch_size: int = 16) -> None:
+        super().__init__(batch_size)
+
+    def load(self) -> Splits:
+        generator = torch.Generator().manual_seed(0)
+        targets = torch.arange(96) % 3
+        inputs = torch.randn(96, 4, generator=generator) + nn.functional.one_hot(targets, 4)
+        return Splits(*((inputs[start : start + 32], targets[start : start + 32]) for start in (0, 32, 64)))
+
+
+class ToyModel(LightningModule):
+    """A linear classifier."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, 3))
+        self.loss_fn: Any = nn.CrossEntropyLoss()
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        inputs, target = batch
+        loss: Tensor = self.loss_fn(self.net(inputs), target)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        inputs, target = batch
+        logits = self.net(inputs)
+        self.log("val_loss", nn.functional.cross_entropy(logits, target), sync_dist=True)
+        self.log("val_accuracy", (logits.argmax(-1) == target).float().mean(), sync_dist=True)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+class NarrowModel(ToyModel):
+    """Another model of the same kind."""
+
+    def __init__(self) -> None:
+        super().__init__(width=3)
+
+
+class OutOfMemoryModel(ToyModel):
+    """Has no memory for some losses: those whose first training loss is above 2."""
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        if loss > 2.0:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return loss
+
+
+class CrashingRankModel(ToyModel):
+    """Crashes on rank 1 for the same losses."""
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        if loss > 2.0 and self.global_rank == 1:
+            raise ValueError("rank 1 has had enough")
+        return loss
+
+
+class MissingOnWorkersModel(ToyModel):
+    """Cannot be built by a launched process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if os.environ.get("TOY_PARENT") != str(os.getpid()):
+            raise RuntimeError("not here")
