@@ -111,6 +111,7 @@ def _check_sqlite(url: URL) -> None:
     connection = _connect_sqlite(url)
     try:
         connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE probe (x)")
         connection.rollback()
     finally:
         connection.close()

