@@ -11,7 +11,7 @@ from glo_lightning.losses import TreeLoss
 from glo_lightning.losses.expression import parse
 from glo_lightning.losses.expression.nodes import LABEL, PREDICTION
 from glo_lightning.search.engines.genetic import Slot
-from glo_lightning.theory.behaviour import is_flat
+from glo_lightning.theory.behaviour import ignores_label
 from glo_lightning.theory.gamma import check_num_classes, label_values
 from glo_lightning.theory.trainability import trainability
 
@@ -59,7 +59,7 @@ class Screen:
     - ``leaves``: label and prediction both occur in the expression;
     - ``defined``: value and gamma are finite on a grid of scaled logits and labels. An expression that is defined
       nowhere is stopped even without this step;
-    - ``gradient``: gamma depends on prediction or label, or training could feel nothing of the loss;
+    - ``gradient``: gamma depends on the label, or no gradient could tell the classes apart;
     - ``exact``: training starts downhill;
     - ``stable``: the constant output is not attractive;
     - ``unseen``: the candidate does not repeat an earlier one, whose score it then shares.
@@ -135,8 +135,8 @@ class Screen:
         domain = loss.definedness(labels)
         if Step.DEFINED in self.steps and domain.share < 1.0:
             return Screening(Step.DEFINED, domain.reason)
-        if Step.GRADIENT in self.steps and is_flat(loss, self.num_classes):
-            return Screening(Step.GRADIENT, "gamma is the same everywhere, which training cannot feel")
+        if Step.GRADIENT in self.steps and ignores_label(loss, self.num_classes):
+            return Screening(Step.GRADIENT, "the gradient does not depend on the label")
         verdict = trainability(loss, self.num_classes, self.kappa)
         if Step.EXACT in self.steps and not verdict.exact:
             return Screening(Step.EXACT, verdict.reason)

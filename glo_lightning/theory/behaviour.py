@@ -57,8 +57,8 @@ def behaviour_key(
     return hashlib.sha256(numbers.numpy().tobytes()).hexdigest()[:16]
 
 
-def is_flat(loss: Loss, num_classes: int) -> bool:
-    """Tell whether gamma is the same everywhere, which training cannot feel.
+def ignores_label(loss: Loss, num_classes: int) -> bool:
+    """Tell whether gamma is the same for target and non-target, so that no gradient tells the classes apart.
 
     Args:
         loss: a loss of scaled logits.
@@ -66,13 +66,14 @@ def is_flat(loss: Loss, num_classes: int) -> bool:
 
     Example:
         >>> from glo_lightning.losses import TreeLoss
-        >>> is_flat(TreeLoss("h + log(1 + y)"), 10), is_flat(TreeLoss("h * y"), 10)
+        >>> ignores_label(TreeLoss("log(h) + log(1 + y)"), 10), ignores_label(TreeLoss("h * y"), 10)
         (True, False)
 
-    Source: derivations.md, section 7.2.
+    Source: derivations.md, section 4.
     """
-    shape, scale = _standardize(_gamma(loss, label_values(loss, num_classes)))
-    return bool(shape.isfinite().all()) and float(scale) == 0.0
+    gamma = _gamma(loss, label_values(loss, num_classes))
+    nontarget, target = gamma.chunk(2)
+    return bool(((target - nontarget).abs() <= _NOISE * gamma.abs().max()).all())
 
 
 def _gamma(loss: Loss, labels: Sequence[float]) -> Tensor:

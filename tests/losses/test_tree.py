@@ -163,6 +163,12 @@ def test_gradients_agree_with_finite_differences(expression):
     assert torch.autograd.gradgradcheck(lambda f: loss(f, torch.tensor([0, 1, 2])), (logits,))
 
 
+@pytest.mark.parametrize("expression", ["y", "y + h / h", "0 * square(h) * y / h + 1"])
+def test_an_expression_that_never_changes_has_a_gradient_of_zero(expression):
+    _, gradient = values_and_gradients(TreeLoss(expression), torch.randn(4, 3), torch.tensor([0, 1, 2, 0]))
+    assert torch.equal(gradient, torch.zeros(4, 3))
+
+
 def test_half_precision_is_computed_in_single():
     logits, target = torch.randn(8, 10), torch.arange(8)
     loss = TreeLoss("log(h) - y / h")

@@ -68,7 +68,9 @@ def evaluate(tree: Node, point: Point, coefficients: Mapping[Path, Tensor]) -> T
         Values, shape (..., C), dtype of the point.
     """
     evaluation = _Evaluation(point, coefficients)
-    return evaluation.plain(evaluation.visit(tree, ())).expand_as(point.h)
+    value = evaluation.plain(evaluation.visit(tree, ())).expand_as(point.h)
+    # Where h cancels, training gets a gradient of zero rather than none.
+    return value if value.requires_grad else value + 0.0 * point.h
 
 
 class _Evaluation:
