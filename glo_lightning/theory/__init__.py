@@ -18,6 +18,7 @@ from glo_lightning.theory.regime import (
 )
 from glo_lightning.theory.scale import normalize_drive, scale_loss
 from glo_lightning.theory.smoothing import smooth_labels, unsmooth_labels
+from glo_lightning.theory.summary import LossSummary, summarize
 from glo_lightning.theory.trainability import Trainability, default_kappa, trainability
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "CanonicalForm",
     "Equilibrium",
     "KernelProbe",
+    "LossSummary",
     "NullEpoch",
     "Trainability",
     "attraction",
@@ -46,6 +48,7 @@ __all__ = [
     "sample_attraction",
     "scale_loss",
     "smooth_labels",
+    "summarize",
     "symmetric_gamma",
     "trainability",
     "unsmooth_labels",

@@ -1,0 +1,7 @@
+"""``python -m glo_lightning.theory``."""
+
+import sys
+
+from glo_lightning.cli import main
+
+sys.exit(main(["theory", *sys.argv[1:]]))

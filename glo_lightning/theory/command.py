@@ -1,0 +1,186 @@
+"""``python -m glo_lightning.theory``: a table and figures of what losses will do."""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glo_lightning.errors import SettingsError
+from glo_lightning.losses import NAMED_LOSSES, Loss, load_loss, named_loss
+from glo_lightning.theory.figures import (
+    figure_attraction,
+    figure_shapes,
+    figure_start,
+    figure_stratification,
+    save_figure,
+)
+from glo_lightning.theory.record import AttractionRecord
+from glo_lightning.theory.summary import LossSummary, summarize
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+LEGEND = """\
+start      gradient of a fresh network relative to cross-entropy's; negative starts uphill
+ratio      curvature over drive: 1 for proper losses, collapse threatens below -kappa
+stable     starts downhill and does not collapse; exact: starts downhill; paper: as printed
+zero error drive on memorised samples: + pulls on, - pushes back
+rests at   confidence at which a sample stays
+smoothing  label smoothing that would hold cross-entropy back as much
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table and, with ``--output``, write the figures and ``theory.json``.
+
+    Args:
+        arguments: the command line; ``sys.argv`` by default.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        GloError: if a loss or a record cannot be read, or a number is outside its range.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.losses and not options.records:
+        parser.error("name at least one loss or record")
+    losses = load_losses(options.losses)
+    records = load_records(options.records)
+    if records and options.output is None:
+        raise SettingsError("--output with --records", "none", "Name the folder that the figure goes to.")
+    summaries = {name: summarize(loss, options.num_classes) for name, loss in losses.items()}
+    if summaries:
+        _print(summaries)
+    if options.output is not None:
+        for path in _write(losses, summaries, records, options.num_classes, options.output):
+            sys.stdout.write(f"{path}\n")
+    return 0
+
+
+def load_losses(names: Sequence[str]) -> dict[str, Loss]:
+    """Load losses by name or file.
+
+    Args:
+        names: names out of ``NAMED_LOSSES``, or JSON files that :func:`save_loss` wrote.
+
+    Returns:
+        Losses by what to call them: their name, or the file's; its whole path where two files share a name.
+
+    Raises:
+        LossError: if something is neither a name nor a file.
+        LossFileError: if a file is no stored loss.
+    """
+    losses: dict[str, Loss] = {}
+    for name in names:
+        path = Path(name)
+        if name in NAMED_LOSSES or not path.is_file():
+            losses[name] = named_loss(name)
+        else:
+            losses[path.stem if path.stem not in losses else name] = load_loss(path)
+    return losses
+
+
+def load_records(files: Sequence[Path]) -> dict[str, AttractionRecord]:
+    """Load what AttractionRecorders wrote, by the names of their folders.
+
+    Raises:
+        DataError: if a file is no record.
+    """
+    return {file.resolve().parent.name: AttractionRecord.read(file) for file in files}
+
+
+def summary_table(summaries: Mapping[str, LossSummary]) -> "Table":
+    """Return one row per loss, at most 80 columns wide with names of ordinary length."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("loss")
+    for column in ("start", "ratio", "stable", "exact", "paper", "zero error", "rests at", "smoothing"):
+        table.add_column(column, justify="right")
+    for name, summary in summaries.items():
+        verdict = summary.trainability
+        table.add_row(
+            name,
+            _number(summary.relative_start, "×"),
+            _number(verdict.ratio),
+            *(_answer(answer) for answer in (verdict.stable, verdict.exact, verdict.paper)),
+            _number(summary.zero_error_drive),
+            _number(summary.equilibrium_confidence),
+            _number(summary.implied_smoothing),
+        )
+    return table
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m glo_lightning.theory",
+        description="Say what losses will do before anyone trains with them.",
+        epilog=f"named losses: {', '.join(NAMED_LOSSES)}",
+    )
+    parser.add_argument("losses", nargs="*", metavar="LOSS", help="a named loss, or a JSON file such as best_loss.json")
+    parser.add_argument("--num-classes", type=int, default=10, metavar="C", help="classes of the data (default: 10)")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write PNG figures and theory.json there")
+    parser.add_argument(
+        "--records",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="attraction.npz of AttractionRecorders, to be drawn side by side",
+    )
+    return parser
+
+
+def _print(summaries: Mapping[str, LossSummary]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.print(summary_table(summaries))
+    console.print(LEGEND, style="dim")
+    for name, summary in summaries.items():
+        console.print(f"{name}: {summary.formula}", markup=False, soft_wrap=True)
+        if summary.reason:
+            console.print(f"    {summary.reason}", markup=False, soft_wrap=True)
+
+
+def _write(
+    losses: Mapping[str, Loss],
+    summaries: Mapping[str, LossSummary],
+    records: Mapping[str, AttractionRecord],
+    num_classes: int,
+    output: Path,
+) -> list[Path]:
+    output.mkdir(parents=True, exist_ok=True)
+    figures = {}
+    written = []
+    if losses:
+        defined = {name: loss for name, loss in losses.items() if not summaries[name].trainability.undefined}
+        if defined:
+            figures["shapes.png"] = figure_shapes(defined, num_classes)
+            figures["attraction.png"] = figure_attraction(defined, num_classes)
+        figures["start.png"] = figure_start(losses, num_classes)
+        content = {name: {**summary.to_dict(), "loss": losses[name].to_dict()} for name, summary in summaries.items()}
+        written.append(output / "theory.json")
+        written[0].write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    if records:
+        figures["stratification.png"] = figure_stratification(records)
+    for name, figure in figures.items():
+        written.append(output / name)
+        save_figure(figure, written[-1])
+    return written
+
+
+def _number(value: float, prefix: str = "") -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{prefix}{value:.3g}" if math.isfinite(value) else str(value).replace("inf", "∞")
+
+
+def _answer(answer: bool | None) -> str:
+    return "-" if answer is None else "yes" if answer else "no"

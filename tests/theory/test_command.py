@@ -1,0 +1,90 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from glo_lightning.errors import DataError, LossError, LossFileError, SettingsError
+from glo_lightning.losses import TreeLoss, cross_entropy_taylor, save_loss
+from glo_lightning.theory import AttractionRecord
+from glo_lightning.theory.command import load_losses, main
+
+
+def test_it_prints_a_row_per_loss_and_writes_figures_and_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_loss(cross_entropy_taylor(3), tmp_path / "mine.json")
+    output = tmp_path / "new" / "out"
+    assert main(["cross_entropy", str(tmp_path / "mine.json"), "--num-classes", "5", "--output", str(output)]) == 0
+    printed = capsys.readouterr().out
+    assert "cross_entropy" in printed
+    assert "mine" in printed
+    assert "−Σᵢ yᵢ·log(hᵢ)" in printed
+    content = json.loads((output / "theory.json").read_text())
+    assert set(content) == {"cross_entropy", "mine"}
+    assert content["mine"]["num_classes"] == 5
+    assert content["mine"]["trainability"]["stable"] is True
+    assert content["mine"]["loss"]["family"] == "taylor"
+    for name in ("shapes", "attraction", "start"):
+        assert (output / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_output_it_only_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["baikal"]) == 0
+    assert "-∞" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_undefined_loss_is_reported_not_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_loss(TreeLoss("log(h - 1/5) + y"), tmp_path / "broken.json")
+    assert main([str(tmp_path / "broken.json"), "--output", str(tmp_path)]) == 0
+    assert "undefined where training starts" in capsys.readouterr().out
+    assert not (tmp_path / "attraction.png").exists()
+
+
+def test_records_are_drawn_side_by_side(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        empty = AttractionRecord.empty(torch.arange(3), torch.zeros(3, dtype=torch.int64))
+        empty.extended(torch.arange(2), torch.rand(2, 3), torch.randn(2, 3)).write(tmp_path / name / "attraction.npz")
+    files = [str(tmp_path / name / "attraction.npz") for name in ("one", "two")]
+    assert main(["--records", *files, "--output", str(tmp_path)]) == 0
+    assert (tmp_path / "stratification.png").exists()
+    with pytest.raises(SettingsError, match="--output"):
+        main(["--records", *files])
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "best_loss.json" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        save_loss(cross_entropy_taylor(2), path)
+    assert list(load_losses([str(path) for path in paths])) == ["best_loss", str(paths[1])]
+
+
+def test_what_is_neither_a_name_nor_a_loss_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LossError, match="cross_entropy"):
+        main(["cross_entropie"])
+    (tmp_path / "bad.json").write_text("[]")
+    with pytest.raises(LossFileError):
+        main([str(tmp_path / "bad.json")])
+    with pytest.raises(DataError):
+        main(["--records", str(tmp_path / "none.npz"), "--output", str(tmp_path)])
+    with pytest.raises(SettingsError, match="num_classes"):
+        main(["mse", "--num-classes", "1"])
+    with pytest.raises(SystemExit):
+        main([])
+
+
+def test_the_module_runs_and_explains_errors() -> None:
+    command = [sys.executable, "-m", "glo_lightning.theory"]
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    assert "--num-classes" in done.stdout
+    failed = subprocess.run([*command, "nothing"], capture_output=True, text=True, check=False)
+    assert failed.returncode == 2
+    assert "Traceback" not in failed.stderr
+    assert "Expected a name" in failed.stderr
