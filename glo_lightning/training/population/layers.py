@@ -1,0 +1,149 @@
+"""The layers of a network, each computed for a whole stack of models at once.
+
+torch.func's vmap can compute any layer; where torch has a kernel for many models at once, that is called directly.
+Activations have shape (N, P, ...): examples, models, and the rest. Before the first layer with parameters all models
+see the same inputs, of shape (N, ...), which are then worked on once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.functional import conv2d
+
+from glo_lightning.training.population.dropout import DROPOUTS, SeededDropout
+
+State = Mapping[str, Tensor]
+"""Parameters and buffers of a layer for all models, each of shape (P, ...)."""
+
+# Dropout is among them because only layers that drop nothing are left unseeded.
+POINTWISE = (nn.Identity, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, *DROPOUTS)
+PER_EXAMPLE = (nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A part of a network that is computed in one go.
+
+    Args:
+        module: its structure; the parameters it holds itself are not used.
+        names: of its parameters and buffers within the layer, and within the network.
+    """
+
+    module: nn.Module
+    names: Mapping[str, str]
+
+    def __call__(self, state: State, x: Tensor, shared: bool) -> tuple[Tensor, bool]:
+        """Compute the layer.
+
+        Args:
+            state: of the network.
+            x: activations, shape (N, P, ...), or (N, ...) if shared.
+            shared: whether all models have the same activations.
+
+        Returns:
+            Activations, and whether they are shared.
+        """
+        own = {name: state[path] for name, path in self.names.items()}
+        if shared and not own:
+            return self.module(x), True
+        kernel = _kernel(self.module, x.ndim + shared)
+        return (_by_vmap if kernel is None else kernel)(self.module, own, x, shared), False
+
+
+def split_layers(network: nn.Module) -> list[Layer]:
+    """Split a network into layers: what it is a sequence of, or all of it at once."""
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    paths = {id(tensor): path for path, tensor in tensors}
+    return [
+        Layer(
+            module,
+            {name: paths[id(tensor)] for name, tensor in (*module.named_parameters(), *module.named_buffers())},
+        )
+        for module in _sequence(network)
+    ]
+
+
+def _sequence(network: nn.Module) -> Iterator[nn.Module]:
+    if type(network) is not nn.Sequential or network._forward_hooks or network._forward_pre_hooks:
+        yield network
+        return
+    for module in network:
+        yield from _sequence(module)
+
+
+Kernel = Callable[[nn.Module, State, Tensor, bool], Tensor]
+
+
+def _kernel(module: nn.Module, ndim: int) -> Kernel | None:
+    """Return the function that computes a layer for all models, if there is one.
+
+    Args:
+        module: the layer.
+        ndim: dimensions of its input, were it of shape (N, P, ...).
+    """
+    kind = type(module)
+    if module._forward_hooks or module._forward_pre_hooks:
+        return None
+    if kind in POINTWISE:
+        return _pointwise
+    if kind in PER_EXAMPLE:
+        return _per_example
+    if kind is SeededDropout:
+        return _dropout
+    if kind is nn.Linear and ndim == 3:
+        return _linear
+    if kind is nn.Conv2d and ndim == 5 and module.padding_mode == "zeros":
+        return _conv2d
+    return None
+
+
+def _by_vmap(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+    compute = vmap(
+        lambda own, inputs: functional_call(module, own, (inputs,)),
+        in_dims=(0, None if shared else 1),
+        out_dims=1,
+        randomness="same",
+    )
+    return compute(state, x)
+
+
+def _pointwise(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+    return module(x)
+
+
+def _per_example(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+    return module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+def _dropout(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+    return module.stacked(x, state["members"])
+
+
+def _linear(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+    # With examples last, outputs and gradients are laid out as the weights are.
+    weight = state["weight"]
+    inputs = x.T.expand(len(weight), -1, -1) if shared else x.permute(1, 2, 0)
+    if "bias" in state:
+        return torch.baddbmm(state["bias"].unsqueeze(2), weight, inputs).permute(2, 0, 1)
+    return torch.bmm(weight, inputs).permute(2, 0, 1)
+
+
+def _conv2d(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+    # Models become groups of channels.
+    num_models = len(state["weight"])
+    if shared and module.groups > 1:
+        x, shared = x.unsqueeze(1).expand(-1, num_models, -1, -1, -1), False
+    bias = state["bias"].flatten() if "bias" in state else None
+    outputs = conv2d(
+        x if shared else x.flatten(1, 2),
+        state["weight"].flatten(0, 1),
+        bias,
+        module.stride,
+        module.padding,
+        module.dilation,
+        1 if shared else num_models * module.groups,
+    )
+    return outputs.unflatten(1, (num_models, -1))

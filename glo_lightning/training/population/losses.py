@@ -1,0 +1,164 @@
+"""Many losses computed together: one call for all that differ in numbers only."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, vmap
+
+from glo_lightning.losses import Loss
+from glo_lightning.training.population.polynomials import is_polynomial, polynomial_losses, polynomials
+
+NOT_STRUCTURE = {"_buffers", "_modules", "_cached"}
+
+
+class LossStack:
+    """P losses, one per model.
+
+    Losses of equal structure must stand next to each other; :func:`by_structure` sorts them so.
+
+    Args:
+        losses: one per model; they are copied.
+        device: where they are computed.
+    """
+
+    def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
+        groups: list[list[Loss]] = []
+        for loss in losses:
+            if groups and structure(loss) == structure(groups[-1][0]):
+                groups[-1].append(loss)
+            else:
+                groups.append([loss])
+        self._groups = [
+            (_PolynomialGroup if is_polynomial(group[0]) else _Group)(group, device) for group in groups
+        ]
+
+    @property
+    def uses_progress(self) -> bool:
+        """Whether any of the losses changes with training progress."""
+        return any(group.template.uses_progress for group in self._groups)
+
+    def set_progress(self, progress: float) -> None:
+        """Tell the losses how far training is, in [0, 1]."""
+        for group in self._groups:
+            group.set_progress(progress)
+
+    def __call__(self, logits: Tensor, target: Tensor, shared: bool) -> Tensor:
+        """Compute the losses.
+
+        Args:
+            logits: of all models, shape (P, N, C).
+            target: class indices (N,) or distributions (N, C) if shared; else with P in front.
+            shared: whether all models have the same labels.
+
+        Returns:
+            One loss per model, shape (P,).
+        """
+        if len(self._groups) == 1:
+            return self._groups[0](logits, target, shared)
+        sizes = [len(group) for group in self._groups]
+        targets = [target] * len(sizes) if shared else target.split(sizes)
+        parts = zip(self._groups, logits.split(sizes), targets, strict=True)
+        return torch.cat([group(own_logits, own_target, shared) for group, own_logits, own_target in parts])
+
+    def keep(self, models: Tensor) -> None:
+        """Drop all losses but those with the given numbers, shape (P',), rising, int64."""
+        start = 0
+        for group in self._groups:
+            end = start + len(group)
+            group.keep(models[(models >= start) & (models < end)] - start)
+            start = end
+        self._groups = [group for group in self._groups if len(group)]
+
+
+class _Group:
+    """Losses of equal structure; only what differs between them is stacked."""
+
+    def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
+        self.template = copy.deepcopy(losses[0]).to(device)
+        buffers = [dict(loss.named_buffers()) for loss in losses]
+        self._stacked = {
+            name: torch.stack([own[name] for own in buffers]).to(device)
+            for name, first in buffers[0].items()
+            if not name.endswith("_progress") and not all(torch.equal(first, own[name]) for own in buffers)
+        }
+        self._size = len(losses)
+        self._together = self._size > 1
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __call__(self, logits: Tensor, target: Tensor, shared: bool) -> Tensor:
+        if self._together:
+            try:
+                return vmap(self._one, in_dims=(0, 0, None if shared else 0))(self._stacked, logits, target)
+            except (RuntimeError, TypeError):  # what vmap raises about operations that it cannot do
+                self._together = False
+        rows = ({name: value[model] for name, value in self._stacked.items()} for model in range(self._size))
+        targets = [target] * self._size if shared else target.unbind()
+        return torch.stack([self._one(*each) for each in zip(rows, logits.unbind(), targets, strict=True)])
+
+    def _one(self, buffers: dict[str, Tensor], logits: Tensor, target: Tensor) -> Tensor:
+        loss: Tensor = functional_call(self.template, buffers, (logits, target))
+        return loss
+
+    def set_progress(self, progress: float) -> None:
+        self.template.progress = progress
+
+    def keep(self, models: Tensor) -> None:
+        self._stacked = {name: value[models] for name, value in self._stacked.items()}
+        self._size = len(models)
+
+
+class _PolynomialGroup(_Group):
+    """Taylor losses, which have a closed form for class indices."""
+
+    def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
+        super().__init__(losses, device)
+        self._coefficients: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, logits: Tensor, target: Tensor, shared: bool) -> Tensor:
+        if target.is_floating_point():
+            return super().__call__(logits, target, shared)
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        if self._coefficients is None:
+            everyone, extra = polynomials(self.template, self._stacked, len(self), logits.shape[-1])
+            self._coefficients = everyone.to(logits.dtype), extra.to(logits.dtype)
+        losses = polynomial_losses(logits, target.unsqueeze(0) if shared else target, *self._coefficients)
+        return losses / logits.shape[1] if self.template.reduction == "mean" else losses
+
+    def set_progress(self, progress: float) -> None:
+        super().set_progress(progress)
+        self._coefficients = None
+
+    def keep(self, models: Tensor) -> None:
+        super().keep(models)
+        self._coefficients = None
+
+
+def by_structure(losses: Sequence[Loss]) -> list[int]:
+    """Return the numbers of the losses in an order in which those of equal structure stand next to each other."""
+    found: list[Any] = []
+    group = []
+    for loss in losses:
+        own = structure(loss)
+        if own not in found:
+            found.append(own)
+        group.append(found.index(own))
+    return sorted(range(len(losses)), key=group.__getitem__)
+
+
+def structure(loss: Loss) -> list[Any]:
+    """Return all that makes a loss but the values in its buffers; equal for losses that one call can compute."""
+    return [
+        (
+            path,
+            type(module),
+            {name: value for name, value in vars(module).items() if name not in NOT_STRUCTURE},
+            {name: buffer.shape for name, buffer in module.named_buffers(recurse=False)},
+        )
+        for path, module in loss.named_modules()
+    ]

@@ -1,0 +1,85 @@
+"""What all trainings of a task have in common, worked out once."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from lightning.pytorch import seed_everything
+
+from glo_lightning.data.tensor_data import Examples, TensorData
+from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.population.memory import free_memory, models_that_fit
+from glo_lightning.training.population.recipe import Recipe, read_recipe
+from glo_lightning.training.population.scoring import evaluation_batches
+from glo_lightning.training.population.support import check_data, check_model, check_network
+from glo_lightning.training.task import Task, quiet_lightning
+
+Split = Literal["val", "test"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A task made ready for a population.
+
+    Args:
+        task: builds the models.
+        monitor: the metric that becomes the score.
+        recipe: how to train.
+        data: orders and prepares the training batches.
+        train: the training tensors, on the device.
+        val: batches of the validation split, ready for the network.
+        test: batches of the test split if that decides the score, else None.
+        capacity: models that fit into memory together.
+    """
+
+    task: Task
+    monitor: Monitor
+    recipe: Recipe
+    data: TensorData
+    train: Examples
+    val: list[Examples]
+    test: list[Examples] | None
+    capacity: int
+
+    def examples_at_once(self, num_models: int) -> int:
+        """Return how many examples that many models can be evaluated on in no more memory than a full stack trains."""
+        return max(1, self.data.batch_size * self.capacity // num_models)
+
+
+def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, split: Split) -> Plan:
+    """Work out how a population trains a task.
+
+    Args:
+        task: the model, the data and the Trainer.
+        monitor: the metric that becomes the score.
+        attribute: where the model keeps its training loss.
+        epochs: overrides the Trainer's ``max_epochs``.
+        split: what scores; the test split is not opened unless it does.
+
+    Returns:
+        The plan.
+
+    Raises:
+        SettingsError: if a population cannot train it; ``got`` says why.
+    """
+    with quiet_lightning():
+        seed_everything(0, workers=True, verbose=False)
+        recipe = read_recipe(task.build_trainer([], {} if epochs is None else {"max_epochs": epochs}))
+        model = check_model(task.build_model(), attribute, monitor.name)
+    datamodule = task.datamodule
+    data = check_data(datamodule)
+    datamodule.prepare_data()
+    datamodule.setup("fit")
+    inputs, target = recipe.precision.convert_input(data.train_tensors)
+    train = inputs.to(recipe.device), target.to(recipe.device)
+    network = recipe.precision.convert_module(model.network).to(recipe.device)
+    example, _ = data.training_batch((train[0][: data.batch_size], train[1][: data.batch_size]), 0, 0)
+    with recipe.precision.train_step_context():
+        check_network(model, example)
+        capacity = models_that_fit(network, example, free_memory(recipe.device))
+    val = evaluation_batches(datamodule, datamodule.val_dataloader(), recipe.limit_val_batches, recipe)
+    test = None
+    if split == "test":
+        datamodule.setup("test")
+        test = evaluation_batches(datamodule, datamodule.test_dataloader(), recipe.limit_test_batches, recipe)
+    return Plan(task, monitor, recipe, data, train, val, test, capacity)

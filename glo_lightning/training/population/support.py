@@ -1,0 +1,96 @@
+"""Refuse tasks that cannot be trained as a population, before anything trains."""
+
+from itertools import takewhile
+
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule
+from torch import Tensor
+from torch.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
+
+from glo_lightning.data.tensor_data import TensorData, TensorDataModule
+from glo_lightning.models.classifier import Classifier
+from glo_lightning.training.population.networks import NetworkStack
+from glo_lightning.training.population.recipe import refuse
+from glo_lightning.training.population.scoring import METRICS
+
+ELEMENTWISE_OPTIMIZERS = (ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop)
+"""Optimizers whose step on a stack of weights is their step on each of them."""
+
+SERVING = ("train_dataloader", "on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
+"""Methods of a data module that a population does without."""
+
+
+def check_model(model: LightningModule, attribute: str, metric: str) -> Classifier:
+    """Refuse a model that does more than a Classifier does.
+
+    Args:
+        model: freshly built.
+        attribute: where its loss is replaced.
+        metric: what is monitored.
+
+    Returns:
+        The model.
+
+    Raises:
+        SettingsError: if a population cannot train it; ``got`` says why.
+    """
+    if not isinstance(model, Classifier):
+        refuse(f"the model is no Classifier but a {type(model).__name__}")
+    for name in _own_methods(model):
+        refuse(f"the model has a {name} of its own")
+    if attribute != "loss_fn":
+        refuse(f"the loss is not loss_fn but {attribute}")
+    if metric not in METRICS:
+        refuse(f"the monitor is not {' or '.join(METRICS)} but {metric}")
+    if {id(weight) for weight in model.parameters()} != {id(weight) for weight in model.network.parameters()}:
+        refuse("the model has parameters outside its network")
+    optimizer = type(model.make_optimizer(model.parameters()))
+    if optimizer not in ELEMENTWISE_OPTIMIZERS:
+        refuse(f"{optimizer.__name__} may not treat every weight by itself")
+    return model
+
+
+def check_data(datamodule: LightningDataModule) -> TensorData:
+    """Refuse data that a population cannot serve to itself.
+
+    Returns:
+        The data module.
+
+    Raises:
+        SettingsError: if so; ``got`` says why.
+    """
+    kind = type(datamodule)
+    if not isinstance(datamodule, TensorData):
+        refuse(f"{kind.__name__} does not hold its data as tensors in memory")
+    if isinstance(datamodule, TensorDataModule):
+        for name in SERVING:
+            if getattr(kind, name) is not getattr(TensorDataModule, name):
+                refuse(f"{kind.__name__} has a {name} of its own")
+    return datamodule
+
+
+def check_network(model: Classifier, inputs: Tensor) -> None:
+    """Refuse a network that torch.func cannot compute for several models at once.
+
+    Args:
+        model: whose network it is; left as it was.
+        inputs: a few examples, shape (N, ...).
+
+    Raises:
+        SettingsError: if it cannot; ``got`` has torch's own words.
+    """
+    networks = NetworkStack([model.network] * 2, [0, 0], inputs.device)
+    try:
+        with torch.no_grad():
+            for training in (True, False):
+                networks(inputs, shared=True, training=training)
+    except (RuntimeError, TypeError, ValueError) as error:
+        refuse(f"vmap cannot compute the network: {str(error).strip().splitlines()[0]}")
+
+
+def _own_methods(model: Classifier) -> list[str]:
+    """Return what a subclass, or somebody on the instance, put in the place of a method of the Classifier."""
+    subclasses = takewhile(lambda kind: kind is not Classifier, type(model).__mro__)
+    names = {name for kind in subclasses for name in vars(kind) if not name.startswith("__")}
+    names |= {name for name, value in vars(model).items() if callable(value)}
+    return sorted(name for name in names - {"make_optimizer", "make_scheduler"} if hasattr(Classifier, name))

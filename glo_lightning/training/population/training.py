@@ -1,0 +1,163 @@
+"""Train a stack of models, from the first batch until the last of them has ended."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from lightning.pytorch import seed_everything
+from torch import Tensor
+
+from glo_lightning.callbacks.divergence import StopOnDivergence
+from glo_lightning.data.tensor_data import Examples
+from glo_lightning.training.evaluation import Evaluation, Run, Status
+from glo_lightning.training.population.batches import Batch, Batches
+from glo_lightning.training.population.losses import LossStack, by_structure
+from glo_lightning.training.population.networks import NetworkStack
+from glo_lightning.training.population.plan import Plan
+from glo_lightning.training.population.scoring import score
+from glo_lightning.training.watch import AbortRule, Watch
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model in the stack.
+
+    Args:
+        place: of its run among all runs.
+        seed: of its run.
+        watch: follows its validations.
+    """
+
+    place: int
+    seed: int
+    watch: Watch
+
+
+class Population:
+    """Models that train together, each with its own loss, weights, optimizer state and end.
+
+    Every model starts from the weights a Trainer would give it and takes the steps a Trainer would take. One that has
+    diverged, or is told to stop, leaves the stack.
+
+    Args:
+        plan: what they have in common.
+        runs: what they differ in; one per model.
+        abort: when a model is given up; None for never.
+    """
+
+    def __init__(self, plan: Plan, runs: Sequence[Run], abort: AbortRule | None = None) -> None:
+        self._plan = plan
+        order = by_structure([run.loss for run in runs])
+        self._members = [
+            Member(place, runs[place].seed, Watch(plan.monitor, runs[place].report, abort)) for place in order
+        ]
+        seeds = [member.seed for member in self._members]
+        models = {}
+        for seed in dict.fromkeys(seeds):
+            seed_everything(seed, workers=True, verbose=False)
+            models[seed] = plan.task.build_model()
+            plan.recipe.precision.convert_module(models[seed].network)
+        device = plan.recipe.device
+        self._networks = NetworkStack([models[seed].network for seed in seeds], seeds, device)
+        self._losses = LossStack([runs[place].loss for place in order], device)
+        self._batches = Batches(plan, seeds)
+        self._weights = [weight for weight in self._networks.parameters.values() if weight.requires_grad]
+        self._optimizer = models[seeds[0]].make_optimizer(self._weights)
+        self._scheduler = models[seeds[0]].make_scheduler(self._optimizer, plan.recipe.epochs)
+        self._check_interval = 1 if device.type == "cpu" else StopOnDivergence().interval
+        self._steps = 0
+        self._ended: dict[int, tuple[Evaluation, int]] = {}
+
+    def train(self) -> list[Evaluation]:
+        """Train until every model has ended.
+
+        Returns:
+            Their evaluations in the order of the runs; ``seconds`` is a model's share of the time, by its steps.
+        """
+        started = time.perf_counter()
+        for epoch in range(self._plan.recipe.epochs):
+            self._train_epoch(epoch)
+            if self._members and (epoch + 1) % self._plan.recipe.validation_interval == 0:
+                self._validate(epoch)
+            if not self._members:
+                break
+        seconds_per_step = (time.perf_counter() - started) / sum(steps for _, steps in self._ended.values())
+        return [
+            replace(evaluation, seconds=seconds_per_step * steps)
+            for _, (evaluation, steps) in sorted(self._ended.items())
+        ]
+
+    def _train_epoch(self, epoch: int) -> None:
+        for number, batch in enumerate(self._batches.epoch(epoch), start=1):
+            losses = self._step(batch)
+            if self._steps % self._check_interval == 0 or number == self._batches.per_epoch:
+                self._drop_diverged(losses)
+            if not self._members:
+                return
+        self._scheduler.step()
+
+    def _step(self, batch: Batch) -> Tensor:
+        recipe = self._plan.recipe
+        if self._losses.uses_progress:
+            self._losses.set_progress(self._steps / (recipe.epochs * self._batches.per_epoch))
+        with recipe.precision.train_step_context():
+            logits = self._networks(batch.inputs, batch.shared, training=True)
+            losses = self._losses(logits, batch.target, batch.shared)
+        # The models have no weight in common, so the gradient of the sum of their losses is each one's own.
+        gradients = torch.autograd.grad(losses.sum(), self._weights, allow_unused=True)
+        for weight, gradient in zip(self._weights, gradients, strict=True):
+            weight.grad = gradient
+        if recipe.clip_gradients is not None:
+            recipe.clip_gradients(gradient for gradient in gradients if gradient is not None)
+        self._optimizer.step()
+        self._steps += 1
+        return losses.detach()
+
+    def _drop_diverged(self, losses: Tensor) -> None:
+        if math.isfinite(losses.sum()):
+            return
+        finite = losses.isfinite()
+        reason = f"training loss was not finite at step {self._steps}"
+        for model in finite.logical_not().nonzero().flatten().tolist():
+            self._end(model, self._plan.monitor.worst_score, Status.DIVERGED, reason)
+        self._keep(finite.nonzero().flatten())
+
+    def _validate(self, epoch: int) -> None:
+        metrics = self._score(self._plan.val)
+        stopped = [member.watch.see(epoch, metric) for member, metric in zip(self._members, metrics, strict=True)]
+        is_last = epoch + 1 == self._plan.recipe.epochs
+        if not (is_last or any(stopped)):
+            return
+        if self._plan.test is not None:
+            metrics = self._score(self._plan.test)
+        monitor = self._plan.monitor
+        for model, metric in enumerate(metrics):
+            if is_last or stopped[model]:
+                result, finite = monitor.finite_score(metric)
+                watch = self._members[model].watch
+                status = watch.status if finite else Status.DIVERGED
+                self._end(model, result, status, watch.reason if finite else f"{monitor.name} was {metric}")
+        self._keep(torch.tensor([model for model, stop in enumerate(stopped) if not (is_last or stop)]))
+
+    def _score(self, batches: Sequence[Examples]) -> list[float]:
+        at_once = self._plan.examples_at_once(len(self._members))
+        return score(self._networks, batches, self._plan.monitor.name, self._plan.recipe, at_once)
+
+    def _end(self, model: int, result: float, status: Status, reason: str) -> None:
+        member = self._members[model]
+        evaluation = Evaluation(result, status, reason, seed=member.seed, epoch=member.watch.epoch)
+        self._ended[member.place] = evaluation, self._steps
+
+    def _keep(self, models: Tensor) -> None:
+        self._members = [self._members[model] for model in models.tolist()]
+        models = models.long().to(self._plan.recipe.device)
+        for weight in self._weights:
+            for name, value in self._optimizer.state[weight].items():
+                if isinstance(value, Tensor) and value.shape == weight.shape:
+                    self._optimizer.state[weight][name] = value[models]
+            weight.grad = None
+        self._networks.keep(models)
+        self._losses.keep(models)
+        self._batches.keep(models)
