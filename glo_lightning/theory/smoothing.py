@@ -92,7 +92,7 @@ def unsmooth_labels(loss: AnyFamily, alpha: float, num_classes: int) -> AnyFamil
 def _with_labels(loss: TaylorLoss, move: Callable[[Tensor], Tensor], factor: float) -> TaylorLoss:
     """Move the centre of the label, and multiply each coefficient by factor to the label's exponent."""
     if "y" not in loss.inputs:
-        return loss
+        return copy.deepcopy(loss)
     num_inputs, label = len(loss.inputs), loss.inputs.index("y")
     exponents = loss.theta.new_tensor(multi_indices(loss.order, loss.inputs))[:, label]
     theta = loss.theta.clone()
