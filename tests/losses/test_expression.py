@@ -33,11 +33,13 @@ small_trees = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(trees)
 def test_what_is_written_reads_as_the_same_tree(tree):
     assert parse(str(tree)) == tree
 
 
+@settings(deadline=None)
 @given(trees)
 def test_counts_agree_with_a_walk(tree):
     paths = dict(tree.walk())
