@@ -5,7 +5,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy.exc as sql
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
@@ -52,17 +52,17 @@ class PatientStorage:
                     return True  # the answer to the first try was lost, not the value
                 raise
             except Exception as error:
-                reason = _trouble(error)
-                if reason is None:
+                trouble = _diagnose(error)
+                if trouble is None:
                     raise
-                if not _may_pass(error) or time.monotonic() - begin > self._seconds:
+                if not trouble.may_pass or time.monotonic() - begin > self._seconds:
                     raise StudyError(
                         "a storage that can be read and written",
-                        reason,
+                        trouble.reason,
                         "Finished trials are kept: mend the storage and start the same search again.",
                     ) from error
             if pause == 0.1:
-                _logger.warning("Storage: %s; trying again for up to %g s.", reason, self._seconds)
+                _logger.warning("Storage: %s; trying again for up to %g s.", trouble.reason, self._seconds)
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, 2.0)
 
@@ -75,30 +75,28 @@ def patient(storage: BaseStorage) -> BaseStorage:
     return cast(BaseStorage, PatientStorage(storage))
 
 
-def _trouble(error: Exception) -> str | None:
-    """Return what is wrong with the storage; ``None`` if it is not the storage's fault."""
+class _Trouble(NamedTuple):
+    reason: str
+    may_pass: bool
+
+
+def _diagnose(error: Exception) -> _Trouble | None:
+    """Tell what is wrong with a storage and whether waiting can help; ``None`` if it is not the storage's fault.
+
+    A server may come back and a lock may be freed; a full disk or a read-only file stays what it is.
+    """
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    if isinstance(cause, sql.OperationalError | sql.InterfaceError):
-        return str(cause.orig).strip().partition("\n")[0]
+    if isinstance(cause, sql.PendingRollbackError):  # a read failed, and Optuna read on over the same connection
+        return _Trouble("the connection was lost", True)
+    if isinstance(cause, sql.DBAPIError):
+        reason = str(cause.orig).strip().partition("\n")[0]
+        if isinstance(cause.orig, sqlite3.OperationalError):
+            return _Trouble(reason, "locked" in reason)
+        if cause.connection_invalidated or isinstance(cause, sql.OperationalError | sql.InterfaceError):
+            return _Trouble(reason, True)
     if isinstance(cause, OSError):
-        return str(cause)
-    if _is_rpc(error):
-        return f"proxy: {error.code().name.lower()}"  # type: ignore[attr-defined]
+        return _Trouble(str(cause), False)
+    code = getattr(error, "code", None)  # grpc is optional, so its errors are told by their looks
+    if type(error).__module__.startswith("grpc") and callable(code) and code().name in ("UNAVAILABLE", "UNKNOWN"):
+        return _Trouble(f"the storage proxy is {code().name.lower()}", True)
     return None
-
-
-def _may_pass(error: Exception) -> bool:
-    """Whether waiting can help: a server may come back, a full disk or a read-only file will not."""
-    orig = getattr(error.__cause__, "orig", None)
-    if isinstance(orig, sqlite3.Error):
-        return "locked" in str(orig)
-    return orig is not None or _is_rpc(error)
-
-
-def _is_rpc(error: Exception) -> bool:
-    # grpc is optional, and its errors have no common base but their name.
-    return (
-        type(error).__module__.startswith("grpc")
-        and hasattr(error, "code")
-        and error.code().name in ("UNAVAILABLE", "UNKNOWN")
-    )

@@ -54,7 +54,7 @@ def open_storage(url: str | os.PathLike[str] | None = None) -> BaseStorage:
 def _open_database(text: str) -> BaseStorage:
     try:
         url = make_url(text)
-    except sql.ArgumentError:
+    except (sql.ArgumentError, ValueError):
         raise StudyError(
             "a path or a storage URL", "something else", "Try sqlite:///study.db or postgresql://USER@HOST/DATABASE."
         ) from None
@@ -74,7 +74,7 @@ def _open_database(text: str) -> BaseStorage:
             "none installed",
             "For PostgreSQL: pip install 'glo-lightning[postgres]'.",
         ) from error
-    except (sql.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError) as error:
+    except (sql.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError, RuntimeError) as error:
         raise StudyError(
             f"a storage to read and write at {url.render_as_string(hide_password=True)}",
             _reason(error),

@@ -2,7 +2,7 @@
 
 from glo_lightning.search.samplers.claims import SearchFinished
 from glo_lightning.search.samplers.cma_es import GenerationalCmaEsSampler
-from glo_lightning.search.samplers.generational import GenerationalSampler, Progress
+from glo_lightning.search.samplers.generational import GenerationalSampler, SearchState
 from glo_lightning.search.samplers.genetic import GeneticSampler
 from glo_lightning.search.samplers.history import Slot, find_slot
 
@@ -10,8 +10,8 @@ __all__ = [
     "GenerationalCmaEsSampler",
     "GenerationalSampler",
     "GeneticSampler",
-    "Progress",
     "SearchFinished",
+    "SearchState",
     "Slot",
     "find_slot",
 ]

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from optuna import TrialPruned
@@ -15,6 +15,11 @@ from glo_lightning.errors import StudyError
 from glo_lightning.search.lease import Lease, Watch
 from glo_lightning.search.samplers.history import LOST, SLOT, History, Slot, Snapshot, is_ticket
 
+TOO_SILENT = (
+    "a sign of life every few seconds",
+    "a worker that was silent for so long that its trial was given up",
+    "Ask again; if machines are that slow, give the sampler a longer grace.",
+)
 FINISHED = "The search is finished; raise max_generations to continue it."
 
 C = TypeVar("C")
@@ -119,7 +124,7 @@ class Claims(Generic[C]):
         except SearchFinished:
             raise
         except BaseException as error:
-            self.lose(ticket, f"no slot: {type(error).__name__}")
+            self.lose([ticket], f"no slot: {type(error).__name__}")
             raise
 
     def candidate(self, trial_id: int) -> C | None:
@@ -132,14 +137,16 @@ class Claims(Generic[C]):
         self._candidates.pop(trial_id, None)
         self._threads.pop(trial_id, None)
 
-    def lose(self, trial_id: int, reason: str) -> None:
-        """End a trial without a verdict, so that its candidate is issued again."""
-        self.forget(trial_id)
-        try:
-            self._storage.set_trial_system_attr(trial_id, LOST, reason)
-            self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
-        except UpdateFinishedTrialError:
-            pass  # it ended in the meantime; its verdict stands
+    def lose(self, trial_ids: Iterable[int], reason: str) -> None:
+        """End trials without a verdict, so that their candidates are issued again."""
+        for trial_id in trial_ids:
+            self.forget(trial_id)
+        for trial_id in trial_ids:
+            try:
+                self._storage.set_trial_system_attr(trial_id, LOST, reason)
+                self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+            except UpdateFinishedTrialError:
+                pass  # it ended in the meantime; its verdict stands
 
     def _hold(self, trial_id: int) -> None:
         self._threads[trial_id] = threading.get_ident()
@@ -152,11 +159,7 @@ class Claims(Generic[C]):
                 raise SearchFinished(FINISHED)
             tickets = [trial._trial_id for trial in snapshot.tickets]
             if ticket not in tickets:
-                raise TicketLostError(
-                    "a sign of life every few seconds",
-                    "a worker that was silent for so long that its trial was given up",
-                    "Ask again; if machines are that slow, give the sampler a longer grace.",
-                )
+                raise TicketLostError(*TOO_SILENT)
             if snapshot.open and tickets[0] == ticket:
                 return self._claim(ticket, snapshot.open[:count], len(snapshot.open))
             self._mind(snapshot)
@@ -167,15 +170,21 @@ class Claims(Generic[C]):
         engine = self._history.engine
         candidates = [engine.candidate(slot.index) for slot in slots]
         trial_ids = [ticket]
-        for slot, candidate in zip(slots[1:], candidates[1:], strict=True):
-            template = self._template(slot, candidate)
-            trial_ids.append(self._storage.create_new_trial(self._study_id, template))
-            self._hold(trial_ids[-1])
+        try:
+            for slot, candidate in zip(slots[1:], candidates[1:], strict=True):
+                template = self._template(slot, candidate)
+                trial_ids.append(self._storage.create_new_trial(self._study_id, template))
+                self._hold(trial_ids[-1])
+            others = [[slot.index, trial_id] for slot, trial_id in zip(slots[1:], trial_ids[1:], strict=True)]
+            self._storage.set_trial_system_attr(ticket, SLOT, [*slots[0], *others])
+            for name, value in self._template(slots[0], candidates[0]).user_attrs.items():
+                self._storage.set_trial_user_attr(ticket, name, value)
+        except BaseException as error:
+            self.lose(trial_ids, f"not claimed: {type(error).__name__}")
+            if isinstance(error, UpdateFinishedTrialError):
+                raise TicketLostError(*TOO_SILENT) from error
+            raise
         self._candidates.update(zip(trial_ids, candidates, strict=True))
-        others = [slot.index for slot in slots[1:]]
-        self._storage.set_trial_system_attr(ticket, SLOT, [*slots[0], *others])
-        for name, value in self._template(slots[0], candidates[0]).user_attrs.items():
-            self._storage.set_trial_user_attr(ticket, name, value)
         self._spare = len(slots) < available and not self.is_finished(slots[0].generation + 1)
         return trial_ids
 
@@ -207,7 +216,7 @@ class Claims(Generic[C]):
         others = [t for t in snapshot.running + snapshot.tickets if t._trial_id not in self._threads]
         for trial in self._watch.silent(others):
             _logger.warning("The worker of trial %d fell silent; its candidate is issued again.", trial.number)
-            self.lose(trial._trial_id, "worker fell silent")
+            self.lose([trial._trial_id], "worker fell silent")
 
 
 def _poll(attempt: Callable[[], T | None], on_wait: Callable[[], None]) -> T:

@@ -26,7 +26,7 @@ SETTINGS = "glo:search"
 
 
 @dataclass(frozen=True)
-class Progress:
+class SearchState:
     """Where a search stands.
 
     Args:
@@ -81,6 +81,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         self.search_space = dict(search_space)
         self._settings = {
             **settings,
+            "format": 1,
             "seed": whole("seed", seed, 0),
             "attempts": whole("attempts", attempts, 0),
         }
@@ -127,15 +128,14 @@ class GenerationalSampler(BaseSampler, Generic[C]):
             try:
                 trial_ids = claims.take(ticket, count, on_wait)
             except SearchFinished:  # another worker took the last candidate in the meantime
-                claims.lose(ticket, "search finished")
+                claims.lose([ticket], "search finished")
                 break
             except TicketLostError:
                 continue
             try:
                 return self._open(study, trial_ids)
             except BaseException as error:
-                for trial_id in trial_ids:
-                    claims.lose(trial_id, type(error).__name__)
+                claims.lose(trial_ids, type(error).__name__)
                 raise
         return []
 
@@ -147,17 +147,17 @@ class GenerationalSampler(BaseSampler, Generic[C]):
             trial: a trial that will not be told; finished ones are left as they are.
             reason: kept with the trial.
         """
-        self._claims(study).lose(trial._trial_id, reason)
+        self._claims(study).lose([trial._trial_id], reason)
 
-    def progress(self, study: optuna.Study) -> Progress:
+    def state(self, study: optuna.Study) -> SearchState:
         """Return where the search in a study stands."""
         claims = self._claims(study)
         snapshot, history = claims.look()
         finished = claims.is_finished(snapshot.generation)
         if history is None:
-            return Progress(0, 0, 0, 0, finished, {})
+            return SearchState(0, 0, 0, 0, finished, {})
         engine = history.engine
-        return Progress(
+        return SearchState(
             snapshot.generation,
             len(snapshot.open),
             len(snapshot.running),
@@ -168,7 +168,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
 
     def generation(self, study: optuna.Study) -> int:
         """Return the number of complete generations."""
-        return self.progress(study).generation
+        return self.state(study).generation
 
     def slot_of(self, trial: Trial | FrozenTrial) -> Slot:
         """Return a trial's (generation, index).
@@ -202,7 +202,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
                 try:
                     study.stop()  # ends study.optimize; this trial is pruned when it asks for parameters
                 except RuntimeError:  # outside of study.optimize
-                    self._claims(study).lose(trial._trial_id, "search finished")
+                    self._claims(study).lose([trial._trial_id], "search finished")
                     raise SearchFinished(FINISHED) from None
 
     def sample_relative(

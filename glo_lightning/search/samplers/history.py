@@ -14,10 +14,10 @@ from glo_lightning.search.samplers.ranking import judge
 C = TypeVar("C")
 
 SLOT = "glo:slot"
-"""Trial attribute: [generation, index] of the trial's candidate, and the indices of others claimed in the same turn.
+"""Trial attribute: [generation, index] of the trial's candidate, then [index, trial id] of others claimed with it.
 
 Databases read a study's trials first and their attributes after. A reader may thus see that a turn is over and yet miss
-the trials that were created in it; the further indices tell it that those slots are taken.
+the trials that were created in it; the further entries tell it that their slots are taken.
 """
 
 LOST = "glo:lost"
@@ -132,12 +132,14 @@ class History(Generic[C]):
         recent = trials[self._read :]
         places: dict[int, dict[int, _Place]] = defaultdict(lambda: defaultdict(_Place))
         tickets = []
-        taken: set[Slot] = set()
+        hidden: set[Slot] = set()  # taken by trials that this reading does not show yet
         for trial in recent:
             slot = find_slot(trial)
             if slot is not None:
                 places[slot.generation][slot.index].add(trial)
-                taken.update(Slot(slot.generation, index) for index in trial.system_attrs[SLOT][2:])
+                for index, trial_id in trial.system_attrs[SLOT][2:]:
+                    if trial_id > recent[-1]._trial_id:
+                        hidden.add(Slot(slot.generation, index))
             elif is_ticket(trial):
                 tickets.append(trial)
         while self._tell(places[self.engine.generation]):
@@ -154,7 +156,7 @@ class History(Generic[C]):
             [
                 slot
                 for slot in (Slot(generation, index) for index in range(self.engine.population_size))
-                if (current[slot.index].is_open(self._attempts) if slot.index in current else slot not in taken)
+                if current[slot.index].is_open(self._attempts) and slot not in hidden
             ],
             [trial for place in current.values() for trial in place.running],
             tickets,

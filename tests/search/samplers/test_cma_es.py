@@ -65,7 +65,7 @@ def test_equals_a_plain_cmaes_loop_generation_by_generation() -> None:
             assert tuple(x) == thetas[generation, index]
             solutions.append((x, value(x)))
         plain.tell(solutions)
-    assert sampler.progress(study).engine == {"mean": plain.mean.tolist(), "sigma": plain._sigma}
+    assert sampler.state(study).engine == {"mean": plain.mean.tolist(), "sigma": plain._sigma}
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
@@ -96,7 +96,7 @@ def test_a_bulk_claim_takes_what_is_open_and_no_more() -> None:
         for trial in trials:
             tell(study, trial)
     assert sizes == [4, 4, 2]
-    assert sampler.progress(study).generation == 1
+    assert sampler.state(study).generation == 1
 
 
 def test_optimize_gives_the_same_candidates(expected: Candidates) -> None:
@@ -175,7 +175,7 @@ def test_infeasible_candidates_are_drawn_again_and_the_same_for_all_workers() ->
 def test_the_end_may_be_moved(expected: Candidates) -> None:
     study = optuna.create_study(sampler=make_sampler(2))
     run(study)
-    assert study.sampler.progress(study).finished
+    assert study.sampler.state(study).finished
     study.sampler = make_sampler(GENERATIONS)
     run(study)
     assert candidates(study) == expected
@@ -210,14 +210,14 @@ def test_a_failed_candidate_is_issued_again_and_then_ranks_worst() -> None:
     assert sampler.slot_of(trial) == (0, 1)
     study.tell(trial, 0.0)
     run(study)
-    assert sampler.progress(study).finished
+    assert sampler.state(study).finished
     assert len({theta_of(trial) for trial in study.trials[:3]}) == 1
 
 
 def test_a_value_that_is_not_a_number_counts_as_a_failure() -> None:
     study = optuna.create_study(sampler=make_sampler(1, attempts=0))
     study.optimize(lambda trial: math.nan if find_slot_index(trial) == 3 else 1.0, n_trials=POPULATION)
-    assert study.sampler.progress(study).finished
+    assert study.sampler.state(study).finished
 
 
 def find_slot_index(trial: Trial) -> int:

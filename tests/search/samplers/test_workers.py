@@ -92,7 +92,7 @@ def test_killed_workers_leave_nothing_behind_but_time(start: Start, tmp_path: Pa
     run(study)
     calm = undisturbed(generations)
     assert candidates(study) == candidates(calm)
-    assert study.sampler.progress(study).engine == calm.sampler.progress(calm).engine
+    assert study.sampler.state(study).engine == calm.sampler.state(calm).engine
     assert any("silent" in trial.system_attrs.get(LOST, "") for trial in study.trials)
 
 
@@ -134,7 +134,7 @@ def test_a_worker_that_was_taken_for_dead_does_no_harm(tmp_path: Path) -> None:
     before = [trial.values for trial in study.trials]
     sleeper.tell(late, -1.0, skip_if_finished=True)
     assert [trial.values for trial in study.trials] == before
-    assert study.sampler.progress(study).finished
+    assert study.sampler.state(study).finished
 
 
 def test_a_worker_that_lives_is_waited_for_however_long_it_takes() -> None:
