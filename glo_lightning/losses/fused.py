@@ -16,20 +16,18 @@ Source: derivations.md, section 8.
 
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
-
-from glo_lightning.losses.base import Reduction, reduce_batch
 
 # Rows are worked off in blocks whose temporaries stay in one core's L2 cache.
 BLOCK_ELEMENTS = 1 << 16
 
 
 def hard_label_loss(logits: Tensor, target: Tensor, polynomials: Tensor) -> Tensor:
-    """Compute a polynomial loss of class indices by differentiable operations.
+    """Compute a polynomial loss of order 2 or more, of class indices, by differentiable operations.
 
     For torch.compile, which fuses them, and for torch.func, which transforms them.
 
@@ -45,11 +43,8 @@ def hard_label_loss(logits: Tensor, target: Tensor, polynomials: Tensor) -> Tens
     constant, background, extra = hard_label_weights(polynomials, logits.shape[-1])
     h = logits.softmax(-1)
     h_target = h.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-    loss = constant.to(h.dtype).expand_as(h_target)
-    if len(background):
-        loss = loss + (horner(h, background.to(h.dtype).unbind()) * h * h).sum(-1)
-        loss = loss + horner(h_target, extra.to(h.dtype).unbind()) * h_target
-    return loss
+    of_target = horner(h_target, torch.cat([constant.unsqueeze(0), extra]).to(h.dtype).unbind())
+    return (horner(h, background.to(h.dtype).unbind()) * h * h).sum(-1) + of_target
 
 
 def soft_label_loss(logits: Tensor, y: Tensor, coefficients: Tensor) -> Tensor:
@@ -85,7 +80,7 @@ class Kernel(Protocol):
     """Values and gradients of a polynomial loss on a block of rows, outside autograd."""
 
     def __call__(self, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
-        """Return the losses, shape (N, 1), and write their gradient, shape (N, C), where one is given."""
+        """Return the losses, shape (N, 1), and write their gradient, shape (N, C), where a tensor is given."""
 
     def differentiable(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the losses, shape (N,), with a graph."""
@@ -94,8 +89,8 @@ class Kernel(Protocol):
 class HardLabelKernel:
     """:func:`hard_label_loss` of order 2 or more, in few passes over the rows.
 
-    The gradient needs the row sum of q. A K-th of it is the loss up to the terms below the K-th, by Euler's
-    relation for the K-th, so only the K - 2 terms below are summed for themselves.
+    The gradient needs each row's sum of q. A K-th of that sum is the loss but for the terms of degree below K
+    (Euler's relation), so only those are summed for themselves.
 
     Args:
         polynomials: as in :func:`hard_label_loss`.
@@ -110,24 +105,27 @@ class HardLabelKernel:
         degree = torch.arange(1, order + 1, dtype=polynomials.dtype, device=polynomials.device)
         below = 1.0 - degree[:-1] / order
         self._slope = _Polynomial(degree[1:] * background, dtype)
-        self._below = _Polynomial(background[:-1] * below[1:], dtype) if order > 2 else None
         self._target_slope = _Polynomial(degree[:-1] * extra, dtype)
-        self._target_value = _Polynomial(torch.cat([constant.unsqueeze(0), below * extra]), dtype)
+        self._target_loss = _Polynomial(torch.cat([constant.unsqueeze(0), below * extra]), dtype)
+        self._quadratic = float(background[0] * below[1]) if order > 2 else 0.0
+        self._higher = _Polynomial(background[1:-1] * below[2:], dtype) if order > 3 else None
 
     def __call__(self, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
         """Return the losses and write their gradient; see :class:`Kernel`."""
         index = target.unsqueeze(-1)
         h = logits.softmax(-1)
         h_target = h.gather(-1, index)
-        square = h * h
-        slope = torch.mul(square, self._slope(h), out=gradient)
-        slope.scatter_add_(-1, index, h_target * self._target_slope(h_target))
-        slope_sum = slope.sum(-1, keepdim=True)
-        loss = self._target_value(h_target).add_(slope_sum, alpha=1.0 / self._order)
-        if self._below is not None:
-            loss.add_(self._below.times(square, h).sum(-1, keepdim=True), alpha=self._below.scale)
+        q = self._slope(h, gradient).mul_(h).mul_(h)
+        q.scatter_add_(-1, index, self._target_slope(h_target).mul_(h_target))
+        q_sum = q.sum(-1, keepdim=True)
         if gradient is not None:
-            gradient.addcmul_(h, slope_sum, value=-1.0)
+            gradient.addcmul_(h, q_sum, value=-1.0)
+        loss = self._target_loss(h_target).add_(q_sum, alpha=1.0 / self._order)
+        if self._order > 2:
+            norm = torch.linalg.vector_norm(h, dim=-1, keepdim=True)
+            loss.addcmul_(norm, norm, value=self._quadratic)
+        if self._higher is not None:
+            loss.add_(self._higher(h).mul_(h).mul_(h).mul_(h).sum(-1, keepdim=True))
         return loss
 
     def differentiable(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -159,14 +157,30 @@ class SoftLabelKernel:
         return soft_label_loss(logits, target, self._coefficients)
 
 
-class FusedLoss(Function):
-    """Sum of a kernel's losses; its gradient, computed with it, goes to the first backward pass.
+def fused_loss(kernel: Kernel, logits: Tensor, target: Tensor, reduction: Literal["sum", "none"]) -> Tensor:
+    """Compute a loss by a kernel, in eager mode.
 
-    A second pass, or one that is itself differentiated, computes it anew with a graph.
+    Args:
+        kernel: the loss.
+        logits: shape (N, C), floating.
+        target: what the kernel takes.
+        reduction: over the batch; for a mean, divide the kernel's coefficients by N.
+
+    Returns:
+        The loss, shape () or, with ``"none"``, shape (N,).
     """
+    if logits.requires_grad and torch.is_grad_enabled():
+        losses: Tensor = _FusedLoss.apply(kernel, logits, target, reduction)
+        return losses
+    return _reduce(_run(kernel, logits, target, None), reduction)
+
+
+class _FusedLoss(Function):
+    """A kernel's losses; their gradient, computed with them, goes to the first backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, kernel: Kernel, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+    def forward(ctx: Any, kernel: Kernel, logits: Tensor, target: Tensor, reduction: str) -> Tensor:
+        """Compute losses and gradient together."""
         ctx.save_for_backward(logits, target)
         ctx.kernel, ctx.reduction = kernel, reduction
         ctx.gradient = torch.empty_like(logits)
@@ -174,61 +188,48 @@ class FusedLoss(Function):
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
-        gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None or torch.is_grad_enabled():
+        """Scale the gradient in place; a later pass through the same graph computes it anew."""
+        if torch.is_grad_enabled():  # the gradient is to be differentiated itself
             logits, target = ctx.saved_tensors
-            _, pull_back = torch.func.vjp(
-                lambda f: _reduce(ctx.kernel.differentiable(f, target).unsqueeze(-1), ctx.reduction), logits
-            )
-            return None, pull_back(grad_loss)[0], None, None
-        return None, gradient.mul_(grad_loss if grad_loss.ndim == 0 else grad_loss.unsqueeze(-1)), None, None
-
-
-def _reduce(losses, reduction):
-    return losses.squeeze(-1) if reduction == "none" else losses.sum()
-
-
-def fused_loss(kernel: Kernel, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-    """Compute a loss by a kernel, in eager mode.
-
-    Args:
-        kernel: the loss.
-        logits: shape (N, C), floating.
-        target: what the kernel takes.
-        reduction: over the batch.
-
-    Returns:
-        The loss, shape () or, with ``"none"``, shape (N,).
-    """
-    if logits.requires_grad and torch.is_grad_enabled():
-        loss: Tensor = FusedLoss.apply(kernel, logits, target, reduction)
-        return loss
-    return _reduce(_run(kernel, logits, target, None), reduction)
+            losses = ctx.kernel.differentiable(logits, target)
+            (graph,) = torch.autograd.grad(losses, logits, grad_loss.expand_as(losses), create_graph=True)
+            return None, graph, None, None
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            logits, target = ctx.saved_tensors
+            gradient = torch.empty_like(logits)
+            _run(ctx.kernel, logits, target, gradient)
+        if grad_loss.ndim == 1:
+            gradient.mul_(grad_loss.unsqueeze(-1))
+        elif grad_loss.is_cuda or grad_loss.item() != 1.0:
+            gradient.mul_(grad_loss)
+        return None, gradient, None, None
 
 
 def _run(kernel: Kernel, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
-    rows = BLOCK_ELEMENTS // logits.shape[-1] + 1
-    if len(logits) <= rows or logits.device.type != "cpu":
+    num_rows, num_classes = logits.shape
+    if num_rows * num_classes <= BLOCK_ELEMENTS or logits.is_cuda:
         return kernel(logits, target, gradient)
-    gradients = gradient.split(rows) if gradient is not None else repeat(None)
-    blocks = zip(logits.split(rows), target.split(rows), gradients, strict=False)
+    rows = max(1, BLOCK_ELEMENTS // num_classes)
+    gradients = repeat(None) if gradient is None else torch.split(gradient, rows)
+    blocks = zip(torch.split(logits, rows), torch.split(target, rows), gradients, strict=False)
     return torch.cat([kernel(*block) for block in blocks])
 
 
+def _reduce(losses: Tensor, reduction: str) -> Tensor:
+    return losses.sum() if reduction == "sum" else losses.squeeze(-1)
+
+
 class _Polynomial:
-    """A polynomial with known coefficients, evaluated in place where it can be."""
+    """A polynomial with known coefficients, evaluated in place."""
 
     def __init__(self, coefficients: Tensor, dtype: torch.dtype) -> None:
         *self._lower, self._highest = coefficients.to(dtype).unbind()
         self._slope = float(self._highest)
-        self.scale = 1.0 if self._lower else self._slope
-
-    def times(self, square, h):
-        return self(h).mul_(square) if self._lower else square
 
     def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         if not self._lower:
-            return self._highest
+            return x.new_empty(x.shape).fill_(self._slope) if out is None else out.fill_(self._slope)
         value = torch.add(self._lower[-1], x, alpha=self._slope, out=out)
         for coefficient in reversed(self._lower[:-1]):
             value.mul_(x).add_(coefficient)

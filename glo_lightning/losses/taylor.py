@@ -68,7 +68,6 @@ class TaylorLoss(Loss):
     _exponents: Tensor
     _weights: Tensor
     _pascal: Tensor
-    _cached: tuple[Tensor, tuple[Any, ...], Kernel] | None
 
     def __init__(
         self,
@@ -87,7 +86,8 @@ class TaylorLoss(Loss):
         self.order = order
         self.inputs: tuple[Input, ...] = tuple(inputs)
         self.folded = folded
-        self._cached = None
+        self._kernels: dict[tuple[Any, ...], Kernel] = {}
+        self._kernels_source: tuple[Any, ...] = (None,)
         indices = multi_indices(order, self.inputs)
         factorials = [1.0 if folded else 1.0 / _factorial(alpha) for alpha in indices]
         pascal = [[float(math.comb(a, j)) for j in range(order + 1)] for a in range(order + 1)]
@@ -120,26 +120,23 @@ class TaylorLoss(Loss):
         return self._evaluate({"h": logits.softmax(-1), "y": y, "f": logits, "t": t})
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-        if "f" in self.inputs:
+        if "f" in self.inputs or self.order == 1:
             return super()._compute(logits, target, reduction)
         check_batch(logits, target)
-        num_classes = logits.shape[-1]
         soft = target.is_floating_point()
         if soft:
             target = self.smooth(target.to(logits.dtype))
         try:
             if self._is_fusible(target):
-                return fused_loss(
-                    self._kernel(num_classes, logits.dtype, soft, len(logits) if reduction == "mean" else 1),
-                    logits,
-                    target,
-                    reduction,
-                )
+                kernel = self._kernel(logits, soft, divisor=len(logits) if reduction == "mean" else 1)
+                return fused_loss(kernel, logits, target, "none" if reduction == "none" else "sum")
             if soft:
-                return reduce_batch(soft_label_loss(logits, target, self._soft_coefficients(num_classes)), reduction)
-            return reduce_batch(hard_label_loss(logits, target, self._hard_polynomials(num_classes)), reduction)
+                losses = soft_label_loss(logits, target, self._soft_coefficients(logits.shape[-1]))
+            else:
+                losses = hard_label_loss(logits, target, self._hard_polynomials(logits.shape[-1]))
         except RuntimeError as error:
             raise explain_labels(error, logits, target) from error
+        return reduce_batch(losses, reduction)
 
     def _is_fusible(self, target: Tensor) -> bool:
         """Whether only the logits can want a gradient, and nothing traces or transforms the operations."""
@@ -148,22 +145,25 @@ class TaylorLoss(Loss):
             or torch._C._are_functorch_transforms_active()
             or self.theta.requires_grad
             or target.requires_grad
-            or self.order == 1  # constant
+            or len(target) == 0
         )
 
-    def _kernel(self, num_classes: int, dtype: torch.dtype, soft: bool, divisor: int) -> Kernel:
-        theta = self.theta
-        versions = _version(theta), _version(self._progress)
-        key = num_classes, dtype, soft, divisor, versions, self.class_reduction, self.label_smoothing
-        if self._cached is None or self._cached[0] is not theta or self._cached[1] != key:
+    def _kernel(self, logits: Tensor, soft: bool, divisor: int) -> Kernel:
+        """Return a kernel made earlier, as long as nothing that it was made from has changed."""
+        theta, progress = self.theta, self._progress
+        source = theta, _version(theta), _version(progress), self.class_reduction, self.label_smoothing
+        if self._kernels_source[0] is not theta or self._kernels_source[1:] != source[1:]:
+            self._kernels_source, self._kernels = source, {}
+        num_classes, dtype = logits.shape[-1], logits.dtype
+        key = num_classes, dtype, soft, divisor
+        if key not in self._kernels:
             with torch.inference_mode(False):
-                kernel: Kernel = (
+                self._kernels[key] = (
                     SoftLabelKernel(self._soft_coefficients(num_classes) / divisor)
                     if soft
                     else HardLabelKernel(self._hard_polynomials(num_classes) / divisor, num_classes, dtype)
                 )
-            self._cached = theta, key, kernel
-        return self._cached[2]
+        return self._kernels[key]
 
     def _hard_polynomials(self, num_classes: int) -> Tensor:
         """Return the polynomials of the labels 0 and 1 as the loss sees them, reduced over classes."""
@@ -201,7 +201,8 @@ class TaylorLoss(Loss):
         Source: derivations.md, section 3.
         """
         y = torch.as_tensor(y, dtype=h.dtype, device=h.device)
-        return horner(h, [horner(y, c.unbind()) for c in self.gamma_coefficients().to(h.dtype).unbind()])
+        gamma = horner(h, [horner(y, c.unbind()) for c in self.gamma_coefficients().to(h.dtype).unbind()])
+        return gamma + torch.zeros_like(h)  # of first order it is one number for all entries
 
     def loss_coefficients(self) -> Tensor:
         r"""Expand the loss about zero, at the current progress.

@@ -1,0 +1,88 @@
+"""What people read and paste."""
+
+import pytest
+import sympy
+
+from glo_lightning.errors import LossError
+from glo_lightning.losses import (
+    BaikalLoss,
+    CrossEntropyLoss,
+    FocalLoss,
+    MeanSquaredErrorLoss,
+    TaylorLoss,
+    cross_entropy_taylor,
+)
+from glo_lightning.losses.formula import render
+
+H, Y = sympy.symbols("h y")
+
+
+@pytest.mark.parametrize(
+    ("loss", "unicode", "latex", "python"),
+    [
+        (
+            CrossEntropyLoss(),
+            "L = −Σᵢ yᵢ·log(hᵢ)",
+            r"L = - \sum_i y_{i} \log{\left(h_{i} \right)}",
+            "(-y*log(h)).sum(-1)",
+        ),
+        (
+            MeanSquaredErrorLoss(class_reduction="mean"),
+            "L = (1/C)·Σᵢ (hᵢ − yᵢ)²",
+            r"L = \frac{1}{C} \sum_i \left(h_{i} - y_{i}\right)^{2}",
+            "((h - y)**2).mean(-1)",
+        ),
+        (
+            BaikalLoss(),
+            "L = Σᵢ [−log(hᵢ) + yᵢ/hᵢ]",
+            r"L = \sum_i \left(- \log{\left(h_{i} \right)} + \frac{y_{i}}{h_{i}}\right)",
+            "(-log(h) + y/h).sum(-1)",
+        ),
+        (
+            FocalLoss(0.5),
+            "L = −Σᵢ yᵢ·(1 − hᵢ)^0.5·log(hᵢ)",
+            r"L = - \sum_i y_{i} \left(1 - h_{i}\right)^{0.5} \log{\left(h_{i} \right)}",
+            "(-y*(1 - h)**0.5*log(h)).sum(-1)",
+        ),
+        (
+            cross_entropy_taylor(2),
+            "L = Σᵢ [−hᵢ + (hᵢ − 0.5)² − 2·(hᵢ − 0.5)·(yᵢ − 0.5) + 0.5]",
+            r"L = \sum_i \left(- h_{i} + \left(h_{i} - 0.5\right)^{2} - 2 \left(h_{i} - 0.5\right) "
+            r"\left(y_{i} - 0.5\right) + 0.5\right)",
+            "(-1.0*h + 1.0*(h - 0.5)**2 - 2.0*(h - 0.5)*(y - 0.5) + 0.5).sum(-1)",
+        ),
+        (TaylorLoss([0.0] * 8), "L = Σᵢ 0", r"L = \sum_i 0", "(0 + 0*h).sum(-1)"),
+    ],
+    ids=lambda value: getattr(value, "family", ""),
+)
+def test_formulas(loss: CrossEntropyLoss, unicode: str, latex: str, python: str) -> None:
+    assert loss.formula() == loss.formula("unicode") == unicode
+    assert loss.formula("latex") == latex
+    assert loss.formula("python") == python
+
+
+@pytest.mark.parametrize(
+    ("number", "unicode", "latex", "python"),
+    [
+        (1.23456789, "1.235·hᵢ", "1.235 h_{i}", "1.23456789*h"),
+        (0.99999, "hᵢ", "h_{i}", "0.99999*h"),
+        (1.5e-7, "1.5·10⁻⁷·hᵢ", r"1.5 \cdot 10^{-7} h_{i}", "1.5e-07*h"),
+        (2.5e12, "2.5·10¹²·hᵢ", r"2.5 \cdot 10^{12} h_{i}", "2500000000000.0*h"),
+        (12345.6, "12350·hᵢ", "12350 h_{i}", "12345.6*h"),
+    ],
+)
+def test_numbers(number: float, unicode: str, latex: str, python: str) -> None:
+    assert render(number * H, "unicode") == f"L = Σᵢ {unicode}"
+    assert render(number * H, "latex") == rf"L = \sum_i {latex}"
+    assert render(number * H, "python") == f"({python}).sum(-1)"
+
+
+def test_other_functions() -> None:
+    expression = sympy.sqrt(H) * sympy.Abs(H - Y) / (1 + H) ** 3
+    assert render(expression, "unicode") == "L = Σᵢ sqrt(hᵢ)·Abs(hᵢ − yᵢ)/(hᵢ + 1)³"
+    assert render(expression, "python") == "(sqrt(h)*abs(h - y)/(h + 1)**3).sum(-1)"
+
+
+def test_unknown_style_is_refused() -> None:
+    with pytest.raises(LossError, match="'latex', 'unicode' or 'python'"):
+        CrossEntropyLoss().formula("html")  # type: ignore[arg-type]
