@@ -25,8 +25,6 @@ OPERATORS = (*UNARY, *BINARY)
 WEIGHTS: dict[str | int, float] = {"log": 3.0, LABEL: 3.0, PREDICTION: 3.0, "sqrt": 2.0}
 """How much likelier than the other symbols these are drawn."""
 
-INITIAL_DEPTH = 2
-
 
 @dataclass(frozen=True)
 class Variation:
@@ -38,7 +36,8 @@ class Variation:
         symbol: probability that a node becomes a random one of the same arity, per node.
         leaf: probability that a subtree becomes a random leaf, per operator.
         operator: probability that a leaf becomes a random operator with random leaves, per leaf.
-        max_depth: a change that would make a tree deeper is dropped, 2 to 32; a leaf alone has depth 0.
+        initial_depth: greatest depth of random trees, 1 to ``max_depth``; a leaf alone has depth 0.
+        max_depth: a change that would make a tree deeper is dropped, up to 32.
 
     Source: GLO, section 3.
     """
@@ -48,21 +47,23 @@ class Variation:
     symbol: float = 0.05
     leaf: float = 0.025
     operator: float = 0.025
+    initial_depth: int = 2
     max_depth: int = 10
 
     def __post_init__(self) -> None:
         for name in ("recombination", "integer", "symbol", "leaf", "operator"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise SettingsError(f"a probability for {name}", repr(getattr(self, name)), "Pass a number in [0, 1].")
-        if not INITIAL_DEPTH <= self.max_depth <= MAX_DEPTH:
+        if not 1 <= self.initial_depth <= self.max_depth <= MAX_DEPTH:
             raise SettingsError(
-                f"max_depth from {INITIAL_DEPTH} to {MAX_DEPTH}", repr(self.max_depth), "Use 10, the default."
+                f"1 <= initial_depth <= max_depth <= {MAX_DEPTH}",
+                f"initial_depth {self.initial_depth} and max_depth {self.max_depth}",
+                "Use 2 and 10, the defaults.",
             )
 
-    def grow(self, rng: Generator, depth: int = INITIAL_DEPTH) -> Node:
-        """Draw a tree of at most this depth, every node by its weight out of all that still fit."""
-        symbol = draw(rng, (*LEAVES, *OPERATORS) if depth else LEAVES)
-        return Node(symbol, tuple(self.grow(rng, depth - 1) for _ in range(arity(symbol))))
+    def grow(self, rng: Generator) -> Node:
+        """Draw a random tree, every node by its weight out of all that still fit."""
+        return _grow(rng, self.initial_depth)
 
     def recombine(self, rng: Generator, first: Node, second: Node) -> tuple[Node, Node]:
         """Swap a random subtree of one parent with one of the other; a child too large gives way to its parent."""
@@ -113,6 +114,11 @@ def draw(rng: Generator, symbols: Sequence[str | int]) -> str | int:
     """Draw one of the symbols by its weight."""
     weights = np.array([WEIGHTS.get(symbol, 1.0) for symbol in symbols])
     return symbols[int(rng.choice(len(symbols), p=weights / weights.sum()))]
+
+
+def _grow(rng: Generator, depth: int) -> Node:
+    symbol = draw(rng, (*LEAVES, *OPERATORS) if depth else LEAVES)
+    return Node(symbol, tuple(_grow(rng, depth - 1) for _ in range(arity(symbol))))
 
 
 def _draw_path(rng: Generator, tree: Node) -> Path:

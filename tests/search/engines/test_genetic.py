@@ -207,10 +207,16 @@ def test_starts_with_known_losses():
     assert {engine.candidate(index).operation for index in range(3, 10)} == {"random"}
 
 
-def test_initial_trees_are_shallow():
-    engine = GeneticEngine(2000, seed=0, num_elites=0, key=as_written)
+@pytest.mark.parametrize("initial_depth", [2, 4])
+def test_initial_trees_are_as_deep_as_asked(initial_depth):
+    variation = Variation(initial_depth=initial_depth)
+    engine = GeneticEngine(2000, seed=0, num_elites=0, variation=variation, key=as_written)
     depths = [parse(engine.candidate(index).expression).depth for index in range(2000)]
-    assert set(depths) == {0, 1, 2}
+    assert set(depths) == set(range(initial_depth + 1))
+
+
+def test_initial_trees_are_the_papers_by_default():
+    assert Variation() == Variation(0.8, 0.05, 0.05, 0.025, 0.025, initial_depth=2)
 
 
 def test_state_counts_candidates_and_scores():
@@ -244,7 +250,9 @@ def test_bad_settings_are_refused(arguments):
         GeneticEngine(**arguments)
 
 
-@pytest.mark.parametrize("arguments", [{"recombination": 1.1}, {"leaf": -0.1}, {"max_depth": 1}, {"max_depth": 33}])
+@pytest.mark.parametrize(
+    "arguments", [{"recombination": 1.1}, {"leaf": -0.1}, {"max_depth": 1}, {"max_depth": 33}, {"initial_depth": 0}]
+)
 def test_bad_rates_are_refused(arguments):
     with pytest.raises(SettingsError):
         Variation(**arguments)
