@@ -97,7 +97,9 @@ class Bench:
         network = self.case.network().to(self.device)
         optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
         inputs, targets = (tensor.to(self.device) for tensor in data.train_tensors)
-        val = data.evaluation_batch(tuple(t[: 512 if self.case.steps else None].to(self.device) for t in data.val_tensors))
+        val = data.evaluation_batch(
+            tuple(t[: 512 if self.case.steps else None].to(self.device) for t in data.val_tensors)
+        )
         context = torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bf16-mixed" else nullcontext()
         step = 0
         for epoch in range(self.case.epochs):
@@ -191,7 +193,9 @@ def main() -> None:
     options = parser.parse_args()
     for task in options.tasks:
         bench = make_bench(options, task)
-        print(f"\n{task} on {bench.device}, {options.threads} thread(s), {options.precision}, torch {torch.__version__}")
+        print(
+            f"\n{task} on {bench.device}, {options.threads} thread(s), {options.precision}, torch {torch.__version__}"
+        )
         measure(bench, options.sizes, options.rounds, CLOCKS[options.clock])
         if options.memory:
             print("peak MiB:")

@@ -45,7 +45,7 @@ class Batches:
     def epoch(self, number: int) -> Iterator[Batch]:
         """Serve the batches of an epoch, from 0; models may leave in between."""
         orders = {
-            seed: self._data.train_order(number, seed).to(self._target.device).split(self._data.batch_size)
+            seed: torch.split(self._data.train_order(number, seed).to(self._target.device), self._data.batch_size)
             for seed in set(self._seeds)
         }
         for place in range(self.per_epoch):

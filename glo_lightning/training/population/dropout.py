@@ -65,5 +65,5 @@ def seed_dropout(network: nn.Module, seeds: Sequence[int], device: torch.device)
     members = torch.tensor([different.index(seed) for seed in seeds], device=device)
     for module in network.modules():
         for name, child in module.named_children():
-            if type(child) in DROPOUTS and child.training and child.p > 0.0:
-                setattr(module, name, SeededDropout(child.p, type(child) in PER_CHANNEL, generators, members))
+            if isinstance(child, DROPOUTS) and child.training and child.p > 0.0:
+                setattr(module, name, SeededDropout(child.p, isinstance(child, PER_CHANNEL), generators, members))

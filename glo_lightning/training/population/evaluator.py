@@ -62,9 +62,10 @@ class PopulationEvaluator:
     def obstacle(self) -> str:
         """Return in one line why this task cannot be trained as a population, or nothing if it can."""
         try:
-            return "" if self._plan else ""
+            self._plan  # noqa: B018
         except SettingsError as error:
             return error.got
+        return ""
 
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
         """Train every run and return its evaluation, in the order given.

@@ -7,6 +7,7 @@ see the same inputs, of shape (N, ...), which are then worked on once.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +75,8 @@ def _sequence(network: nn.Module) -> Iterator[nn.Module]:
         yield from _sequence(module)
 
 
-Kernel = Callable[[nn.Module, State, Tensor, bool], Tensor]
+Kernel = Callable[[Any, State, Tensor, bool], Tensor]
+"""Computes a module, given its parameters for all models, activations and whether these are shared."""
 
 
 def _kernel(module: nn.Module, ndim: int) -> Kernel | None:
@@ -95,7 +97,7 @@ def _kernel(module: nn.Module, ndim: int) -> Kernel | None:
         return _dropout
     if kind is nn.Linear and ndim == 3:
         return _linear
-    if kind is nn.Conv2d and ndim == 5 and module.padding_mode == "zeros":
+    if isinstance(module, nn.Conv2d) and kind is nn.Conv2d and ndim == 5 and module.padding_mode == "zeros":
         return _conv2d
     return None
 
@@ -107,22 +109,25 @@ def _by_vmap(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor
         out_dims=1,
         randomness="same",
     )
-    return compute(state, x)
+    outputs: Tensor = compute(state, x)
+    return outputs
 
 
 def _pointwise(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
-    return module(x)
+    outputs: Tensor = module(x)
+    return outputs
 
 
 def _per_example(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
-    return module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+    outputs: Tensor = module(x.flatten(0, 1))
+    return outputs.view(*x.shape[:2], *outputs.shape[1:])
 
 
-def _dropout(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+def _dropout(module: SeededDropout, state: State, x: Tensor, shared: bool) -> Tensor:
     return module.stacked(x, state["members"])
 
 
-def _linear(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+def _linear(module: nn.Linear, state: State, x: Tensor, shared: bool) -> Tensor:
     # With examples last, outputs and gradients are laid out as the weights are.
     weight = state["weight"]
     inputs = x.T.expand(len(weight), -1, -1) if shared else x.permute(1, 2, 0)
@@ -131,19 +136,18 @@ def _linear(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
     return torch.bmm(weight, inputs).permute(2, 0, 1)
 
 
-def _conv2d(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+def _conv2d(module: nn.Conv2d, state: State, x: Tensor, shared: bool) -> Tensor:
     # Models become groups of channels.
     num_models = len(state["weight"])
     if shared and module.groups > 1:
         x, shared = x.unsqueeze(1).expand(-1, num_models, -1, -1, -1), False
-    bias = state["bias"].flatten() if "bias" in state else None
     outputs = conv2d(
         x if shared else x.flatten(1, 2),
         state["weight"].flatten(0, 1),
-        bias,
+        state["bias"].flatten() if "bias" in state else None,
         module.stride,
         module.padding,
         module.dilation,
         1 if shared else num_models * module.groups,
     )
-    return outputs.unflatten(1, (num_models, -1))
+    return outputs.view(len(outputs), num_models, -1, *outputs.shape[2:])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from glo_lightning.losses import Loss
+from glo_lightning.losses import Loss, TaylorLoss
 from glo_lightning.training.population.polynomials import is_polynomial, polynomial_losses, polynomials
 
 NOT_STRUCTURE = {"_buffers", "_modules", "_cached"}
@@ -31,9 +31,7 @@ class LossStack:
                 groups[-1].append(loss)
             else:
                 groups.append([loss])
-        self._groups = [
-            (_PolynomialGroup if is_polynomial(group[0]) else _Group)(group, device) for group in groups
-        ]
+        self._groups = [(_PolynomialGroup if is_polynomial(group[0]) else _Group)(group, device) for group in groups]
 
     @property
     def uses_progress(self) -> bool:
@@ -59,8 +57,8 @@ class LossStack:
         if len(self._groups) == 1:
             return self._groups[0](logits, target, shared)
         sizes = [len(group) for group in self._groups]
-        targets = [target] * len(sizes) if shared else target.split(sizes)
-        parts = zip(self._groups, logits.split(sizes), targets, strict=True)
+        targets = [target] * len(sizes) if shared else torch.split(target, sizes)
+        parts = zip(self._groups, torch.split(logits, sizes), targets, strict=True)
         return torch.cat([group(own_logits, own_target, shared) for group, own_logits, own_target in parts])
 
     def keep(self, models: Tensor) -> None:
@@ -125,6 +123,7 @@ class _PolynomialGroup(_Group):
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         if self._coefficients is None:
+            assert isinstance(self.template, TaylorLoss)
             everyone, extra = polynomials(self.template, self._stacked, len(self), logits.shape[-1])
             self._coefficients = everyone.to(logits.dtype), extra.to(logits.dtype)
         losses = polynomial_losses(logits, target.unsqueeze(0) if shared else target, *self._coefficients)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from lightning.pytorch import seed_everything
 
 from glo_lightning.data.tensor_data import Examples, TensorData
+from glo_lightning.models.classifier import Classifier
 from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.population.memory import free_memory, models_that_fit
 from glo_lightning.training.population.recipe import Recipe, read_recipe
@@ -40,6 +40,14 @@ class Plan:
     val: list[Examples]
     test: list[Examples] | None
     capacity: int
+
+    def build_model(self, seed: int) -> Classifier:
+        """Return the model that a Trainer would start from with this seed, in the types that it would use."""
+        seed_everything(seed, workers=True, verbose=False)
+        model = self.task.build_model()
+        assert isinstance(model, Classifier)
+        self.recipe.precision.convert_module(model.network)
+        return model
 
     def examples_at_once(self, num_models: int) -> int:
         """Return how many examples that many models can be evaluated on in no more memory than a full stack trains."""

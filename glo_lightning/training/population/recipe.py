@@ -35,7 +35,7 @@ class Recipe:
         limit_train_batches: batches per epoch: at most so many, or that share of them if it is a float.
         limit_val_batches: the same for a validation.
         limit_test_batches: the same for the test.
-        clip_gradients: clips gradients of shape (P, ...) in place, each candidate's by themselves; None for no clipping.
+        clip_gradients: clips gradients of shape (P, ...), each model's by themselves; None for no clipping.
         precision: Lightning's own rule for types and autocast.
         device: where to train.
     """
@@ -65,9 +65,9 @@ def read_recipe(trainer: Trainer) -> Recipe:
     for name, value in ONLY_THE_TRAINER.items():
         if getattr(trainer, name) != value:
             refuse(f"the Trainer has {name}={getattr(trainer, name)!r}")
-    callbacks = [c for c in trainer.callbacks if not isinstance(c, ProgressBar | ModelSummary)]
-    for extra in (*callbacks, *trainer.loggers):
-        refuse(f"the Trainer has a {type(extra).__name__}")
+    for extra in (*trainer.callbacks, *trainer.loggers):  # type: ignore[attr-defined]
+        if not isinstance(extra, ProgressBar | ModelSummary):
+            refuse(f"the Trainer has a {type(extra).__name__}")
     if not trainer.max_epochs or trainer.max_epochs < 0:
         refuse(f"the Trainer has max_epochs={trainer.max_epochs}")
     interval = trainer.check_val_every_n_epoch

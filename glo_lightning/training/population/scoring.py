@@ -47,7 +47,7 @@ def score(
     measure = _correct if metric == "val_accuracy" else _cross_entropy
     parts = []
     for batch in batches:
-        for inputs, target in zip(*(tensor.split(at_once) for tensor in batch), strict=True):
+        for inputs, target in zip(*(torch.split(tensor, at_once) for tensor in batch), strict=True):
             with recipe.precision.val_step_context():
                 parts.append(measure(networks(inputs, shared=True, training=False), target))
     totals, counts = zip(*parts, strict=True)

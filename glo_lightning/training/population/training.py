@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from lightning.pytorch import seed_everything
 from torch import Tensor
 
 from glo_lightning.callbacks.divergence import StopOnDivergence
@@ -54,11 +53,7 @@ class Population:
             Member(place, runs[place].seed, Watch(plan.monitor, runs[place].report, abort)) for place in order
         ]
         seeds = [member.seed for member in self._members]
-        models = {}
-        for seed in dict.fromkeys(seeds):
-            seed_everything(seed, workers=True, verbose=False)
-            models[seed] = plan.task.build_model()
-            plan.recipe.precision.convert_module(models[seed].network)
+        models = {seed: plan.build_model(seed) for seed in dict.fromkeys(seeds)}
         device = plan.recipe.device
         self._networks = NetworkStack([models[seed].network for seed in seeds], seeds, device)
         self._losses = LossStack([runs[place].loss for place in order], device)
@@ -84,10 +79,8 @@ class Population:
             if not self._members:
                 break
         seconds_per_step = (time.perf_counter() - started) / sum(steps for _, steps in self._ended.values())
-        return [
-            replace(evaluation, seconds=seconds_per_step * steps)
-            for _, (evaluation, steps) in sorted(self._ended.items())
-        ]
+        ended = [self._ended[place] for place in sorted(self._ended)]
+        return [replace(evaluation, seconds=seconds_per_step * steps) for evaluation, steps in ended]
 
     def _train_epoch(self, epoch: int) -> None:
         for number, batch in enumerate(self._batches.epoch(epoch), start=1):
