@@ -77,9 +77,11 @@ class TrainerEvaluator:
     def _train(self, run: Run) -> Evaluation:
         watch = Watch(self.monitor, run.report, self.abort)
         divergence = StopOnDivergence()
-        callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence]
-        if run.report is not None or self.abort is not None:
-            callbacks.append(MetricReport(self.monitor.name, watch.see))
+        # Lightning validates once more when a training stops because it diverged; that metric means nothing.
+        report = MetricReport(
+            self.monitor.name, lambda epoch, metric: not divergence.reason and watch.see(epoch, metric)
+        )
+        callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence, report]
         seed_everything(run.seed, workers=True, verbose=False)
         if isinstance(self.task.datamodule, TensorDataModule):
             self.task.datamodule.seed = run.seed
@@ -101,8 +103,8 @@ class TrainerEvaluator:
             metric = float(trainer.callback_metrics[self.monitor.name])
         score, finite = self.monitor.finite_score(metric)
         if not finite:
-            return Evaluation(score, Status.DIVERGED, f"{self.monitor.name} was {metric}")
-        return Evaluation(score, watch.status, watch.reason, epoch=trainer.current_epoch - 1)
+            return Evaluation(score, Status.DIVERGED, f"{self.monitor.name} was {metric}", epoch=watch.epoch)
+        return Evaluation(score, watch.status, watch.reason, epoch=watch.epoch)
 
 
 def fit(trainer: Trainer, model: LightningModule, task: Task) -> None:
