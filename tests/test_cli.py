@@ -54,7 +54,7 @@ def test_a_bare_search_leaves_the_files_prints_the_table_and_continues(
 ) -> None:
     first = _run(*TINY, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
-    folder = tmp_path / "runs" / "taylor"
+    folder = tmp_path / "runs" / "search"
     assert {path.name for path in folder.iterdir()} >= {
         "best_loss.json", "config.yaml", "study.db", "trials.csv", "comparison.json"
     }  # fmt: skip
@@ -185,7 +185,7 @@ def test_ctrl_c_exits_130_keeps_candidates_and_the_same_command_continues(
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    database = tmp_path / "runs" / "taylor" / "study.db"
+    database = tmp_path / "runs" / "search" / "study.db"
     deadline = time.monotonic() + 60
     while not database.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -199,12 +199,12 @@ def test_ctrl_c_exits_130_keeps_candidates_and_the_same_command_continues(
     import optuna
 
     storage = f"sqlite:///{database}"
-    finished = optuna.load_study(study_name="taylor", storage=storage).get_trials(
+    finished = optuna.load_study(study_name="search", storage=storage).get_trials(
         states=[optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED]
     )
     assert finished
     generations = finished[-1].user_attrs["generation"] + 1
     monkeypatch.chdir(tmp_path)
     assert _main(*TINY, "--search.comparison_seeds=0", f"--search.generations={generations}") == 0
-    kept = optuna.load_study(study_name="taylor", storage=storage).trials
+    kept = optuna.load_study(study_name="search", storage=storage).trials
     assert [trial.params for trial in kept[: len(finished)]] == [trial.params for trial in finished]

@@ -13,26 +13,49 @@ class Chronicle:
     """Follows a study, whoever works on it.
 
     Args:
-        study: of the search.
-        settings: of the search.
+        study: what is followed.
+        monitor: the metric.
+        population_size: candidates in a complete generation.
+        generations: how many will run.
+        title: what is searched.
         progress: where generations are announced.
     """
 
-    def __init__(self, study: optuna.Study, settings: SearchSettings, progress: Progress) -> None:
+    def __init__(
+        self,
+        study: optuna.Study,
+        monitor: Monitor,
+        population_size: int,
+        generations: int,
+        title: str,
+        progress: Progress,
+    ) -> None:
         self.study = study
-        self.settings = settings
+        self.monitor = monitor
+        self.population_size = population_size
+        self.generations = generations
+        self.title = title
         self.progress = progress
         self._next = 0
 
+    @classmethod
+    def of_search(cls, study: optuna.Study, settings: SearchSettings, progress: Progress) -> "Chronicle":
+        """Follow the main study of a search."""
+        search = study.user_attrs[FINGERPRINT]
+        return cls(
+            study,
+            Monitor(settings.monitor, settings.mode, settings.worst_metric),
+            settings.candidates_per_generation,
+            settings.generations,
+            f"searching {settings.family} losses for {search['num_classes']} classes by {settings.monitor}; "
+            f"model with {search['num_weights']:,} weights",
+            progress,
+        )
+
     def begin(self) -> None:
         """Announce the search, and how far it was before."""
-        search = self.study.user_attrs[FINGERPRINT]
         self._next = len(self._complete())
-        self.progress.start(
-            f"searching {self.settings.family} losses for {search['num_classes']} classes by {self.settings.monitor}; "
-            f"model with {search['num_weights']:,} weights",
-            self._next,
-        )
+        self.progress.start(self.title, self.generations, self._next)
 
     def update(self) -> None:
         """Announce the generations that were completed since."""
@@ -43,11 +66,8 @@ class Chronicle:
             self._next += 1
 
     def _complete(self) -> list[GenerationSummary]:
-        monitor = Monitor(self.settings.monitor, self.settings.mode, self.settings.worst_metric)
-        summaries = summarize_generations(read_candidates(self.study), monitor)
+        summaries = summarize_generations(read_candidates(self.study), self.monitor)
         # A generation is also complete when the next one has begun: candidates that only failed are not listed.
         return [
-            summary
-            for summary in summaries
-            if summary.size == self.settings.candidates_per_generation or summary is not summaries[-1]
+            summary for summary in summaries if summary.size == self.population_size or summary is not summaries[-1]
         ]

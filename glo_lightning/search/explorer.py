@@ -9,7 +9,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import NopPruner
 from optuna.trial import Trial, TrialState
 
-from glo_lightning.search.records import VIOLATED
+from glo_lightning.search.records import VIOLATED, proposal
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.space import LossSpace
 from glo_lightning.search.worker import Worker
@@ -55,7 +55,7 @@ class Explorer(Worker):
 
     def prepare(self, trial: Trial) -> Run | None:
         """Note what theory says of a candidate, and return its training if the invariant lets it train."""
-        loss = self.space.build(trial.params)
+        loss = self.space.build(proposal(trial))
         verdict = trainability(loss, self.num_classes)
         generation, index = self.sampler.slot_of(trial)
         trial.set_user_attr("generation", generation)

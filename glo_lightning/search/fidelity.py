@@ -1,14 +1,14 @@
 """Ask whether partial trainings rank losses as full trainings do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from glo_lightning.losses import Loss
 from glo_lightning.search.records import CandidateRecord
-from glo_lightning.search.space import LossSpace
 from glo_lightning.training.evaluation import Evaluator, Monitor, Run
 
 
@@ -55,7 +55,7 @@ def measure_fidelity(
     candidates: Sequence[CandidateRecord],
     count: int,
     evaluator: Evaluator,
-    space: LossSpace,
+    build: Callable[[CandidateRecord], Loss],
     monitor: Monitor,
     seed: int,
     epochs: int,
@@ -66,13 +66,13 @@ def measure_fidelity(
         candidates: of the search.
         count: size of the sample, spread evenly over the ranks of those that trained.
         evaluator: trains fully and scores on the validation split.
-        space: turns parameters into losses.
+        build: makes the loss of a candidate.
         monitor: the metric.
         seed: of the trainings, the search's own.
         epochs: of a full training, for the record.
     """
     sample = spread(candidates, count, monitor)
-    evaluations = evaluator.evaluate([Run(space.build(candidate.parameters), seed) for candidate in sample])
+    evaluations = evaluator.evaluate([Run(build(candidate), seed) for candidate in sample])
     partial = tuple(float(candidate.metric or 0.0) for candidate in sample)
     full = tuple(monitor.to_metric(evaluation.score) for evaluation in evaluations)
     return Fidelity(

@@ -4,23 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import optuna
 import torch
 
 from glo_lightning.errors import GloError, SettingsError
-from glo_lightning.search.chronicle import Chronicle
 from glo_lightning.search.evaluators import EvaluatorFactory
-from glo_lightning.search.explorer import Explorer
 from glo_lightning.search.progress import Progress
-from glo_lightning.search.pruner import make_pruner
-from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.space import LossSpace, make_space
+from glo_lightning.search.stages import Bench, explore
 from glo_lightning.search.storage import open_storage
-from glo_lightning.search.study import open_study, quiet_optuna
+from glo_lightning.search.study import quiet_optuna
 from glo_lightning.search.verdict import Judge, Verdict
-from glo_lightning.theory import trainability
 from glo_lightning.training.distributed import Channel, serve
 from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.placement import Placement
@@ -48,6 +42,8 @@ SEARCHED = (
     "pruner",
     "abort_epoch",
     "abort_below",
+    "screen",
+    "known",
 )
 """Settings that must not change while a search runs; the others may, from one run to the next."""
 
@@ -110,56 +106,19 @@ def _lead(
     channel: Channel | None,
 ) -> Part:
     epochs = max_epochs(task)
-    space = make_space(settings, probe.num_classes)
-    sampler = _make_sampler(settings, space, probe)
-    abort = _abort_rule(settings, probe.num_classes, epochs)
     assert settings.storage is not None
-    study = open_study(
-        settings.study_name,
+    bench = Bench(
+        settings,
         open_storage(settings.storage),
-        sampler,
-        "maximize" if settings.mode == "max" else "minimize",
         _fingerprint(settings, task, probe),
-        make_pruner(settings, epochs),
-    )
-    study.set_metric_names([settings.monitor])
-    evaluators = EvaluatorFactory(settings, task, monitor, channel)
-    chronicle = Chronicle(study, settings, progress)
-    chronicle.begin()
-    Explorer(
-        study,
-        sampler,
-        space,
-        evaluators.make(abort=abort),
-        monitor,
+        EvaluatorFactory(settings, task, monitor, channel),
         probe.num_classes,
-        settings.invariant,
-        settings.seed,
-        batch=evaluators.batch,
-        announce=chronicle.update,
-    ).run()
-    chronicle.update()
-    return Part(study, Judge(settings, study, space, evaluators, probe.num_classes).judge(progress))
-
-
-def _make_sampler(settings: SearchSettings, space: LossSpace, probe: Probe) -> GenerationalCmaEsSampler:
-    names = list(space.distributions)
-
-    def is_feasible(theta: np.ndarray) -> bool:
-        loss = space.build(dict(zip(names, theta.tolist(), strict=True)))
-        return bool(getattr(trainability(loss, probe.num_classes), settings.invariant))
-
-    resample = settings.invariant != "none" and settings.on_violation == "resample"
-    return GenerationalCmaEsSampler(
-        space.distributions,
-        population_size=settings.candidates_per_generation,
-        sigma=settings.sigma,
-        mean=space.cross_entropy if settings.start == "cross_entropy" else None,
-        seed=settings.seed,
-        attempts=settings.attempts,
-        is_feasible=is_feasible if resample else None,
-        max_generations=settings.generations,
+        epochs,
+        _abort_rule(settings, probe.num_classes, epochs),
+        progress,
     )
+    sources = explore(bench)
+    return Part(sources[0].study, Judge(settings, sources, bench.evaluators, probe.num_classes).judge(progress))
 
 
 def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:

@@ -11,13 +11,12 @@ class Progress:
     """Prints a line when a generation is complete.
 
     Args:
-        generations: how many the search will run.
         console: where to print; nothing is printed unless it is a terminal.
     """
 
-    def __init__(self, generations: int, console: Console) -> None:
-        self.generations = generations
+    def __init__(self, console: Console) -> None:
         self.console = console
+        self.generations = 0
         self._started = time.monotonic()
         self._finished_before = 0
 
@@ -26,16 +25,21 @@ class Progress:
         """Whether anything is printed."""
         return self.console.is_terminal and not self.console.quiet
 
-    def start(self, title: str, finished: int) -> None:
-        """Print the header, and how much was already done when a search continues."""
+    def start(self, title: str, generations: int, finished: int) -> None:
+        """Print the header, and how much was already done when a search continues.
+
+        Args:
+            title: what is searched.
+            generations: how many will run.
+            finished: how many are complete.
+        """
+        self.generations = generations
         self._started = time.monotonic()
         self._finished_before = finished
         self._say(title)
         if finished:
             self._say(f"continuing after {finished} finished generations")
-        self._say(
-            f"[bold]{'generation':>10} {'best':>8} {'median':>8} {'violations':>11} {'seconds':>8} {'left':>8}[/]"
-        )
+        self._say(f"[bold]{'generation':>10} {'best':>8} {'median':>8} {'stopped':>11} {'seconds':>8} {'left':>8}[/]")
 
     def generation(self, summary: GenerationSummary) -> None:
         """Print the line of a complete generation."""
@@ -44,7 +48,7 @@ class Progress:
         left = per_generation * (self.generations - done)
         self._say(
             f"{f'{done}/{self.generations}':>10} {_number(summary.best):>8} {_number(summary.median):>8} "
-            f"{f'{summary.violated} of {summary.size}':>11} {summary.seconds:>8.1f} {f'{left:.0f} s':>8}"
+            f"{f'{summary.stopped} of {summary.size}':>11} {summary.seconds:>8.1f} {f'{left:.0f} s':>8}"
         )
 
     def note(self, text: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.training.evaluation import Monitor
 
@@ -16,23 +16,26 @@ class CandidateRecord:
     """One finished candidate.
 
     Args:
+        study: name of its study.
         trial: number of its Optuna trial.
         generation: from 0.
         index: place in the generation, from 0.
         metric: the monitored metric; None if it was not trained to the end.
-        parameters: what the sampler proposed.
+        parameters: what the sampler proposed: numbers, or an expression.
         formula: the loss in Unicode.
         theory: drive, curvature, ratio and verdicts at the null epoch.
-        status: how it ended: a training status, or "violated" if the invariant stopped it.
+        status: how it ended: a training status, or why it was not trained: "violated" (by the invariant), "screened"
+            or "repeated".
         reason: why it ended early, or empty.
         seconds: training time.
     """
 
+    study: str
     trial: int
     generation: int
     index: int
     metric: float | None
-    parameters: dict[str, float]
+    parameters: dict[str, Any]
     formula: str
     status: str
     reason: str
@@ -49,7 +52,7 @@ class GenerationSummary:
         best: the best metric, None if no candidate has one.
         median: the median metric of the trained candidates.
         trained: candidates that were trained.
-        violated: candidates the invariant stopped.
+        stopped: candidates that were not trained: by the invariant, the screen, or as repetitions.
         size: candidates that have a verdict.
         seconds: training time of all of them.
     """
@@ -58,7 +61,7 @@ class GenerationSummary:
     best: float | None
     median: float | None
     trained: int
-    violated: int
+    stopped: int
     size: int
     seconds: float
 
@@ -70,29 +73,36 @@ def read_candidates(study: optuna.Study) -> list[CandidateRecord]:
     """
     records: dict[tuple[int, int], CandidateRecord] = {}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
-        record = _read(trial)
+        record = _read(study.study_name, trial)
         if record is not None:
             records.setdefault((record.generation, record.index), record)
     return [records[slot] for slot in sorted(records)]
 
 
-def _read(trial: FrozenTrial) -> CandidateRecord | None:
+def _read(study: str, trial: FrozenTrial) -> CandidateRecord | None:
     attributes = trial.user_attrs
     if "generation" not in attributes:
         return None
     training = attributes.get("training", {})
     return CandidateRecord(
+        study=study,
         trial=trial.number,
         generation=attributes["generation"],
         index=attributes["index"],
         metric=trial.value,
-        parameters=dict(trial.params),
+        parameters=proposal(trial),
         formula=attributes.get("formula", ""),
         status=training.get("status", ""),
         reason=training.get("reason", ""),
         seconds=training.get("seconds", 0.0),
         theory=attributes.get("theory", {}),
     )
+
+
+def proposal(trial: Trial | FrozenTrial) -> dict[str, Any]:
+    """Return what the sampler proposed: the trial's parameters, or its expression."""
+    expression = trial.user_attrs.get("expression")
+    return dict(trial.params) if expression is None else {"expression": expression}
 
 
 def summarize_generations(candidates: Sequence[CandidateRecord], monitor: Monitor) -> list[GenerationSummary]:
@@ -105,13 +115,13 @@ def summarize_generations(candidates: Sequence[CandidateRecord], monitor: Monito
 
 def _summarize(generation: int, members: Sequence[CandidateRecord], monitor: Monitor) -> GenerationSummary:
     scores = [monitor.to_score(member.metric) for member in members if member.metric is not None]
-    violated = sum(member.status == VIOLATED for member in members)
+    stopped = sum(member.status in (VIOLATED, SCREENED, REPEATED) for member in members)
     return GenerationSummary(
         generation=generation,
         best=monitor.to_metric(max(scores)) if scores else None,
         median=monitor.to_metric(statistics.median(scores)) if scores else None,
-        trained=len(members) - violated,
-        violated=violated,
+        trained=len(members) - stopped,
+        stopped=stopped,
         size=len(members),
         seconds=sum(member.seconds for member in members),
     )
@@ -119,3 +129,9 @@ def _summarize(generation: int, members: Sequence[CandidateRecord], monitor: Mon
 
 VIOLATED = "violated"
 """The status of a candidate that the invariant stopped before training."""
+
+SCREENED = "screened"
+"""The status of a tree that the screen stopped before training."""
+
+REPEATED = "repeated"
+"""The status of a tree that trains as an earlier one does, whose score it shares."""

@@ -11,6 +11,7 @@ from glo_lightning.losses import Loss
 from glo_lightning.report.tables import render
 from glo_lightning.search.fidelity import Fidelity
 from glo_lightning.search.records import read_candidates
+from glo_lightning.search.study import later_stages
 from glo_lightning.search.verdict import DISCOVERED
 
 
@@ -44,9 +45,9 @@ class SearchResult:
 
 
 def candidate_frame(study: optuna.Study) -> pd.DataFrame:
-    """Return the study's candidates as a data frame, one row per candidate, in order."""
+    """Return the candidates of a search as a data frame, one row each, in order, those of later stages last."""
     rows = []
-    for candidate in read_candidates(study):
+    for candidate in (each for stage in (study, *later_stages(study)) for each in read_candidates(stage)):
         row = dict(vars(candidate))
         parameters, theory = row.pop("parameters"), row.pop("theory")
         rows.append({**row, **parameters, **theory})

@@ -41,7 +41,7 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
     settings = replace(settings, storage=settings.storage or output.storage_url)
     placement = place(task)
     alone = settings.workers == 1 and placement.ranks == 1 and settings.launcher == "local"
-    progress = Progress(settings.generations, console or Console(quiet=placement.rank > 0))
+    progress = Progress(console or Console(quiet=placement.rank > 0))
     part = None
     with interruptible():
         if alone or placement.external:

@@ -13,7 +13,8 @@ class SearchSettings:
     """What to search, and how.
 
     Args:
-        family: the loss family searched; "taylor" is TaylorGLO.
+        family: the losses searched: taylor (TaylorGLO's polynomials, by CMA-ES) or glo (expression trees by genetic
+            programming, then their coefficients by CMA-ES).
         order: order K of the Taylor polynomial, 1 or more.
         inputs: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training progress in [0, 1]).
         parameters: what is searched: theta (all parameters, as the papers do) or canonical (only those that training
@@ -22,7 +23,7 @@ class SearchSettings:
         normalize: drive scales each candidate to start with cross-entropy's gradient, so that shapes compete and not
             learning rates; none leaves the scale to the search.
         generations: generations to run; raise it later to continue a finished search.
-        population_size: candidates per generation; by default 20, and 40 with an invariant.
+        population_size: candidates per generation; by default 20, 40 with an invariant, and 80 trees.
         sigma: initial step size of CMA-ES.
         invariant: which candidates may train: none (all), paper (the printed invariant), exact (start-up follows
             cross-entropy downhill), stable (exact, and the collapsed output is not attractive).
@@ -30,6 +31,13 @@ class SearchSettings:
             until one may train).
         monitor: the validation metric that scores candidates.
         mode: whether the monitored metric is better at its max or min.
+        stage: of family=glo: trees, coefficients (of the trees that an earlier run found), or both.
+        screen: which trees may train: theory (those that are finite and start downhill as the stable invariant has it,
+            each behaviour once) or paper (all that have a label and a prediction, each formula once).
+        known: expressions that start the first generation of trees, as text or by name: cross_entropy, baikal,
+            mean_squared_error.
+        tuned_trees: best trees whose coefficients are tuned.
+        coefficient_generations: generations of each tuning.
         seed: fixes candidates, initial weights and data order.
         storage: an Optuna storage URL; by default SQLite in the output folder.
         study_name: name of the study; running the same name again continues it.
@@ -54,7 +62,7 @@ class SearchSettings:
         threads: CPU threads per training; small models train fastest with 1.
     """
 
-    family: Literal["taylor"] = "taylor"
+    family: Literal["taylor", "glo"] = "taylor"
     order: int = 3
     inputs: tuple[Input, ...] = ("y", "h")
     parameters: Literal["theta", "canonical"] = "theta"
@@ -67,9 +75,14 @@ class SearchSettings:
     on_violation: Literal["prune", "resample"] = "prune"
     monitor: str = "val_accuracy"
     mode: Literal["max", "min"] = "max"
+    stage: Literal["both", "trees", "coefficients"] = "both"
+    screen: Literal["theory", "paper"] = "theory"
+    known: tuple[str, ...] = ()
+    tuned_trees: int = 3
+    coefficient_generations: int = 10
     seed: int = 0
     storage: str | None = None
-    study_name: str = "taylor"
+    study_name: str = "search"
     output_dir: str | None = None
     finalists: int = 5
     finalist_seeds: int = 3
@@ -96,6 +109,8 @@ class SearchSettings:
             "threads": 1,
             "seed": 0,
             "workers": 1,
+            "tuned_trees": 1,
+            "coefficient_generations": 1,
             "attempts": 0,
             "fidelity_sample": 0,
         }
@@ -151,7 +166,9 @@ class SearchSettings:
 
     @property
     def candidates_per_generation(self) -> int:
-        """The population size: as set, or 20, or 40 with an invariant."""
+        """The population size: as set, or 80 trees, or 20, or 40 with an invariant."""
         if self.population_size is not None:
             return self.population_size
+        if self.family == "glo":
+            return 80
         return 20 if self.invariant == "none" else 40

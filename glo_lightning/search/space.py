@@ -1,7 +1,7 @@
 """Turn the numbers a sampler proposes into a loss."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from optuna.distributions import FloatDistribution
 
@@ -14,7 +14,15 @@ UNBOUNDED = FloatDistribution(-1e12, 1e12)
 
 
 class LossSpace(Protocol):
-    """A family of losses as a vector space of parameters."""
+    """What a sampler's proposals mean."""
+
+    def build(self, parameters: Mapping[str, Any]) -> Loss:
+        """Make the loss that a proposal describes."""
+        ...
+
+
+class VectorSpace(LossSpace, Protocol):
+    """A family of losses as a space of real vectors."""
 
     @property
     def distributions(self) -> dict[str, FloatDistribution]:
@@ -24,10 +32,6 @@ class LossSpace(Protocol):
     @property
     def cross_entropy(self) -> list[float]:
         """The point whose loss is the expansion of cross-entropy."""
-        ...
-
-    def build(self, parameters: Mapping[str, float]) -> Loss:
-        """Make the loss that a trial's parameters describe."""
         ...
 
 
@@ -106,7 +110,7 @@ class NormalizedSpace:
     Source: derivations.md, section 7.3.
     """
 
-    def __init__(self, space: LossSpace, num_classes: int) -> None:
+    def __init__(self, space: VectorSpace, num_classes: int) -> None:
         self.space = space
         self.num_classes = num_classes
         self.distributions = space.distributions
@@ -122,14 +126,14 @@ class NormalizedSpace:
         return normalize_drive(loss, self.num_classes) if trainability(loss, self.num_classes).exact else loss
 
 
-def make_space(settings: SearchSettings, num_classes: int) -> LossSpace:
+def make_space(settings: SearchSettings, num_classes: int) -> VectorSpace:
     """Return the space that the settings ask for.
 
     Args:
         settings: family, order, inputs, parameters and scale.
         num_classes: classes of the task.
     """
-    space: LossSpace
+    space: VectorSpace
     if settings.parameters == "canonical":
         space = CanonicalSpace(settings.order, num_classes)
     else:

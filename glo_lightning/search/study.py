@@ -6,10 +6,22 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import optuna
-from optuna.pruners import BasePruner
+from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 
 from glo_lightning.errors import StudyError
+
+LATER_STAGE = "/coefficients/"
+"""What stands between the name of a search and the expression whose coefficients a study tunes."""
+
+
+def later_stages(study: optuna.Study) -> list[optuna.Study]:
+    """Return the studies of coefficients that belong to a study of trees."""
+    names = optuna.get_all_study_names(study._storage)
+    own = study.study_name + LATER_STAGE
+    return [
+        optuna.load_study(study_name=name, storage=study._storage) for name in sorted(names) if name.startswith(own)
+    ]
 
 
 @contextmanager
@@ -35,7 +47,7 @@ def open_study(
     sampler: BaseSampler,
     direction: Literal["minimize", "maximize"],
     fingerprint: dict[str, Any],
-    pruner: BasePruner,
+    pruner: BasePruner | None = None,
 ) -> optuna.Study:
     """Create the study, or open it if it exists and belongs to the same search.
 
@@ -45,7 +57,7 @@ def open_study(
         sampler: proposes the candidates.
         direction: "maximize" or "minimize".
         fingerprint: JSON values that must not change while a search runs: space, task, seed.
-        pruner: stops unpromising trainings.
+        pruner: stops unpromising trainings; by default none does.
 
     Returns:
         The study.
@@ -57,7 +69,7 @@ def open_study(
         study_name=name,
         storage=storage,
         sampler=sampler,
-        pruner=pruner,
+        pruner=pruner or NopPruner(),
         direction=direction,
         load_if_exists=True,
     )

@@ -69,7 +69,7 @@ def supervise(settings: SearchSettings, task: Task, placement: Placement, progre
 def work(settings: SearchSettings, rebuild: Callable[[], Task]) -> None:
     """Take part in a search from a process of its own."""
     task = rebuild()
-    take_part(settings, task, place(task), Progress(settings.generations, Console(quiet=True)))
+    take_part(settings, task, place(task), Progress(Console(quiet=True)))
 
 
 def _environment(settings: SearchSettings, gpus: str | None) -> dict[str, str]:
@@ -126,5 +126,5 @@ class _Watch:
         except KeyError:
             return  # no worker has come that far
         if FINGERPRINT in study.user_attrs:
-            self._chronicle = Chronicle(study, self._settings, self._progress)
+            self._chronicle = Chronicle.of_search(study, self._settings, self._progress)
             self._chronicle.begin()

@@ -16,7 +16,7 @@ from glo_lightning.search.progress import Progress
 from glo_lightning.search.records import CandidateRecord, read_candidates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.shared import SharedEvaluator
-from glo_lightning.search.space import LossSpace
+from glo_lightning.search.stages import Source
 from glo_lightning.theory import trainability
 from glo_lightning.training.evaluation import Monitor, Run
 from glo_lightning.training.task import max_epochs
@@ -35,12 +35,14 @@ class Finalist:
     """A candidate re-scored with fresh seeds.
 
     Args:
-        trial: number of its Optuna trial.
+        study: name of its study.
+        trial: number of its Optuna trial there.
         searched: the metric it had during the search, lucky or not.
         metrics: the metric with each fresh seed.
         mean: their mean, which decides.
     """
 
+    study: str
     trial: int
     searched: float
     metrics: tuple[float, ...]
@@ -90,8 +92,7 @@ class Judge:
 
     Args:
         settings: finalists, seeds and epochs.
-        study: the finished study.
-        space: turns its parameters into losses.
+        sources: the finished studies and what their candidates mean, the main one first.
         evaluators: make what trains.
         num_classes: classes of the task.
     """
@@ -99,14 +100,13 @@ class Judge:
     def __init__(
         self,
         settings: SearchSettings,
-        study: optuna.Study,
-        space: LossSpace,
+        sources: Sequence[Source],
         evaluators: EvaluatorFactory,
         num_classes: int,
     ) -> None:
         self.settings = settings
-        self.study = study
-        self.space = space
+        self.study = sources[0].study
+        self.sources = {source.study.study_name: source for source in sources}
         self.evaluators = evaluators
         self.monitor = evaluators.monitor
         self.num_classes = num_classes
@@ -115,7 +115,7 @@ class Judge:
 
     def judge(self, progress: Progress) -> Verdict:
         """Return the verdict: the stored one if nothing has changed since, else a new one."""
-        candidates = read_candidates(self.study)
+        candidates = [candidate for source in self.sources.values() for candidate in read_candidates(source.study)]
         basis = {
             "candidates": len(candidates),
             **{
@@ -130,7 +130,8 @@ class Judge:
             return Verdict.from_dict(stored)
         progress.note("re-scoring the finalists with fresh seeds")
         finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists))
-        winner = self.space.build(self.study.trials[finalists[0].trial].params)
+        first = (finalists[0].study, finalists[0].trial)
+        winner = self._build(next(each for each in candidates if (each.study, each.trial) == first))
         fidelity = comparison = None
         if self.settings.fidelity_sample:
             progress.note("training a sample of candidates fully, to see whether partial trainings are long enough")
@@ -142,17 +143,20 @@ class Judge:
         self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
         return verdict
 
+    def _build(self, candidate: CandidateRecord) -> Loss:
+        return self.sources[candidate.study].space.build(candidate.parameters)
+
     def _rescore(self, candidates: Sequence[CandidateRecord]) -> list[Finalist]:
         """A search that tries hundreds also selects for luck; a fresh score does not know who was lucky."""
         seeds = fresh_seeds(self.settings.seed, "finalists", self.settings.finalist_seeds)
-        runs = [Run(self.space.build(candidate.parameters), seed) for candidate in candidates for seed in seeds]
+        runs = [Run(self._build(candidate), seed) for candidate in candidates for seed in seeds]
         evaluations = self._evaluator("finalists", self.epochs, "val").evaluate(runs)
         finalists = []
         for position, candidate in enumerate(candidates):
             own = evaluations[position * len(seeds) : (position + 1) * len(seeds)]
             metrics = tuple(self.monitor.to_metric(evaluation.score) for evaluation in own)
             searched = float(candidate.metric or 0.0)
-            finalists.append(Finalist(candidate.trial, searched, metrics, float(np.mean(metrics))))
+            finalists.append(Finalist(candidate.study, candidate.trial, searched, metrics, float(np.mean(metrics))))
         return sorted(finalists, key=lambda finalist: -self.monitor.to_score(finalist.mean))
 
     def _check_fidelity(self, candidates: Sequence[CandidateRecord]) -> Fidelity:
@@ -160,7 +164,7 @@ class Judge:
             candidates,
             self.settings.fidelity_sample,
             self._evaluator("fidelity", self.full_epochs, "val"),
-            self.space,
+            self._build,
             self.monitor,
             self.settings.seed,
             self.full_epochs,

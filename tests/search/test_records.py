@@ -57,13 +57,13 @@ def test_candidates_come_in_order_and_once(study: optuna.Study) -> None:
 def test_generations_are_summarised(study: optuna.Study, mode: str, best: float, median: float) -> None:
     first, second = summarize_generations(read_candidates(study), Monitor("metric", mode))
     assert (first.best, first.median) == pytest.approx((best, median))
-    assert (first.trained, first.violated, first.size) == (2, 1, 3)
+    assert (first.trained, first.stopped, first.size) == (2, 1, 3)
     assert first.seconds == pytest.approx(1.5)
     assert (second.generation, second.size) == (1, 1)
 
 
 def test_a_generation_of_violations_has_no_best() -> None:
-    record = CandidateRecord(0, 0, 0, None, {}, "", "violated", "", 0.0)
+    record = CandidateRecord("study", 0, 0, 0, None, {}, "", "violated", "", 0.0)
     (summary,) = summarize_generations([record], Monitor())
     assert summary.best is None
     assert summary.median is None
@@ -82,6 +82,6 @@ def test_best_candidates_are_those_with_the_best_metric(study: optuna.Study) -> 
 
 
 def test_no_trained_candidate_is_explained() -> None:
-    record = CandidateRecord(0, 0, 0, None, {}, "", "violated", "", 0.0)
+    record = CandidateRecord("study", 0, 0, 0, None, {}, "", "violated", "", 0.0)
     with pytest.raises(StudyError, match="on_violation=resample"):
         best_candidates([record], Monitor(), 5)

@@ -1,0 +1,82 @@
+"""What every stage of a search works with."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+
+from glo_lightning.search.evaluators import EvaluatorFactory
+from glo_lightning.search.progress import Progress
+from glo_lightning.search.pruner import make_pruner
+from glo_lightning.search.samplers import GenerationalSampler
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.space import LossSpace
+from glo_lightning.search.study import open_study
+from glo_lightning.training.evaluation import Evaluator, Monitor
+from glo_lightning.training.watch import AbortRule
+
+
+@dataclass(frozen=True)
+class Source:
+    """Candidates, and what they mean.
+
+    Args:
+        study: holds the candidates.
+        space: turns them into losses.
+    """
+
+    study: optuna.Study
+    space: LossSpace
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Settings and tools of one process.
+
+    Args:
+        settings: of the search.
+        storage: of its studies.
+        fingerprint: what must not change while the search runs.
+        evaluators: make what trains.
+        num_classes: classes of the task.
+        epochs: of a partial training.
+        abort: when a training is given up; None for never.
+        progress: where generations are announced.
+    """
+
+    settings: SearchSettings
+    storage: BaseStorage
+    fingerprint: dict[str, Any]
+    evaluators: EvaluatorFactory
+    num_classes: int
+    epochs: int
+    abort: AbortRule | None
+    progress: Progress
+
+    @property
+    def monitor(self) -> Monitor:
+        """The metric."""
+        return self.evaluators.monitor
+
+    def open_study(self, sampler: GenerationalSampler[Any], suffix: str = "") -> optuna.Study:
+        """Open the search's study, or one beside it.
+
+        Args:
+            sampler: proposes its candidates.
+            suffix: appended to the search's name.
+        """
+        study = open_study(
+            self.settings.study_name + suffix,
+            self.storage,
+            sampler,
+            "maximize" if self.settings.mode == "max" else "minimize",
+            self.fingerprint,
+            make_pruner(self.settings, self.epochs),
+        )
+        study.set_metric_names([self.settings.monitor])
+        return study
+
+    def evaluator(self) -> Evaluator:
+        """Return what trains candidates partially."""
+        return self.evaluators.make(abort=self.abort)

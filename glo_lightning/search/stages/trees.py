@@ -1,0 +1,113 @@
+"""GLO: genetic programming over expressions, then CMA-ES over the coefficients of the best."""
+
+from collections.abc import Sequence
+
+import optuna
+
+from glo_lightning.errors import StudyError
+from glo_lightning.search.chronicle import Chronicle
+from glo_lightning.search.engines.genetic import KNOWN_LOSSES
+from glo_lightning.search.explorer import Explorer
+from glo_lightning.search.records import read_candidates
+from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
+from glo_lightning.search.screening import ALL_STEPS, PAPER_STEPS, Screen
+from glo_lightning.search.stages.bench import Bench, Source
+from glo_lightning.search.study import LATER_STAGE
+from glo_lightning.search.tree_explorer import TreeExplorer
+from glo_lightning.search.tree_space import COEFFICIENT_SIGMA, CoefficientSpace, ExpressionSpace
+
+COEFFICIENT_POPULATION = 12
+"""Candidates in a generation of coefficients: few, because they are few."""
+
+MIN_COEFFICIENTS = 2
+"""Coefficients below which there is nothing to tune: one alone is the learning rate."""
+
+
+def explore_trees(bench: Bench) -> list[Source]:
+    """Work on trees and then on coefficients, as far as the settings ask for them."""
+    trees = _explore_expressions(bench)
+    if bench.settings.stage == "trees":
+        return [trees]
+    return [trees, *(_tune(bench, expression) for expression in _best_expressions(bench, trees.study))]
+
+
+def _explore_expressions(bench: Bench) -> Source:
+    settings, paper = bench.settings, bench.settings.screen == "paper"
+    sampler = GeneticSampler(
+        Screen(bench.num_classes, PAPER_STEPS if paper else ALL_STEPS),
+        population_size=settings.candidates_per_generation,
+        known=[KNOWN_LOSSES.get(loss, loss) for loss in settings.known],
+        sameness="formula" if paper else "behaviour",
+        redraw=not paper,
+        seed=settings.seed,
+        attempts=settings.attempts,
+        max_generations=settings.generations,
+    )
+    study = bench.open_study(sampler)
+    chronicle = Chronicle.of_search(study, settings, bench.progress)
+    chronicle.begin()
+    if settings.stage == "coefficients":
+        _require_finished(study, sampler, settings.generations)
+    TreeExplorer(
+        study,
+        sampler,
+        bench.evaluator(),
+        bench.monitor,
+        settings.seed,
+        batch=bench.evaluators.batch,
+        announce=chronicle.update,
+    ).run()
+    chronicle.update()
+    return Source(study, ExpressionSpace())
+
+
+def _require_finished(study: optuna.Study, sampler: GeneticSampler, generations: int) -> None:
+    done = sampler.generation(study)
+    if done < generations:
+        raise StudyError(
+            f"{generations} finished generations of trees to tune",
+            f"{done} in study {study.study_name!r}",
+            "Run --search.stage=trees first, or both stages at once.",
+        )
+
+
+def _best_expressions(bench: Bench, study: optuna.Study) -> Sequence[str]:
+    """Return the best trees that have coefficients worth tuning, best first."""
+    trained = [candidate for candidate in read_candidates(study) if candidate.metric is not None]
+    trained.sort(key=lambda candidate: -bench.monitor.to_score(candidate.metric or 0.0))
+    expressions = [str(candidate.parameters["expression"]) for candidate in trained]
+    tunable = [text for text in expressions if len(CoefficientSpace(text).start) >= MIN_COEFFICIENTS]
+    return tunable[: bench.settings.tuned_trees]
+
+
+def _tune(bench: Bench, expression: str) -> Source:
+    """Search the coefficients of one expression in a study of its own, beside the search's."""
+    space = CoefficientSpace(expression)
+    sampler = GenerationalCmaEsSampler(
+        space.distributions,
+        population_size=COEFFICIENT_POPULATION,
+        sigma=COEFFICIENT_SIGMA,
+        mean=space.start,
+        seed=bench.settings.seed,
+        attempts=bench.settings.attempts,
+        max_generations=bench.settings.coefficient_generations,
+    )
+    study = bench.open_study(sampler, LATER_STAGE + expression)
+    title = f"tuning {len(space.start)} coefficients of {expression}"
+    generations = bench.settings.coefficient_generations
+    chronicle = Chronicle(study, bench.monitor, COEFFICIENT_POPULATION, generations, title, bench.progress)
+    chronicle.begin()
+    Explorer(
+        study,
+        sampler,
+        space,
+        bench.evaluator(),
+        bench.monitor,
+        bench.num_classes,
+        bench.settings.invariant,
+        bench.settings.seed,
+        batch=bench.evaluators.batch,
+        announce=chronicle.update,
+    ).run()
+    chronicle.update()
+    return Source(study, space)
