@@ -80,11 +80,16 @@ def test_what_is_neither_a_name_nor_a_loss_is_refused(tmp_path: Path) -> None:
         main([])
 
 
-def test_the_module_runs_and_explains_errors() -> None:
-    command = [sys.executable, "-m", "glo_lightning.theory"]
-    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
-    assert "--num-classes" in done.stdout
-    failed = subprocess.run([*command, "nothing"], capture_output=True, text=True, check=False)
-    assert failed.returncode == 2
-    assert "Traceback" not in failed.stderr
-    assert "Expected a name" in failed.stderr
+def test_the_module_explains_errors_and_imports_matplotlib_for_figures_only() -> None:
+    code = """
+import runpy, sys
+sys.argv = ["theory", "nothing"]
+try:
+    runpy.run_module("glo_lightning.theory", run_name="__main__")
+finally:
+    assert "matplotlib" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "Expected a name" in done.stderr

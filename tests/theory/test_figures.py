@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,10 +86,3 @@ def test_the_users_figures_are_left_alone(tmp_path: Path) -> None:
     save_figure(figure_shapes(losses(), 10), tmp_path / "shapes.png")
     assert pyplot.get_fignums() == before
     assert dict(pyplot.rcParams) == style
-
-
-def test_importing_the_theory_imports_no_matplotlib() -> None:
-    import subprocess
-
-    code = "import sys, glo_lightning.theory.figures; sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
