@@ -13,7 +13,7 @@ from glo_lightning.errors import StudyError
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.training.evaluation import Evaluation, Evaluator, EvaluatorLostError, Monitor, Run, Status
 
-MAX_FAILURES_IN_A_ROW = 5
+MAX_FAILURES_IN_A_ROW = 10
 """Crashed trainings after which the fault is the model's, not the candidates'."""
 
 
@@ -62,21 +62,21 @@ class Worker(ABC):
             self.announce()
 
     def _settle(self, trials: Sequence[Trial]) -> None:
-        open_trials = list(trials)
         try:
             runs = {trial.number: self.prepare(trial) for trial in trials}
             open_trials = [trial for trial in trials if runs[trial.number] is not None]
-            evaluations = self.evaluator.evaluate([run for run in runs.values() if run is not None])
-        except EvaluatorLostError as error:
-            for trial in open_trials:
-                self._tell(trial, Evaluation(self.monitor.worst_score, Status.FAILED, str(error)))
-            raise
+            try:
+                evaluations = self.evaluator.evaluate([run for run in runs.values() if run is not None])
+            except EvaluatorLostError as error:
+                for trial in open_trials:
+                    self._tell(trial, Evaluation(self.monitor.worst_score, Status.FAILED, str(error)))
+                raise
+            for trial, evaluation in zip(open_trials, evaluations, strict=True):
+                self._tell(trial, evaluation)
         except BaseException as error:
-            for trial in open_trials:
-                self.sampler.release(self.study, trial, reason=type(error).__name__)
+            with suppress(StudyError):  # if it is the storage that fails, silence will tell
+                self.sampler.release(self.study, trials, reason=type(error).__name__)
             raise
-        for trial, evaluation in zip(open_trials, evaluations, strict=True):
-            self._tell(trial, evaluation)
 
     def _tell(self, trial: Trial, evaluation: Evaluation) -> None:
         # A worker that was silent for too long comes late: its trial has ended, and somebody else's verdict stands.

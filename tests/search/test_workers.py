@@ -97,7 +97,7 @@ def test_workers_may_be_killed_at_any_time(alone: SearchResult, tmp_path: Path) 
             finished = sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
             running = [trial.system_attrs[WORKER] for trial in trials if trial.state == TrialState.RUNNING]
             if running and finished >= seen + 8:
-                killed.append(int(chance.choice(running).rpartition(":")[2]))
+                killed.append(int(chance.choice(running).rpartition(" ")[2]))
                 seen = finished
                 with suppress(ProcessLookupError):
                     os.kill(killed[-1], signal.SIGKILL)
@@ -120,14 +120,14 @@ def test_sigterm_ends_all_workers_and_gives_their_candidates_back(tmp_path: Path
         "from glo_lightning.search import LossSearch\n"
         "from tests.search.toy import TRAINER, ToyData, ToyModel\n"
         "if __name__ == '__main__':\n"
-        "    search = LossSearch(generations=10_000, workers=2, monitor='val_loss', mode='min')\n"
+        "    search = LossSearch(generations=10_000, workers=2, monitor='val_loss', mode='min', study_name='toy')\n"
         "    search.run(ToyModel, ToyData(), TRAINER)\n"
     )
     process = subprocess.Popen(
         [sys.executable, str(script)], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    database = tmp_path / "runs" / "taylor" / "study.db"
+    database = tmp_path / "runs" / "toy" / "study.db"
     storage = _wait_for(lambda: open_storage(database) if database.exists() else None)
     trials = _wait_for(lambda: [t for t in _trials(storage) if len(_trials(storage)) > 6])
     process.send_signal(signal.SIGTERM)
@@ -136,7 +136,7 @@ def test_sigterm_ends_all_workers_and_gives_their_candidates_back(tmp_path: Path
     assert not [trial for trial in _trials(storage) if trial.state == TrialState.RUNNING]
     for worker in {trial.system_attrs[WORKER] for trial in trials}:
         with pytest.raises(ProcessLookupError):
-            os.kill(int(worker.rpartition(":")[2]), 0)
+            os.kill(int(worker.rpartition(" ")[2]), 0)
 
 
 def test_the_same_command_in_two_terminals_is_one_search(alone: SearchResult, tmp_path: Path) -> None:

@@ -59,11 +59,11 @@ class NarrowModel(ToyModel):
 
 
 class OutOfMemoryModel(ToyModel):
-    """Has no memory for some losses: those whose first training loss is above 2."""
+    """Has no memory for some losses: those whose value is above 20."""
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss = super().training_step(batch, batch_idx)
-        if loss > 2.0:
+        if loss > 20.0:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return loss
 
@@ -73,7 +73,7 @@ class CrashingRankModel(ToyModel):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         loss = super().training_step(batch, batch_idx)
-        if loss > 2.0 and self.global_rank == 1:
+        if loss > 20.0 and self.global_rank == 1:
             raise ValueError("rank 1 has had enough")
         return loss
 

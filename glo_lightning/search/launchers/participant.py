@@ -66,11 +66,13 @@ def participate(work: Callable[[], None], environment: Mapping[str, str], pipe: 
     try:
         work()
     except GloError as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         Message("refused", type(error).__name__, (error.expected, error.got, error.cure)).send(pipe)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if not isinstance(error, EvaluatorLostError):
             traceback.print_exc()
         Message("crashed", type(error).__name__, (str(error),)).send(pipe)

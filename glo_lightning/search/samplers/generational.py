@@ -139,15 +139,16 @@ class GenerationalSampler(BaseSampler, Generic[C]):
                 raise
         return []
 
-    def release(self, study: optuna.Study, trial: Trial, reason: str = "released") -> None:
-        """Give a claimed candidate back, to be issued again without blame.
+    def release(self, study: optuna.Study, trials: Trial | Sequence[Trial], reason: str = "released") -> None:
+        """Give claimed candidates back, to be issued again without blame.
 
         Args:
-            study: the trial's study.
-            trial: a trial that will not be told; finished ones are left as they are.
-            reason: kept with the trial.
+            study: the trials' study.
+            trials: trials that will not be told; finished ones are left as they are.
+            reason: kept with the trials.
         """
-        self._claims(study).lose([trial._trial_id], reason)
+        released = [trials] if isinstance(trials, Trial) else trials
+        self._claims(study).lose([trial._trial_id for trial in released], reason)
 
     def state(self, study: optuna.Study) -> SearchState:
         """Return where the search in a study stands."""
