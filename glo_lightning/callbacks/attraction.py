@@ -14,7 +14,7 @@ from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import Loss
 from glo_lightning.theory.attraction import sample_attraction
 from glo_lightning.theory.figures import figure_stratification, save_figure
-from glo_lightning.theory.gamma import AnyLoss
+from glo_lightning.theory.gamma import AnyLoss, device_of
 from glo_lightning.theory.record import AttractionRecord
 
 PENDING = 10
@@ -82,6 +82,7 @@ class AttractionRecorder(Callback):
         self._batches: list[tuple[Any, Tensor]] = []
         self._target = torch.zeros(0, dtype=torch.int64)
         self._pending: list[tuple[int, Tensor]] = []
+        self._loss: AnyLoss | None = None
         self._record: AttractionRecord | None = None
 
     @property
@@ -93,6 +94,7 @@ class AttractionRecorder(Callback):
         """Draw the subsample, and record it as it is before training."""
         if not trainer.is_global_zero:
             return
+        self._loss = self._find_loss(pl_module)
         loader = trainer.train_dataloader
         if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
             raise ModelError(
@@ -107,29 +109,30 @@ class AttractionRecorder(Callback):
         self._target = torch.cat([target for _, target in self._batches])
         self._record = self._open(index, trainer.current_epoch)
         self._look(trainer.current_epoch, pl_module)
-        self._flush(pl_module)
+        self._flush()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record the subsample as it is now."""
         if self._record is None:
             return
+        # Kept, because after an exception the module's own loss may be back already.
+        self._loss = self._find_loss(pl_module)
         self._look(trainer.current_epoch + 1, pl_module)
-        loss = self._find_loss(pl_module)
-        if len(self._pending) == PENDING or (isinstance(loss, Loss) and loss.uses_progress):
-            self._flush(pl_module)
+        if len(self._pending) == PENDING or (isinstance(self._loss, Loss) and self._loss.uses_progress):
+            self._flush()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Write what a run resumed from this checkpoint would miss."""
-        self._flush(pl_module)
+        self._flush()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Write what there is."""
-        self._flush(pl_module)
+        self._flush()
         self._forget()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the record and draw the figure."""
-        self._flush(pl_module)
+        self._flush()
         if self._record is not None:
             figure = figure_stratification({self.directory.name: self._record})
             save_figure(figure, self.directory / "attraction.png")
@@ -172,13 +175,15 @@ class AttractionRecorder(Callback):
                 module.training = mode
         self._pending.append((epoch, logits))
 
-    def _flush(self, pl_module: LightningModule) -> None:
+    def _flush(self) -> None:
         """Turn pending logits into confidences and attractions, and write the record."""
-        if self._record is None or not self._pending:
+        if self._record is None or self._loss is None or not self._pending:
             return
         epochs, outputs = zip(*self._pending, strict=True)
-        logits, target = torch.cat(outputs), self._target.repeat(len(epochs))
-        change = sample_attraction(self._find_loss(pl_module), logits, target, self.step)
+        logits, target = torch.cat(outputs).float(), self._target.repeat(len(epochs))
+        if isinstance(self._loss, Loss):
+            logits, target = logits.to(device_of(self._loss)), target.to(device_of(self._loss))
+        change = sample_attraction(self._loss, logits, target, self.step)
         confidence = logits.softmax(-1).gather(-1, target.unsqueeze(-1))
         shape = (len(epochs), len(self._target))
         self._record = self._record.extended(torch.tensor(epochs), confidence.reshape(shape), change.reshape(shape))
@@ -197,4 +202,5 @@ class AttractionRecorder(Callback):
         return loss
 
     def _forget(self) -> None:
-        self._batches, self._pending, self._record = [], [], None
+        self._batches, self._pending = [], []
+        self._loss = self._record = None

@@ -140,8 +140,11 @@ def test_a_failed_run_keeps_its_record(tmp_path: Path) -> None:
                 raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
-        fit(named_loss("mse"), AttractionRecorder(tmp_path), Failing())
-    assert read(tmp_path).epochs.tolist() == [0, 1, 2]
+        fit(named_loss("taylorglo_1"), AttractionRecorder(tmp_path / "failed", num_samples=300), Failing())
+    failed = read(tmp_path / "failed")
+    assert failed.epochs.tolist() == [0, 1, 2]
+    fit(named_loss("taylorglo_1"), AttractionRecorder(tmp_path / "whole", num_samples=300), epochs=2)
+    torch.testing.assert_close(failed.attraction, read(tmp_path / "whole").attraction)
 
 
 def test_a_loss_of_training_progress_is_asked_at_its_progress(tmp_path: Path) -> None:
