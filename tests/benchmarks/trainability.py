@@ -162,7 +162,7 @@ def main() -> None:
     configurations = [
         Configuration("digits, 64-64-10 perceptron", mlp, digits()),
         Configuration("digits, 64-64-64-64-10 perceptron", lambda: mlp(hidden=(64, 64, 64)), digits()),
-        Configuration("digits, convolutional", lambda: small_cnn(width=8), digits(), learning_rate=0.3),
+        Configuration("digits, convolutional", lambda: small_cnn(width=8), digits()),
     ]
     if options.data:
         build = lambda: mlp(in_features=784, hidden=(64,))  # noqa: E731
