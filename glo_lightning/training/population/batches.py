@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
+from glo_lightning.data.tensor_data import Examples
 from glo_lightning.training.population.plan import Plan
 from glo_lightning.training.population.recipe import limited
 
@@ -38,6 +40,7 @@ class Batches:
 
     def __init__(self, plan: Plan, seeds: Sequence[int]) -> None:
         self._data = plan.data
+        self._precision = plan.recipe.precision
         self._inputs, self._target = plan.train
         self._seeds = list(seeds)
         self.per_epoch = limited(-(-len(self._target) // self._data.batch_size), plan.recipe.limit_train_batches)
@@ -53,17 +56,30 @@ class Batches:
             yield self._batch({seed: orders[seed][place] for seed in dict.fromkeys(self._seeds)}, step)
 
     def _batch(self, chosen: dict[int, Tensor], step: int) -> Batch:
-        served = {
-            seed: self._data.training_batch(
-                (self._inputs.index_select(0, rows), self._target.index_select(0, rows)), step, seed
-            )
-            for seed, rows in chosen.items()
-        }
+        served = {seed: self._serve(rows, step, seed) for seed, rows in chosen.items()}
         if len(served) == 1:
             (own,) = served.values()
             return Batch(*own, shared=True)
+        # CutMix and mixup leave some batches alone.
+        if any(target.is_floating_point() for _, target in served.values()):
+            served = {seed: self._with_distribution(batch) for seed, batch in served.items()}
         inputs = torch.stack([served[seed][0] for seed in self._seeds], 1)
         return Batch(inputs, torch.stack([served[seed][1] for seed in self._seeds]), shared=False)
+
+    def _serve(self, rows: Tensor, step: int, seed: int) -> Examples:
+        stored = self._inputs.index_select(0, rows), self._target.index_select(0, rows)
+        prepared = self._data.training_batch(stored, step, seed)
+        if stored[0].is_floating_point():
+            return prepared
+        # Stored as bytes, they could not be converted before.
+        converted: Examples = self._precision.convert_input(prepared)
+        return converted
+
+    def _with_distribution(self, batch: Examples) -> Examples:
+        inputs, target = batch
+        if target.is_floating_point():
+            return batch
+        return inputs, one_hot(target, self._data.num_classes).to(inputs.dtype)
 
     def keep(self, models: Tensor) -> None:
         """Serve only the models with the given numbers from now on."""

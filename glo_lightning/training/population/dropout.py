@@ -33,15 +33,20 @@ class SeededDropout(nn.Module):
         self.generators = generators
         self.register_buffer("members", members)
 
+    @property
+    def is_same_for_all(self) -> bool:
+        """Whether all models drop the same."""
+        return len(self.generators) == 1
+
     def forward(self, x: Tensor) -> Tensor:
-        """Drop entries of x, shape (N, ...), of one model; called under vmap, which makes ``members`` a number."""
+        """Drop entries of x, shape (N, ...), of one model; under vmap, ``members`` is its number."""
         masks = self.masks(x)
-        return x * (masks[0] if len(masks) == 1 else masks[self.members])
+        return x * (masks[0] if self.is_same_for_all else masks[self.members])
 
     def stacked(self, x: Tensor, members: Tensor) -> Tensor:
-        """Drop entries of x, shape (N, P, ...), of all models at once."""
+        """Drop entries of x, shape (N, P, ...) or (N, 1, ...), of all models at once."""
         masks = self.masks(x[:, 0])
-        return x * (masks[0].unsqueeze(1) if len(masks) == 1 else masks[members].movedim(0, 1))
+        return x * (masks[0].unsqueeze(1) if self.is_same_for_all else masks[members].movedim(0, 1))
 
     def masks(self, x: Tensor) -> Tensor:
         """Return a mask for each seed, shape (S, N, ...), for activations x of one model, shape (N, ...)."""

@@ -19,8 +19,8 @@ from glo_lightning.training.population.dropout import DROPOUTS, SeededDropout
 State = Mapping[str, Tensor]
 """Parameters and buffers of a layer for all models, each of shape (P, ...)."""
 
-# Dropout is among them because only layers that drop nothing are left unseeded.
-POINTWISE = (nn.Identity, nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, *DROPOUTS)
+POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh)
+NOTHING_TO_DO = (nn.Identity, *DROPOUTS)  # dropout that drops something has been replaced
 PER_EXAMPLE = (nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 
 
@@ -48,7 +48,7 @@ class Layer:
             Activations, and whether they are shared.
         """
         own = {name: state[path] for name, path in self.names.items()}
-        if shared and not own:
+        if shared and (not own or (isinstance(self.module, SeededDropout) and self.module.is_same_for_all)):
             return self.module(x), True
         kernel = _kernel(self.module, x.ndim + shared)
         return (_by_vmap if kernel is None else kernel)(self.module, own, x, shared), False
@@ -89,6 +89,8 @@ def _kernel(module: nn.Module, ndim: int) -> Kernel | None:
     kind = type(module)
     if module._forward_hooks or module._forward_pre_hooks:
         return None
+    if kind in NOTHING_TO_DO:
+        return _unchanged
     if kind in POINTWISE:
         return _pointwise
     if kind in PER_EXAMPLE:
@@ -113,6 +115,10 @@ def _by_vmap(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor
     return outputs
 
 
+def _unchanged(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
+    return x
+
+
 def _pointwise(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
     outputs: Tensor = module(x)
     return outputs
@@ -124,7 +130,7 @@ def _per_example(module: nn.Module, state: State, x: Tensor, shared: bool) -> Te
 
 
 def _dropout(module: SeededDropout, state: State, x: Tensor, shared: bool) -> Tensor:
-    return module.stacked(x, state["members"])
+    return module.stacked(x.unsqueeze(1) if shared else x, state["members"])
 
 
 def _linear(module: nn.Linear, state: State, x: Tensor, shared: bool) -> Tensor:

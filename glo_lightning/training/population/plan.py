@@ -81,7 +81,8 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
     inputs, target = recipe.precision.convert_input(data.train_tensors)
     train = inputs.to(recipe.device), target.to(recipe.device)
     network = recipe.precision.convert_module(model.network).to(recipe.device)
-    example, _ = data.training_batch((train[0][: data.batch_size], train[1][: data.batch_size]), 0, 0)
+    first = train[0][: data.batch_size], train[1][: data.batch_size]
+    example, _ = recipe.precision.convert_input(data.training_batch(first, 0, 0))
     with recipe.precision.train_step_context():
         check_network(model, example)
         capacity = models_that_fit(network, example, free_memory(recipe.device))

@@ -24,7 +24,8 @@ def evaluation_batches(
     batches = []
     for _, batch in zip(range(limited(len(loader), limit)), loader, strict=False):
         inputs, target = recipe.precision.convert_input(batch)
-        batches.append(datamodule.evaluation_batch((inputs.to(recipe.device), target.to(recipe.device))))
+        prepared = datamodule.evaluation_batch((inputs.to(recipe.device), target.to(recipe.device)))
+        batches.append(recipe.precision.convert_input(prepared))
     return batches
 
 

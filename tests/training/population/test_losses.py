@@ -1,0 +1,170 @@
+"""A stack of losses computes what each loss computes by itself, values and gradients."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from glo_lightning.losses import (
+    BaikalCMALoss,
+    BaikalLoss,
+    CrossEntropyLoss,
+    FocalLoss,
+    Loss,
+    MeanSquaredErrorLoss,
+    ScaledLoss,
+    TaylorLoss,
+    TreeLoss,
+    num_parameters,
+)
+from glo_lightning.training.population.losses import LossStack, by_structure, structure
+
+CPU = torch.device("cpu")
+N, C = 6, 4
+
+
+def taylor(seed: int, order: int = 3, inputs: tuple[str, ...] = ("y", "h"), **options: object) -> TaylorLoss:
+    generator = torch.Generator().manual_seed(seed)
+    theta = torch.randn(num_parameters(order, inputs), generator=generator, dtype=torch.float64)
+    return TaylorLoss(theta, order, inputs, **options)
+
+
+STACKS: dict[str, list[Loss]] = {
+    "taylor": [taylor(seed) for seed in range(3)],
+    "one taylor": [taylor(0)],
+    "equal taylor": [taylor(0), taylor(0)],
+    "first order": [taylor(seed, order=1) for seed in range(2)],
+    "fifth order": [taylor(seed, order=5) for seed in range(2)],
+    "smoothed": [taylor(seed, label_smoothing=0.1) for seed in range(2)],
+    "mean over classes": [taylor(seed, class_reduction="mean") for seed in range(2)],
+    "sum over batch": [taylor(seed, reduction="sum") for seed in range(2)],
+    "folded": [taylor(seed, folded=True) for seed in range(2)],
+    "of logits": [taylor(seed, order=2, inputs=("y", "f")) for seed in range(2)],
+    "of progress": [taylor(seed, order=2, inputs=("y", "h", "t")) for seed in range(2)],
+    "of logits and progress": [taylor(seed, order=2, inputs=("h", "f", "t")) for seed in range(2)],
+    "cross-entropy": [CrossEntropyLoss() for _ in range(3)],
+    "tuned trees": [TreeLoss("log(h) - y / h", coefficients=[1.0, k]) for k in (1.0, 1.5)],
+    "a mixture": [
+        CrossEntropyLoss(),
+        CrossEntropyLoss(),
+        ScaledLoss(taylor(1, inputs=("h", "t")), 0.5),
+        ScaledLoss(CrossEntropyLoss(), 2.0),
+        MeanSquaredErrorLoss(),
+        BaikalLoss(),
+        BaikalCMALoss(),
+        BaikalCMALoss((2.0, 1.0, 1.5, -1.0, 1.3, -0.8)),
+        FocalLoss(2.0),
+        FocalLoss(1.0),
+        TreeLoss("y * log(h)"),
+        TreeLoss("square(y - h) - y * log(h)"),
+        taylor(2),
+    ],
+}
+stacks = pytest.mark.parametrize("losses", STACKS.values(), ids=STACKS)
+
+
+def batch(seed: int, kind: str, size: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, bool]:
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(size, N, C, generator=generator, dtype=dtype)
+    shared = "own" not in kind
+    shape = (N,) if shared else (size, N)
+    if "soft" in kind:
+        return logits, torch.rand(*shape, C, generator=generator).softmax(-1).to(dtype), shared
+    return logits, torch.randint(C, shape, generator=generator), shared
+
+
+def alone(loss: Loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    logits = logits.clone().requires_grad_()
+    value = loss(logits, target)
+    return value.detach(), torch.autograd.grad(value, logits)[0]
+
+
+def check(stack: LossStack, losses: list[Loss], logits: Tensor, target: Tensor, shared: bool) -> None:
+    logits = logits.clone().requires_grad_()
+    values = stack(logits, target, shared)
+    (gradients,) = torch.autograd.grad(values.sum(), logits)
+    for model, loss in enumerate(losses):
+        value, gradient = alone(loss, logits[model].detach(), target if shared else target[model])
+        torch.testing.assert_close(values[model], value)
+        torch.testing.assert_close(gradients[model], gradient)
+
+
+@stacks
+@pytest.mark.parametrize("kind", ["hard", "soft", "own hard", "own soft"])
+def test_values_and_gradients_are_each_losses_own(losses: list[Loss], kind: str) -> None:
+    stack = LossStack(losses, CPU)
+    own = copy.deepcopy(losses)
+    assert stack.uses_progress == any(loss.uses_progress for loss in losses)
+    for progress in (0.25, 0.75):
+        stack.set_progress(progress)
+        for loss in own:
+            loss.progress = progress
+        check(stack, own, *batch(0, kind, len(losses)))
+    stack.keep(torch.arange(1, len(losses)))
+    if len(losses) > 1:
+        check(stack, own[1:], *batch(1, kind, len(losses) - 1))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    order=st.integers(1, 6),
+    seeds=st.lists(st.integers(0, 1000), min_size=1, max_size=4),
+    smoothing=st.floats(0.0, 0.9),
+    scale=st.floats(1e-3, 30.0),
+    kind=st.sampled_from(["hard", "own hard"]),
+)
+def test_any_polynomials(order: int, seeds: list[int], smoothing: float, scale: float, kind: str) -> None:
+    losses: list[Loss] = [taylor(seed, order, label_smoothing=smoothing) for seed in seeds]
+    logits, target, shared = batch(len(seeds), kind, len(losses))
+    check(LossStack(losses, CPU), losses, scale * logits, target, shared)
+
+
+@pytest.mark.parametrize("extreme", [1e4, -1e4])
+def test_extreme_logits_stay_finite(extreme: float) -> None:
+    losses: list[Loss] = [taylor(0), taylor(1)]
+    logits, target, shared = batch(0, "hard", 2, torch.float32)
+    logits[:, :, 0] = extreme
+    check(LossStack(losses, CPU), losses, logits, target, shared)
+
+
+def test_half_precision_logits_are_computed_in_single() -> None:
+    losses: list[Loss] = [taylor(0), taylor(1), CrossEntropyLoss()]
+    logits, target, shared = batch(0, "hard", 3, torch.bfloat16)
+    values = LossStack(losses, CPU)(logits, target, shared)
+    assert values.dtype == torch.float32
+    for model, loss in enumerate(losses):
+        torch.testing.assert_close(values[model], loss(logits[model], target))
+
+
+def test_losses_that_vmap_refuses_are_computed_one_by_one() -> None:
+    class Looking(CrossEntropyLoss):
+        """Branches on a value, which vmap cannot."""
+
+        family = "test_looking"
+
+        def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+            loss = super().forward(logits, target)
+            return loss if loss.item() < 1e6 else 2.0 * loss
+
+    losses: list[Loss] = [Looking(), Looking()]
+    check(LossStack(losses, CPU), losses, *batch(0, "hard", 2))
+
+
+def test_the_losses_given_are_left_as_they_were() -> None:
+    losses = [taylor(0, inputs=("y", "h", "t")), taylor(1, inputs=("y", "h", "t"))]
+    LossStack(losses, CPU).set_progress(0.5)
+    assert [loss.progress for loss in losses] == [0.0, 0.0]
+
+
+def test_equal_structures_stand_together_in_their_first_order() -> None:
+    a, b = structure(taylor(0)), structure(taylor(1))
+    assert a == b
+    different = [taylor(0, order=2), taylor(0, label_smoothing=0.1), CrossEntropyLoss(), ScaledLoss(taylor(0), 1.0)]
+    assert all(structure(loss) != a for loss in different)
+    assert structure(ScaledLoss(CrossEntropyLoss(), 1.0)) != structure(ScaledLoss(CrossEntropyLoss(), 2.0))
+    assert structure(TreeLoss("log(h)")) != structure(TreeLoss("log(y)"))
+    mixed = [taylor(0), CrossEntropyLoss(), taylor(1), BaikalLoss(), CrossEntropyLoss()]
+    assert by_structure(mixed) == [0, 2, 1, 4, 3]
