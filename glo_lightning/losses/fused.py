@@ -41,10 +41,16 @@ def hard_label_loss(logits: Tensor, target: Tensor, polynomials: Tensor) -> Tens
         Losses, shape (N,).
     """
     constant, background, extra = hard_label_weights(polynomials, logits.shape[-1])
-    h = logits.softmax(-1)
-    h_target = h.gather(-1, target.unsqueeze(-1)).squeeze(-1)
-    of_target = horner(h_target, torch.cat([constant.unsqueeze(0), extra]).to(h.dtype).unbind())
-    return (horner(h, background.to(h.dtype).unbind()) * h * h).sum(-1) + of_target
+    # Sums over powers of unscaled exponentials need one pass forward and, once scaled, one pass backward.
+    exponential = (logits - logits.detach().amax(-1, keepdim=True)).exp()
+    inverse = exponential.sum(-1).reciprocal()
+    h_target = _pick(exponential, target) * inverse
+    losses = horner(h_target, torch.cat([constant.unsqueeze(0), extra]).to(logits.dtype).unbind())
+    power, scale = exponential, inverse
+    for weight in background.to(logits.dtype).unbind():
+        power, scale = power * exponential, scale * inverse
+        losses = losses + weight * scale * power.sum(-1)
+    return losses
 
 
 def soft_label_loss(logits: Tensor, y: Tensor, coefficients: Tensor) -> Tensor:
@@ -234,6 +240,16 @@ class _Polynomial:
         for coefficient in reversed(self._lower[:-1]):
             value.mul_(x).add_(coefficient)
         return value
+
+
+def _pick(x: Tensor, index: Tensor) -> Tensor:
+    """Return each row's entry at the index, shape (N,)."""
+    if not torch.compiler.is_compiling():
+        return x.gather(-1, index.unsqueeze(-1)).squeeze(-1)
+    # A compiler merges a mask into the passes around it, but not a gather's backward pass.
+    mask = torch.arange(x.shape[-1], device=x.device) == index.unsqueeze(-1)
+    picked = torch.where(mask, x, 0.0).sum(-1)
+    return torch.where((index >= 0) & (index < x.shape[-1]), picked, torch.nan)
 
 
 def _in_h(y: Tensor, coefficients: Tensor) -> list[Tensor]:

@@ -261,7 +261,8 @@ class TaylorLoss(Loss):
         self._refuse_logits("its expansion in powers of h")
         progress = (self._progress - self._center("t")) ** self._exponents_of("t")
         terms = self.theta[len(self.inputs) :] * self._weights * progress
-        return self._shifted("h").mT @ (terms.unsqueeze(-1) * label_basis)
+        # Not a matrix product: a compiler merges a sum into its neighbours.
+        return (self._shifted("h").unsqueeze(-1) * (terms.unsqueeze(-1) * label_basis).unsqueeze(-2)).sum(0)
 
     def _shifted(self, name: Input) -> Tensor:
         """Expand ``(z - center)^a`` in powers of z for every term's exponent a; shape (A, K + 1)."""
