@@ -1,11 +1,17 @@
 """The settings of a search. Imports nothing heavy: ``--help`` reads it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from glo_lightning.errors import SettingsError
 
 Input = Literal["y", "h", "f", "t"]
+
+UNUSED = {
+    "taylor": ("stage", "screen", "known", "tuned_trees", "coefficient_generations"),
+    "glo": ("order", "inputs", "parameters", "start", "sigma", "on_violation"),
+}
+"""Settings that a family has no use for."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,14 @@ class SearchSettings:
                     f"{name} of {least} or more",
                     repr(getattr(self, name)),
                     f"Set --search.{name}={least} or more.",
+                )
+        for setting in fields(SearchSettings):
+            value = getattr(self, setting.name)
+            if setting.name in UNUSED[self.family] and value != setting.default:
+                raise SettingsError(
+                    f"no {setting.name} with family={self.family}, which has no use for it",
+                    repr(value),
+                    f"Leave --search.{setting.name} out, or choose the other family.",
                 )
         if self.population_size is not None and self.population_size < 3:
             raise SettingsError(

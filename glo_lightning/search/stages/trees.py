@@ -48,9 +48,11 @@ def _explore_expressions(bench: Bench) -> Source:
     chronicle.begin()
     if settings.stage == "coefficients":
         _require_finished(study, sampler, settings.generations)
+    space = ExpressionSpace()
     TreeExplorer(
         study,
         sampler,
+        space,
         bench.evaluator(),
         bench.monitor,
         settings.seed,
@@ -58,7 +60,7 @@ def _explore_expressions(bench: Bench) -> Source:
         announce=chronicle.update,
     ).run()
     chronicle.update()
-    return Source(study, ExpressionSpace())
+    return Source(study, space)
 
 
 def _require_finished(study: optuna.Study, sampler: GeneticSampler, generations: int) -> None:
