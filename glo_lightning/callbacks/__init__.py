@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from glo_lightning.callbacks.attraction import AttractionRecorder
     from glo_lightning.callbacks.injection import LossInjection
+    from glo_lightning.callbacks.pruning import OptunaPruning
 
-_HOMES = {"AttractionRecorder": "attraction", "LossInjection": "injection"}
-__all__ = ["AttractionRecorder", "LossInjection"]
+_HOMES = {"AttractionRecorder": "attraction", "LossInjection": "injection", "OptunaPruning": "pruning"}
+__all__ = ["AttractionRecorder", "LossInjection", "OptunaPruning"]
 
 
 def __getattr__(name: str) -> Any:

@@ -108,13 +108,15 @@ def max_epochs(task: Task) -> int:
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Silence what Lightning says once per Trainer, which a search would repeat hundreds of times."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(f"lightning.{package}") for package in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning.*")
             warnings.filterwarnings("ignore", message=".*(does not have many workers|smaller than the logging).*")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

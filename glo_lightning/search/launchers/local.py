@@ -202,7 +202,7 @@ class _Member:
                 raise getattr(errors, message.name, GloError)(*message.parts)
             self._started = True
             if message.kind == "crashed":
-                self._crash = f"{message.name}: {' '.join(message.parts)}"
+                (self._crash,) = message.parts
 
 
 def _start_server() -> None:

@@ -26,8 +26,8 @@ class Message:
 
     Args:
         kind: "started" when the work begins, "refused" for an error that explains itself, "crashed" for any other.
-        name: of the error's class.
-        parts: arguments of an error that explains itself, or what the other one says.
+        name: class of an error that explains itself.
+        parts: its arguments, or the reason of a crash.
     """
 
     kind: Literal["started", "refused", "crashed"]
@@ -73,9 +73,11 @@ def participate(work: Callable[[], None], environment: Mapping[str, str], pipe: 
         sys.exit(130)
     except Exception as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        reason = str(error)
         if not isinstance(error, EvaluatorLostError):
             traceback.print_exc()
-        Message("crashed", type(error).__name__, (str(error),)).send(pipe)
+            reason = f"{type(error).__name__}: {error}"
+        Message("crashed", parts=(reason,)).send(pipe)
         if follows:
             # The others are stuck in the middle of an exchange. If this process ended, they would fail, too, and
             # hide the reason; the launcher ends them all.
