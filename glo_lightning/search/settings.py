@@ -21,29 +21,31 @@ class SearchSettings:
     Args:
         family: the losses searched: taylor (TaylorGLO's polynomials, by CMA-ES) or glo (expression trees by genetic
             programming, then their coefficients by CMA-ES).
-        order: order K of the Taylor polynomial, 1 or more.
-        inputs: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training progress in [0, 1]).
-        parameters: what is searched: theta (all parameters, as the papers do) or canonical (only those that training
-            can tell apart: 4 instead of 8 at order 3).
-        start: mean of the first generation: zeros, as in the papers, or cross_entropy, its Taylor expansion.
+        order: of family=taylor: order K of the polynomial, 1 or more.
+        inputs: of family=taylor: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training
+            progress in [0, 1]).
+        parameters: of family=taylor: theta (search all parameters, as the papers do) or canonical (only those that
+            training can tell apart: 4 instead of 8 at order 3).
+        start: of family=taylor: mean of the first generation: zeros, as in the papers, or cross_entropy, its expansion.
         normalize: drive scales each candidate to start with cross-entropy's gradient, so that shapes compete and not
             learning rates; none leaves the scale to the search.
         generations: generations to run; raise it later to continue a finished search.
         population_size: candidates per generation; by default 20, 40 with an invariant, and 80 trees.
-        sigma: initial step size of CMA-ES.
+        sigma: of family=taylor: initial step size of CMA-ES.
         invariant: which candidates may train: none (all), paper (the printed invariant), exact (start-up follows
-            cross-entropy downhill), stable (exact, and the collapsed output is not attractive).
-        on_violation: prune (a violating candidate takes its place in the generation, ranked last) or resample (draw
-            until one may train).
+            cross-entropy downhill), stable (exact, and the collapsed output is not attractive). Of family=glo it
+            judges coefficients; screen judges trees.
+        on_violation: of family=taylor: prune (a violating candidate takes its place in the generation, ranked last) or
+            resample (draw until one may train).
         monitor: the validation metric that scores candidates.
         mode: whether the monitored metric is better at its max or min.
         stage: of family=glo: trees, coefficients (of the trees that an earlier run found), or both.
-        screen: which trees may train: theory (those that are finite and start downhill as the stable invariant has it,
-            each behaviour once) or paper (all that have a label and a prediction, each formula once).
-        known: expressions that start the first generation of trees, as text or by name: cross_entropy, baikal,
+        screen: of family=glo: which trees may train: theory (those that are finite and start downhill as the stable
+            invariant has it, each behaviour once) or paper (all that have a label and a prediction, each formula once).
+        known: of family=glo: expressions that start the first generation, as text or by name: cross_entropy, baikal,
             mean_squared_error.
-        tuned_trees: best trees whose coefficients are tuned.
-        coefficient_generations: generations of each tuning.
+        tuned_trees: of family=glo: best trees whose coefficients are tuned.
+        coefficient_generations: of family=glo: generations of each tuning.
         seed: fixes candidates, initial weights and data order.
         storage: an Optuna storage URL; by default SQLite in the output folder.
         study_name: name of the study; running the same name again continues it.
@@ -57,8 +59,8 @@ class SearchSettings:
         workers: processes that search together on this machine, each with GPUs of its own. Any other machine joins by
             the same command, with the same storage and study_name.
         launcher: how workers start: local (processes on this machine) or ray (tasks on a Ray cluster).
-        pruner: stops unpromising trainings early: none, median, successive_halving, hyperband, or patient (no
-            improvement for a fifth of the epochs).
+        pruner: stops unpromising trainings early: none, median, successive_halving, hyperband, or patient (a
+            fifth of the epochs worse than before).
         abort_epoch: epoch, from 0, after which a training no better than abort_below is given up and tried again with
             another seed; by default never.
         abort_below: the metric required then (at most, with mode=min); by default 1.5 times chance.
@@ -127,6 +129,8 @@ class SearchSettings:
                     repr(getattr(self, name)),
                     f"Set --search.{name}={least} or more.",
                 )
+        if self.family not in UNUSED:
+            raise SettingsError(f"family out of {', '.join(UNUSED)}", repr(self.family), "Leave it out for taylor.")
         for setting in fields(SearchSettings):
             value = getattr(self, setting.name)
             if setting.name in UNUSED[self.family] and value != setting.default:

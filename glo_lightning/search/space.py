@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 from optuna.distributions import FloatDistribution
 
+from glo_lightning.errors import LossError
 from glo_lightning.losses import Loss, TaylorLoss, cross_entropy_taylor, num_parameters
 from glo_lightning.search.settings import Input, SearchSettings
-from glo_lightning.theory import CanonicalForm, canonical, canonical_terms, normalize_drive, trainability
+from glo_lightning.theory import CanonicalForm, canonical, canonical_terms, normalize_drive
 
 UNBOUNDED = FloatDistribution(-1e12, 1e12)
 """CMA-ES is unbounded; Optuna wants bounds, so these are too wide to bind."""
@@ -101,7 +102,7 @@ class CanonicalSpace:
 class NormalizedSpace:
     """A space whose losses are scaled to start with cross-entropy's gradient, so that only shapes compete.
 
-    Losses that do not start downhill cannot be scaled and stay as they are; the invariant stops them.
+    Losses that do not start downhill cannot be scaled and stay as they are; the invariant or the screen stops them.
 
     Args:
         space: the space of unscaled losses.
@@ -110,32 +111,31 @@ class NormalizedSpace:
     Source: derivations.md, section 7.3.
     """
 
-    def __init__(self, space: VectorSpace, num_classes: int) -> None:
+    def __init__(self, space: LossSpace, num_classes: int) -> None:
         self.space = space
         self.num_classes = num_classes
-        self.distributions = space.distributions
 
-    @property
-    def cross_entropy(self) -> list[float]:
-        """The point of the unscaled space."""
-        return self.space.cross_entropy
-
-    def build(self, parameters: Mapping[str, float]) -> Loss:
-        """Make the loss and scale it."""
+    def build(self, parameters: Mapping[str, Any]) -> Loss:
+        """Make the loss and, where that is possible, scale it."""
         loss = self.space.build(parameters)
-        return normalize_drive(loss, self.num_classes) if trainability(loss, self.num_classes).exact else loss
+        try:
+            return normalize_drive(loss, self.num_classes)
+        except LossError:
+            return loss
 
 
 def make_space(settings: SearchSettings, num_classes: int) -> VectorSpace:
-    """Return the space that the settings ask for.
+    """Return the space of vectors that the settings ask for.
 
     Args:
-        settings: family, order, inputs, parameters and scale.
+        settings: order, inputs and parameters.
         num_classes: classes of the task.
     """
-    space: VectorSpace
     if settings.parameters == "canonical":
-        space = CanonicalSpace(settings.order, num_classes)
-    else:
-        space = TaylorSpace(settings.order, settings.inputs)
+        return CanonicalSpace(settings.order, num_classes)
+    return TaylorSpace(settings.order, settings.inputs)
+
+
+def scaled_as_asked(space: LossSpace, settings: SearchSettings, num_classes: int) -> LossSpace:
+    """Return the space itself, or normalised if the settings ask for that."""
     return NormalizedSpace(space, num_classes) if settings.normalize == "drive" else space

@@ -1,11 +1,14 @@
 """Spaces: what the numbers mean, and that smaller spaces lose nothing."""
 
+from typing import Literal
+
 import pytest
 import torch
 
-from glo_lightning.losses import CrossEntropyLoss, TaylorLoss
+from glo_lightning.losses import CrossEntropyLoss, TaylorLoss, TreeLoss
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.space import CanonicalSpace, NormalizedSpace, TaylorSpace, make_space
+from glo_lightning.search.space import CanonicalSpace, NormalizedSpace, TaylorSpace, make_space, scaled_as_asked
+from glo_lightning.search.tree_space import CoefficientSpace, ExpressionSpace
 from glo_lightning.theory import canonical, trainability
 
 
@@ -52,8 +55,8 @@ def test_cross_entropy_start_is_proper(space: TaylorSpace | CanonicalSpace) -> N
 
 
 def test_normalized_losses_start_like_cross_entropy() -> None:
-    space = NormalizedSpace(TaylorSpace(3), 10)
-    loss = space.build(_point(space, space.cross_entropy))
+    space = TaylorSpace(3)
+    loss = NormalizedSpace(space, 10).build(_point(space, space.cross_entropy))
     null = torch.zeros(4, 10, dtype=torch.float64, requires_grad=True)
     target = torch.arange(4)
     (gradient,) = torch.autograd.grad(loss(null, target), null)
@@ -62,6 +65,15 @@ def test_normalized_losses_start_like_cross_entropy() -> None:
 
 
 def test_losses_that_cannot_be_normalized_stay_for_the_invariant_to_stop() -> None:
-    space = NormalizedSpace(TaylorSpace(3), 10)
-    flat = space.build(_point(space, [0.0] * 8))
+    space = TaylorSpace(3)
+    flat = NormalizedSpace(space, 10).build(_point(space, [0.0] * 8))
     assert not trainability(flat, 10).exact
+    too_weak = NormalizedSpace(CoefficientSpace("y * log(h)"), 10).build({"c_0": 1e-310})
+    assert isinstance(too_weak, TreeLoss)
+
+
+@pytest.mark.parametrize("normalize", ["none", "drive"])
+def test_the_settings_decide_on_the_scale(normalize: Literal["none", "drive"]) -> None:
+    space = scaled_as_asked(ExpressionSpace(), SearchSettings(normalize=normalize), 10)
+    drive = trainability(space.build({"expression": "-square(h - y)"}), 10).drive
+    assert drive == pytest.approx({"none": 2.0, "drive": 10.0}[normalize])

@@ -9,8 +9,10 @@ from glo_lightning.search.chronicle import Chronicle
 from glo_lightning.search.engines.genetic import KNOWN_LOSSES
 from glo_lightning.search.explorer import Explorer
 from glo_lightning.search.records import read_candidates
+from glo_lightning.search.repetition import Sameness
 from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
 from glo_lightning.search.screening import ALL_STEPS, PAPER_STEPS, Screen
+from glo_lightning.search.space import scaled_as_asked
 from glo_lightning.search.stages.bench import Bench, Source
 from glo_lightning.search.study import LATER_STAGE
 from glo_lightning.search.tree_explorer import TreeExplorer
@@ -37,7 +39,7 @@ def _explore_expressions(bench: Bench) -> Source:
         Screen(bench.num_classes, PAPER_STEPS if paper else ALL_STEPS),
         population_size=settings.candidates_per_generation,
         known=[KNOWN_LOSSES.get(loss, loss) for loss in settings.known],
-        sameness="formula" if paper else "behaviour",
+        sameness=_sameness(bench),
         redraw=not paper,
         seed=settings.seed,
         attempts=settings.attempts,
@@ -48,7 +50,7 @@ def _explore_expressions(bench: Bench) -> Source:
     chronicle.begin()
     if settings.stage == "coefficients":
         _require_finished(study, sampler, settings.generations)
-    space = ExpressionSpace()
+    space = scaled_as_asked(ExpressionSpace(), settings, bench.num_classes)
     TreeExplorer(
         study,
         sampler,
@@ -61,6 +63,13 @@ def _explore_expressions(bench: Bench) -> Source:
     ).run()
     chronicle.update()
     return Source(study, space)
+
+
+def _sameness(bench: Bench) -> Sameness:
+    if bench.settings.screen == "paper":
+        return "formula"
+    # Where every loss is brought to one scale, those that differ in scale alone train alike.
+    return "shape" if bench.settings.normalize == "drive" else "behaviour"
 
 
 def _require_finished(study: optuna.Study, sampler: GeneticSampler, generations: int) -> None:
@@ -84,18 +93,19 @@ def _best_expressions(bench: Bench, study: optuna.Study) -> Sequence[str]:
 
 def _tune(bench: Bench, expression: str) -> Source:
     """Search the coefficients of one expression in a study of its own, beside the search's."""
-    space = CoefficientSpace(expression)
+    coefficients = CoefficientSpace(expression)
+    space = scaled_as_asked(coefficients, bench.settings, bench.num_classes)
     sampler = GenerationalCmaEsSampler(
-        space.distributions,
+        coefficients.distributions,
         population_size=COEFFICIENT_POPULATION,
         sigma=COEFFICIENT_SIGMA,
-        mean=space.start,
+        mean=coefficients.start,
         seed=bench.settings.seed,
         attempts=bench.settings.attempts,
         max_generations=bench.settings.coefficient_generations,
     )
     study = bench.open_study(sampler, LATER_STAGE + expression)
-    title = f"tuning {len(space.start)} coefficients of {expression}"
+    title = f"tuning {len(coefficients.start)} coefficients of {expression}"
     generations = bench.settings.coefficient_generations
     chronicle = Chronicle(study, bench.monitor, COEFFICIENT_POPULATION, generations, title, bench.progress)
     chronicle.begin()

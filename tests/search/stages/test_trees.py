@@ -171,6 +171,16 @@ def test_known_losses_come_first(tmp_path: Path) -> None:
     assert expressions[:3] == ["log(h) - y / h", "y * log(h)", "-1 * square(h - y)"]
 
 
+def test_normalised_trees_and_coefficients_compete_by_shape_alone(tmp_path: Path) -> None:
+    known = ("-1 * square(h - y)", "-2 * square(h - y)")
+    result = run(tmp_path, normalize="drive", known=known, generations=1, population_size=4, coefficient_generations=1)
+    original, repetition = read_candidates(result.study)[:2]
+    assert (original.status, repetition.status) == ("completed", "repeated")
+    trained = [candidate for candidate in candidates(result) if candidate.metric is not None]
+    assert {candidate.study for candidate in trained} == {"search", later_stages(result.study)[0].study_name}
+    assert [candidate.theory["drive"] for candidate in trained] == pytest.approx([10.0] * len(trained))
+
+
 @pytest.mark.parametrize(
     ("known", "message"),
     [
