@@ -4,15 +4,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from optuna import TrialPruned
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState, create_trial
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.lease import Lease, Watch
+from glo_lightning.search.samplers.burial import sign
 from glo_lightning.search.samplers.history import LOST, SLOT, History, Slot, Snapshot, is_ticket
 
 TOO_SILENT = (
@@ -53,7 +54,7 @@ class Claims(Generic[C]):
         study_id: its identity there.
         agree: returns the history, after the settings have been agreed on with the study; ``None`` as long as nobody
             has stored them. It stores them itself if its argument is true, which only the holder of the turn passes.
-        template: builds the running trial that evaluates a candidate.
+        attributes: the user attributes of a candidate's trial.
         max_generations: generations after which nothing is open; ``None`` for no end.
         grace: seconds of silence after which a worker is presumed dead.
     """
@@ -63,14 +64,14 @@ class Claims(Generic[C]):
         storage: BaseStorage,
         study_id: int,
         agree: Callable[[bool], History[C] | None],
-        template: Callable[[Slot, C], FrozenTrial],
+        attributes: Callable[[C], dict[str, Any]],
         max_generations: int | None,
         grace: float,
     ) -> None:
         self._storage = storage
         self._study_id = study_id
         self._agree = agree
-        self._template = template
+        self._attributes = attributes
         self._max_generations = max_generations
         self._lease = Lease(grace / 6)
         self._watch = Watch(grace, grace / 6)
@@ -102,6 +103,10 @@ class Claims(Generic[C]):
                 return None
 
         return _poll(attempt, on_wait)
+
+    def draw_ticket(self) -> int:
+        """Create a trial that has nothing to evaluate yet, and return its id."""
+        return self._create_trial({}, {})
 
     def take(self, ticket: int, count: int, on_wait: Callable[[], None]) -> list[int]:
         """Wait for a ticket's turn and for open slots, and claim up to ``count`` of them.
@@ -148,6 +153,10 @@ class Claims(Generic[C]):
             except UpdateFinishedTrialError:
                 pass  # it ended in the meantime; its verdict stands
 
+    def _create_trial(self, user_attrs: dict[str, Any], system_attrs: dict[str, Any]) -> int:
+        trial = create_trial(state=TrialState.RUNNING, user_attrs=user_attrs, system_attrs={**system_attrs, **sign()})
+        return self._storage.create_new_trial(self._study_id, trial)
+
     def _hold(self, trial_id: int) -> None:
         self._threads[trial_id] = threading.get_ident()
         self._lease.hold(self._storage, trial_id)
@@ -172,12 +181,11 @@ class Claims(Generic[C]):
         trial_ids = [ticket]
         try:
             for slot, candidate in zip(slots[1:], candidates[1:], strict=True):
-                template = self._template(slot, candidate)
-                trial_ids.append(self._storage.create_new_trial(self._study_id, template))
+                trial_ids.append(self._create_trial(self._attributes(candidate), {SLOT: list(slot)}))
                 self._hold(trial_ids[-1])
             others = [[slot.index, trial_id] for slot, trial_id in zip(slots[1:], trial_ids[1:], strict=True)]
             self._storage.set_trial_system_attr(ticket, SLOT, [*slots[0], *others])
-            for name, value in self._template(slots[0], candidates[0]).user_attrs.items():
+            for name, value in self._attributes(candidates[0]).items():
                 self._storage.set_trial_user_attr(ticket, name, value)
         except BaseException as error:
             self.lose(trial_ids, f"not claimed: {type(error).__name__}")

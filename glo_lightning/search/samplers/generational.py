@@ -15,9 +15,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.engines import Engine
-from glo_lightning.search.samplers.burial import sign
 from glo_lightning.search.samplers.claims import FINISHED, Claims, SearchFinished, TicketLostError, never_mind
-from glo_lightning.search.samplers.history import SLOT, History, Slot, find_slot, is_ticket
+from glo_lightning.search.samplers.history import History, Slot, find_slot, is_ticket
 
 C = TypeVar("C")
 
@@ -123,8 +122,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         whole("count", count, 1)
         claims = self._claims(study)
         while claims.wait_for_slots(on_wait):
-            signed = optuna.trial.create_trial(state=TrialState.RUNNING, system_attrs=sign())
-            ticket = study._storage.create_new_trial(study._study_id, signed)
+            ticket = claims.draw_ticket()
             try:
                 trial_ids = claims.take(ticket, count, on_wait)
             except SearchFinished:  # another worker took the last candidate in the meantime
@@ -244,7 +242,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
                 storage,
                 study_id,
                 lambda in_turn: self._agree(study, in_turn),
-                self._template,
+                lambda candidate: self.encode(candidate)[1],
                 self._max_generations,
                 self._grace,
             )
@@ -270,16 +268,6 @@ class GenerationalSampler(BaseSampler, Generic[C]):
                 )
         return History(self.create_engine(agreed), self.decode, agreed["attempts"], study.direction)
 
-    def _template(self, slot: Slot, candidate: C) -> FrozenTrial:
-        parameters, attributes = self.encode(candidate)
-        return optuna.trial.create_trial(
-            state=TrialState.RUNNING,
-            params=parameters,
-            distributions=dict(self.search_space),
-            user_attrs=attributes,
-            system_attrs={SLOT: list(slot), **sign()},
-        )
-
     def _take(self, study: optuna.Study, trial: FrozenTrial) -> C:
         """Claim a slot for a trial that Optuna created."""
         claims = self._claims(study)
@@ -290,8 +278,9 @@ class GenerationalSampler(BaseSampler, Generic[C]):
 
     def _open(self, study: optuna.Study, trial_ids: list[int]) -> list[Trial]:
         trials = [Trial(study, trial_id) for trial_id in trial_ids]
-        for name, distribution in self.search_space.items():
-            trials[0].suggest_float(name, distribution.low, distribution.high)
+        for trial in trials:
+            for name, distribution in self.search_space.items():
+                trial.suggest_float(name, distribution.low, distribution.high)
         return trials
 
 
