@@ -17,7 +17,7 @@ from glo_lightning.theory.figures import figure_stratification, save_figure
 from glo_lightning.theory.gamma import AnyLoss, device_of
 from glo_lightning.theory.record import AttractionRecord
 
-PENDING = 10
+PENDING = 20
 """Epochs whose logits wait to be turned into attractions together, because each call costs a small training much."""
 
 
@@ -166,8 +166,9 @@ class AttractionRecorder(Callback):
     def _look(self, epoch: int, pl_module: LightningModule) -> None:
         """Keep the samples' logits, and leave the module as it was."""
         modes = [(module, module.training) for module in pl_module.modules()]
-        pl_module.eval()
         try:
+            for module, _ in modes:
+                module.training = False
             with torch.no_grad():
                 logits = torch.cat([pl_module(inputs) for inputs, _ in self._batches])
         finally:
