@@ -9,7 +9,6 @@ from torch.nn.functional import one_hot
 
 from glo_lightning.data.tensor_data import Examples
 from glo_lightning.training.population.plan import Plan
-from glo_lightning.training.population.recipe import limited
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,6 @@ class Batches:
     Args:
         plan: the data, and how much of it to serve.
         seeds: one per model.
-
-    Attributes:
-        per_epoch: number of batches.
     """
 
     def __init__(self, plan: Plan, seeds: Sequence[int]) -> None:
@@ -43,7 +39,7 @@ class Batches:
         self._precision = plan.recipe.precision
         self._inputs, self._target = plan.train
         self._seeds = list(seeds)
-        self.per_epoch = limited(-(-len(self._target) // self._data.batch_size), plan.recipe.limit_train_batches)
+        self._per_epoch = plan.steps_per_epoch
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Serve the batches of an epoch, from 0; models may leave in between."""
@@ -51,8 +47,8 @@ class Batches:
             seed: torch.split(self._data.train_order(number, seed).to(self._target.device), self._data.batch_size)
             for seed in set(self._seeds)
         }
-        for place in range(self.per_epoch):
-            step = number * self.per_epoch + place
+        for place in range(self._per_epoch):
+            step = number * self._per_epoch + place
             yield self._batch({seed: orders[seed][place] for seed in dict.fromkeys(self._seeds)}, step)
 
     def _batch(self, chosen: dict[int, Tensor], step: int) -> Batch:

@@ -9,7 +9,7 @@ from glo_lightning.data.tensor_data import Examples, TensorData
 from glo_lightning.models.classifier import Classifier
 from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.population.memory import free_memory, models_that_fit
-from glo_lightning.training.population.recipe import Recipe, read_recipe
+from glo_lightning.training.population.recipe import Recipe, limited, read_recipe
 from glo_lightning.training.population.scoring import evaluation_batches
 from glo_lightning.training.population.support import check_data, check_model, check_network
 from glo_lightning.training.task import Task, quiet_lightning
@@ -29,6 +29,7 @@ class Plan:
         train: the training tensors, on the device.
         val: batches of the validation split, ready for the network.
         test: batches of the test split if that decides the score, else None.
+        steps_per_epoch: training batches per epoch.
         capacity: models that fit into memory together.
     """
 
@@ -39,6 +40,7 @@ class Plan:
     train: Examples
     val: list[Examples]
     test: list[Examples] | None
+    steps_per_epoch: int
     capacity: int
 
     def build_model(self, seed: int) -> Classifier:
@@ -81,14 +83,15 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
     inputs, target = recipe.precision.convert_input(data.train_tensors)
     train = inputs.to(recipe.device), target.to(recipe.device)
     network = recipe.precision.convert_module(model.network).to(recipe.device)
+    steps_per_epoch = limited(-(-len(target) // data.batch_size), recipe.limit_train_batches)
     first = train[0][: data.batch_size], train[1][: data.batch_size]
     example, _ = recipe.precision.convert_input(data.training_batch(first, 0, 0))
     with recipe.precision.train_step_context():
         check_network(model, example)
         capacity = models_that_fit(network, example, free_memory(recipe.device))
-    val = evaluation_batches(datamodule, datamodule.val_dataloader(), recipe.limit_val_batches, recipe)
+    val = evaluation_batches(datamodule.val_dataloader(), recipe.limit_val_batches, recipe)
     test = None
     if split == "test":
         datamodule.setup("test")
-        test = evaluation_batches(datamodule, datamodule.test_dataloader(), recipe.limit_test_batches, recipe)
-    return Plan(task, monitor, recipe, data, train, val, test, capacity)
+        test = evaluation_batches(datamodule.test_dataloader(), recipe.limit_test_batches, recipe)
+    return Plan(task, monitor, recipe, data, train, val, test, steps_per_epoch, capacity)

@@ -104,10 +104,13 @@ def refuse(reason: str) -> NoReturn:
 
 
 def limited(num_batches: int, limit: int | float) -> int:
-    """Return how many of the batches a limit leaves, as Lightning counts them.
+    """Return how many of the batches a limit leaves, as Lightning counts them: at least one.
 
     Example:
         >>> limited(17, 1.0), limited(17, 0.5), limited(17, 4)
         (17, 8, 4)
     """
-    return min(num_batches, limit) if isinstance(limit, int) else int(num_batches * limit)
+    number = min(num_batches, limit) if isinstance(limit, int) else int(num_batches * limit)
+    if number < 1:
+        refuse(f"the Trainer's limit of {limit} leaves none of {num_batches} batches")
+    return number

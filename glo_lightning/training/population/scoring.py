@@ -4,28 +4,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
-from glo_lightning.data.tensor_data import Examples, TensorData
+from glo_lightning.data.tensor_data import Examples
 from glo_lightning.training.population.networks import NetworkStack
 from glo_lightning.training.population.recipe import Recipe, limited
 
 METRICS = ("val_accuracy", "val_loss")
 
 
-def evaluation_batches(
-    datamodule: LightningDataModule, loader: DataLoader[Any], limit: int | float, recipe: Recipe
-) -> list[Examples]:
-    """Return the batches of a loader, ready for the network, on the device."""
-    assert isinstance(datamodule, TensorData)
+def evaluation_batches(loader: DataLoader[Any], limit: int | float, recipe: Recipe) -> list[Examples]:
+    """Return the batches of a loader, in the Trainer's precision, on its device."""
     batches = []
     for _, batch in zip(range(limited(len(loader), limit)), loader, strict=False):
         inputs, target = recipe.precision.convert_input(batch)
-        prepared = datamodule.evaluation_batch((inputs.to(recipe.device), target.to(recipe.device)))
-        batches.append(recipe.precision.convert_input(prepared))
+        batches.append((inputs.to(recipe.device), target.to(recipe.device)))
     return batches
 
 

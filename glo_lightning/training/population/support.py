@@ -64,7 +64,7 @@ def check_data(datamodule: LightningDataModule) -> TensorData:
         refuse(f"{kind.__name__} does not hold its data as tensors in memory")
     if isinstance(datamodule, TensorDataModule):
         for name in SERVING:
-            if not getattr(kind, name).__module__.startswith("glo_lightning."):
+            if not getattr(kind, name).__module__.startswith(("glo_lightning.", "lightning.")):
                 refuse(f"{kind.__name__} has a {name} of its own")
     return datamodule
 

@@ -85,7 +85,7 @@ class Population:
     def _train_epoch(self, epoch: int) -> None:
         for number, batch in enumerate(self._batches.epoch(epoch), start=1):
             losses = self._step(batch)
-            if self._steps % self._check_interval == 0 or number == self._batches.per_epoch:
+            if self._steps % self._check_interval == 0 or number == self._plan.steps_per_epoch:
                 self._drop_diverged(losses)
             if not self._members:
                 return
@@ -94,7 +94,7 @@ class Population:
     def _step(self, batch: Batch) -> Tensor:
         recipe = self._plan.recipe
         if self._losses.uses_progress:
-            self._losses.set_progress(self._steps / (recipe.epochs * self._batches.per_epoch))
+            self._losses.set_progress(self._steps / (recipe.epochs * self._plan.steps_per_epoch))
         with recipe.precision.train_step_context():
             logits = self._networks(batch.inputs, batch.shared, training=True)
             losses = self._losses(logits, batch.target, batch.shared)
