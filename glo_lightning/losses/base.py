@@ -114,7 +114,7 @@ class Loss(nn.Module, ABC):
         return self.elementwise(logits.softmax(-1), y)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of a batch, in float32 or wider whatever autocast says.
+        """Compute the loss of a batch, in float32 or wider.
 
         Args:
             logits: unscaled logits, shape (N, C), floating, C >= 2.
@@ -128,10 +128,7 @@ class Loss(nn.Module, ABC):
         """
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        if not torch.is_autocast_enabled(logits.device.type):
-            return self._compute(logits, target, self.reduction)
-        with torch.autocast(logits.device.type, enabled=False):
-            return self._compute(logits, target, self.reduction)
+        return self._compute(logits, target, self.reduction)
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         """Compute the loss in the logits' precision; families override it where there is a shorter way."""
@@ -262,20 +259,24 @@ def check_batch(logits: Tensor, target: Tensor) -> None:
     Raises:
         LossError: if they do not fit.
     """
-    if logits.ndim != 2 or not logits.is_floating_point() or logits.shape[-1] < 2:
+    shape = logits.shape
+    if len(shape) != 2 or shape[1] < 2 or not logits.is_floating_point():
         raise LossError(
             "floating logits of shape (N, C) with C >= 2",
             _describe(logits),
             "Flatten other dimensions into N, e.g. logits.movedim(1, -1).flatten(0, -2), and labels likewise.",
         )
-    if target.is_floating_point() and target.shape == logits.shape:
+    if (
+        target.is_floating_point()
+        if target.shape == shape
+        else target.shape == shape[:1] and target.dtype == torch.int64
+    ):
         return
-    if target.dtype != torch.int64 or target.shape != logits.shape[:1]:
-        raise LossError(
-            f"labels of shape {tuple(logits.shape[:1])} and dtype int64, or floating of shape {tuple(logits.shape)}",
-            _describe(target),
-            "Convert class indices with .long(), label distributions with .float().",
-        )
+    raise LossError(
+        f"labels of shape {tuple(shape[:1])} and dtype int64, or floating of shape {tuple(shape)}",
+        _describe(target),
+        "Convert class indices with .long(), label distributions with .float().",
+    )
 
 
 def explain_labels(error: Exception, logits: Tensor, target: Tensor) -> Exception:

@@ -16,14 +16,16 @@ Source: derivations.md, section 8.
 
 from collections.abc import Sequence
 from itertools import repeat
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from glo_lightning.losses.base import Reduction
+
 # Rows are worked off in blocks whose temporaries stay in one core's L2 cache.
-BLOCK_ELEMENTS = 1 << 16
+BLOCK_ELEMENTS = 1 << 17
 
 
 def hard_label_loss(logits: Tensor, target: Tensor, polynomials: Tensor) -> Tensor:
@@ -95,8 +97,8 @@ class Kernel(Protocol):
 class HardLabelKernel:
     """:func:`hard_label_loss` of order 2 or more, in few passes over the rows.
 
-    The gradient needs each row's sum of q. A K-th of that sum is the loss but for the terms of degree below K
-    (Euler's relation), so only those are summed for themselves.
+    The gradient needs each row's sum of q, and of its part of the target. By Euler's relation their K-th and
+    (K - 1)-th parts are the loss up to its highest powers; only what is left is evaluated for itself.
 
     Args:
         polynomials: as in :func:`hard_label_loss`.
@@ -109,29 +111,31 @@ class HardLabelKernel:
         self._order = order = len(polynomials) - 1
         constant, background, extra = hard_label_weights(polynomials, num_classes)
         degree = torch.arange(1, order + 1, dtype=polynomials.dtype, device=polynomials.device)
-        below = 1.0 - degree[:-1] / order
-        self._slope = _Polynomial(degree[1:] * background, dtype)
-        self._target_slope = _Polynomial(degree[:-1] * extra, dtype)
-        self._target_loss = _Polynomial(torch.cat([constant.unsqueeze(0), below * extra]), dtype)
-        self._quadratic = float(background[0] * below[1]) if order > 2 else 0.0
-        self._higher = _Polynomial(background[1:-1] * below[2:], dtype) if order > 3 else None
+        rest = (background * (1.0 - degree[1:] / order))[:-1]
+        target_rest = (extra * (1.0 - degree[:-1] / (order - 1)))[:-1]
+        self._slope = _Polynomial(background * degree[1:], dtype)
+        self._target_slope = _Polynomial(extra * degree[:-1], dtype)
+        self._target_rest = _Polynomial(torch.cat([constant.unsqueeze(0), target_rest]), dtype)
+        self._quadratic_rest = float(rest[0]) if order > 2 else 0.0
+        self._higher_rest = _Polynomial(rest[1:], dtype) if order > 3 else None
 
     def __call__(self, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
         """Return the losses and write their gradient; see :class:`Kernel`."""
-        index = target.unsqueeze(-1)
-        h = logits.softmax(-1)
+        order, index = self._order, target.unsqueeze(-1)
+        h = _softmax(logits)
         h_target = h.gather(-1, index)
-        q = self._slope(h, gradient).mul_(h).mul_(h)
-        q.scatter_add_(-1, index, self._target_slope(h_target).mul_(h_target))
+        target_slope = self._target_slope(h_target).mul_(h_target)
+        q = self._slope(h, gradient).mul_(h).mul_(h).scatter_add_(-1, index, target_slope)
         q_sum = q.sum(-1, keepdim=True)
         if gradient is not None:
             gradient.addcmul_(h, q_sum, value=-1.0)
-        loss = self._target_loss(h_target).add_(q_sum, alpha=1.0 / self._order)
-        if self._order > 2:
+        loss = self._target_rest(h_target).add_(q_sum, alpha=1.0 / order)
+        loss.add_(target_slope, alpha=1.0 / (order * (order - 1)))
+        if order > 2:
             norm = torch.linalg.vector_norm(h, dim=-1, keepdim=True)
-            loss.addcmul_(norm, norm, value=self._quadratic)
-        if self._higher is not None:
-            loss.add_(self._higher(h).mul_(h).mul_(h).mul_(h).sum(-1, keepdim=True))
+            loss.addcmul_(norm, norm, value=self._quadratic_rest)
+        if self._higher_rest is not None:
+            loss.add_(self._higher_rest(h).mul_(h).mul_(h).mul_(h).sum(-1, keepdim=True))
         return loss
 
     def differentiable(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -163,14 +167,14 @@ class SoftLabelKernel:
         return soft_label_loss(logits, target, self._coefficients)
 
 
-def fused_loss(kernel: Kernel, logits: Tensor, target: Tensor, reduction: Literal["sum", "none"]) -> Tensor:
+def fused_loss(kernel: Kernel, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
     """Compute a loss by a kernel, in eager mode.
 
     Args:
-        kernel: the loss.
+        kernel: the loss; for ``"mean"``, its coefficients are divided by N already.
         logits: shape (N, C), floating.
         target: what the kernel takes.
-        reduction: over the batch; for a mean, divide the kernel's coefficients by N.
+        reduction: over the batch.
 
     Returns:
         The loss, shape () or, with ``"none"``, shape (N,).
@@ -178,19 +182,19 @@ def fused_loss(kernel: Kernel, logits: Tensor, target: Tensor, reduction: Litera
     if logits.requires_grad and torch.is_grad_enabled():
         losses: Tensor = _FusedLoss.apply(kernel, logits, target, reduction)
         return losses
-    return _reduce(_run(kernel, logits, target, None), reduction)
+    return _run(kernel, logits, target, None, reduction)
 
 
 class _FusedLoss(Function):
     """A kernel's losses; their gradient, computed with them, goes to the first backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, kernel: Kernel, logits: Tensor, target: Tensor, reduction: str) -> Tensor:
+    def forward(ctx: Any, kernel: Kernel, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         """Compute losses and gradient together."""
         ctx.save_for_backward(logits, target)
         ctx.kernel, ctx.reduction = kernel, reduction
         ctx.gradient = torch.empty_like(logits)
-        return _reduce(_run(kernel, logits, target, ctx.gradient), reduction)
+        return _run(kernel, logits, target, ctx.gradient, reduction)
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
@@ -204,7 +208,7 @@ class _FusedLoss(Function):
         if gradient is None:
             logits, target = ctx.saved_tensors
             gradient = torch.empty_like(logits)
-            _run(ctx.kernel, logits, target, gradient)
+            _run(ctx.kernel, logits, target, gradient, ctx.reduction)
         if grad_loss.ndim == 1:
             gradient.mul_(grad_loss.unsqueeze(-1))
         elif grad_loss.is_cuda or grad_loss.item() != 1.0:
@@ -212,18 +216,24 @@ class _FusedLoss(Function):
         return None, gradient, None, None
 
 
-def _run(kernel: Kernel, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
+def _run(kernel: Kernel, logits: Tensor, target: Tensor, gradient: Tensor | None, reduction: Reduction) -> Tensor:
     num_rows, num_classes = logits.shape
     if num_rows * num_classes <= BLOCK_ELEMENTS or logits.is_cuda:
-        return kernel(logits, target, gradient)
-    rows = max(1, BLOCK_ELEMENTS // num_classes)
-    gradients = repeat(None) if gradient is None else torch.split(gradient, rows)
-    blocks = zip(torch.split(logits, rows), torch.split(target, rows), gradients, strict=False)
-    return torch.cat([kernel(*block) for block in blocks])
+        losses = kernel(logits, target, gradient)
+    else:
+        rows = max(1, BLOCK_ELEMENTS // num_classes)
+        gradients = repeat(None) if gradient is None else torch.split(gradient, rows)
+        blocks = zip(torch.split(logits, rows), torch.split(target, rows), gradients, strict=False)
+        losses = torch.cat([kernel(*block) for block in blocks])
+    return losses.squeeze(-1) if reduction == "none" else losses.sum()
 
 
-def _reduce(losses: Tensor, reduction: str) -> Tensor:
-    return losses.sum() if reduction == "sum" else losses.squeeze(-1)
+def _softmax(logits: Tensor) -> Tensor:
+    """Return the scaled logits; torch's own function is slow where a row fills no SIMD register."""
+    if logits.shape[-1] > 16 or logits.is_cuda:
+        return logits.softmax(-1)
+    h = (logits - logits.amax(-1, keepdim=True)).exp_()
+    return h.div_(h.sum(-1, keepdim=True))
 
 
 class _Polynomial:
@@ -246,8 +256,9 @@ def _pick(x: Tensor, index: Tensor) -> Tensor:
     """Return each row's entry at the index, shape (N,)."""
     if not torch.compiler.is_compiling():
         return x.gather(-1, index.unsqueeze(-1)).squeeze(-1)
-    # A compiler merges a mask into the passes around it, but not a gather's backward pass.
-    mask = torch.arange(x.shape[-1], device=x.device) == index.unsqueeze(-1)
+    # A compiler merges a mask into the passes around it, but not a gather's backward pass; int32 fills SIMD lanes.
+    classes = torch.arange(x.shape[-1], dtype=torch.int32, device=x.device)
+    mask = classes == index.to(torch.int32).unsqueeze(-1)
     picked = torch.where(mask, x, 0.0).sum(-1)
     return torch.where((index >= 0) & (index < x.shape[-1]), picked, torch.nan)
 

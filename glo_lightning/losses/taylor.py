@@ -86,8 +86,9 @@ class TaylorLoss(Loss):
         self.order = order
         self.inputs: tuple[Input, ...] = tuple(inputs)
         self.folded = folded
-        self._kernels: dict[tuple[Any, ...], Kernel] = {}
-        self._kernels_source: tuple[Any, ...] = (None,)
+        self._kernels: dict[tuple[object, ...], Kernel] = {}
+        self._kernels_theta: Tensor | None = None
+        self._kernels_versions: tuple[int, int] = (0, 0)
         indices = multi_indices(order, self.inputs)
         factorials = [1.0 if folded else 1.0 / _factorial(alpha) for alpha in indices]
         pascal = [[float(math.comb(a, j)) for j in range(order + 1)] for a in range(order + 1)]
@@ -127,43 +128,48 @@ class TaylorLoss(Loss):
         if soft:
             target = self.smooth(target.to(logits.dtype))
         try:
-            if self._is_fusible(target):
-                kernel = self._kernel(logits, soft, divisor=len(logits) if reduction == "mean" else 1)
-                return fused_loss(kernel, logits, target, "none" if reduction == "none" else "sum")
+            kernel = self._kernel(logits, target, reduction)
+            if kernel is not None:
+                return fused_loss(kernel, logits, target, reduction)
             if soft:
-                losses = soft_label_loss(logits, target, self._soft_coefficients(logits.shape[-1]))
+                losses = soft_label_loss(logits, target, self._soft_coefficients(logits.shape[1]))
             else:
-                losses = hard_label_loss(logits, target, self._hard_polynomials(logits.shape[-1]))
+                losses = hard_label_loss(logits, target, self._hard_polynomials(logits.shape[1]))
         except RuntimeError as error:
             raise explain_labels(error, logits, target) from error
         return reduce_batch(losses, reduction)
 
-    def _is_fusible(self, target: Tensor) -> bool:
-        """Whether only the logits can want a gradient, and nothing traces or transforms the operations."""
-        return not (
+    def _kernel(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Kernel | None:
+        """Return the closed form for these tensors, unless somebody needs to see its single operations.
+
+        That is so when operations are compiled or transformed, and when theta or the labels want gradients.
+        """
+        theta = self.theta
+        if (
             torch.compiler.is_compiling()
             or torch._C._are_functorch_transforms_active()
-            or self.theta.requires_grad
+            or theta.requires_grad
+            or theta.is_inference()
             or target.requires_grad
-            or len(target) == 0
-        )
-
-    def _kernel(self, logits: Tensor, soft: bool, divisor: int) -> Kernel:
-        """Return a kernel made earlier, as long as nothing that it was made from has changed."""
-        theta, progress = self.theta, self._progress
-        source = theta, _version(theta), _version(progress), self.class_reduction, self.label_smoothing
-        if self._kernels_source[0] is not theta or self._kernels_source[1:] != source[1:]:
-            self._kernels_source, self._kernels = source, {}
-        num_classes, dtype = logits.shape[-1], logits.dtype
-        key = num_classes, dtype, soft, divisor
-        if key not in self._kernels:
+            or not logits.shape[0]
+        ):
+            return None
+        versions = theta._version, self._progress._version if "t" in self.inputs else 0
+        if theta is not self._kernels_theta or versions != self._kernels_versions:
+            self._kernels, self._kernels_theta, self._kernels_versions = {}, theta, versions
+        key = logits.shape, logits.dtype, target.dtype, reduction, self.class_reduction, self.label_smoothing
+        kernel = self._kernels.get(key)
+        if kernel is None:
             with torch.inference_mode(False):
-                self._kernels[key] = (
-                    SoftLabelKernel(self._soft_coefficients(num_classes) / divisor)
-                    if soft
-                    else HardLabelKernel(self._hard_polynomials(num_classes) / divisor, num_classes, dtype)
-                )
-        return self._kernels[key]
+                kernel = self._kernels[key] = self._make_kernel(logits, target, reduction)
+        return kernel
+
+    def _make_kernel(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Kernel:
+        num_rows, num_classes = logits.shape
+        divisor = num_rows if reduction == "mean" else 1
+        if target.is_floating_point():
+            return SoftLabelKernel(self._soft_coefficients(num_classes) / divisor)
+        return HardLabelKernel(self._hard_polynomials(num_classes) / divisor, num_classes, logits.dtype)
 
     def _hard_polynomials(self, num_classes: int) -> Tensor:
         """Return the polynomials of the labels 0 and 1 as the loss sees them, reduced over classes."""
@@ -485,8 +491,3 @@ def _factorials_of(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor
 def _derivative(coefficients: Tensor) -> Tensor:
     degree = torch.arange(1, len(coefficients), dtype=coefficients.dtype, device=coefficients.device)
     return coefficients[1:] * degree.unsqueeze(-1)
-
-
-def _version(tensor: Tensor) -> object:
-    """Return what changes when the tensor is written to; inference tensors do not tell."""
-    return object() if tensor.is_inference() else tensor._version
