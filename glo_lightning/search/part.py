@@ -1,13 +1,14 @@
 """One process's part of a search: all of it, a worker's share, or a rank's."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import optuna
 import torch
+from optuna.storages import BaseStorage
 
-from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.errors import SettingsError
 from glo_lightning.search.evaluators import EvaluatorFactory
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.settings import SearchSettings
@@ -81,44 +82,39 @@ def take_part(settings: SearchSettings, task: Task, placement: Placement, progre
     """
     monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
     with torch_threads(settings.threads), quiet_optuna():
-        probe = probe_task(task, monitor, settings.loss_attribute, settings.seed)
-        if placement.ranks == 1:
-            return _lead(settings, task, monitor, probe, progress, None)
-        channel = Channel()
         if placement.rank > 0:
-            serve(task, monitor, settings.loss_attribute, channel)
+            probe_task(task, monitor, settings.loss_attribute, settings.seed)
+            serve(task, monitor, settings.loss_attribute, Channel())
             return None
-        try:
-            part = _lead(settings, task, monitor, probe, progress, channel)
-        except GloError:
-            channel.close()
-            raise
-        channel.close()
-        return part
+        assert settings.storage is not None
+        storage = open_storage(settings.storage)
+        probe = probe_task(task, monitor, settings.loss_attribute, settings.seed)
+        with Channel() if placement.ranks > 1 else nullcontext() as channel:
+            evaluators = EvaluatorFactory(settings, task, monitor, channel)
+            return _explore_and_judge(settings, task, storage, probe, evaluators, progress)
 
 
-def _lead(
+def _explore_and_judge(
     settings: SearchSettings,
     task: Task,
-    monitor: Monitor,
+    storage: BaseStorage,
     probe: Probe,
+    evaluators: EvaluatorFactory,
     progress: Progress,
-    channel: Channel | None,
 ) -> Part:
     epochs = max_epochs(task)
-    assert settings.storage is not None
     bench = Bench(
         settings,
-        open_storage(settings.storage),
+        storage,
         _fingerprint(settings, task, probe),
-        EvaluatorFactory(settings, task, monitor, channel),
+        evaluators,
         probe.num_classes,
         epochs,
         _abort_rule(settings, probe.num_classes, epochs),
         progress,
     )
     sources = explore(bench)
-    return Part(sources[0].study, Judge(settings, sources, bench.evaluators, probe.num_classes).judge(progress))
+    return Part(sources[0].study, Judge(settings, sources, evaluators, probe.num_classes).judge(progress))
 
 
 def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:
@@ -141,6 +137,7 @@ def _fingerprint(settings: SearchSettings, task: Task, probe: Probe) -> dict[str
         **{name: _json(getattr(settings, name)) for name in SEARCHED},
         "num_classes": probe.num_classes,
         "num_weights": probe.num_weights,
+        "network": probe.model,
         **{name: _json(value) for name, value in description.items()},
         "trainer": trainer,
     }

@@ -1,7 +1,8 @@
 """Read a study back: one record per candidate, one summary per generation."""
 
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,11 +24,13 @@ class CandidateRecord:
         metric: the monitored metric; None if it was not trained to the end.
         parameters: what the sampler proposed: numbers, or an expression.
         formula: the loss in Unicode.
-        theory: drive, curvature, ratio and verdicts at the null epoch.
         status: how it ended: a training status, or why it was not trained: "violated" (by the invariant), "screened"
             or "repeated".
         reason: why it ended early, or empty.
         seconds: training time.
+        theory: drive, curvature, ratio and verdicts at the null epoch.
+        step: the step of the screen that stopped it, or empty.
+        origin: of a tree: where it comes from, as :class:`GeneticSampler` tells.
     """
 
     study: str
@@ -41,6 +44,13 @@ class CandidateRecord:
     reason: str
     seconds: float
     theory: dict[str, Any] = field(default_factory=dict)
+    step: str = ""
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def slot(self) -> tuple[int, int]:
+        """Generation and index."""
+        return self.generation, self.index
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,8 @@ class GenerationSummary:
         stopped: candidates that were not trained: by the invariant, the screen, or as repetitions.
         size: candidates that have a verdict.
         seconds: training time of all of them.
+        fates: how many draws ended how: ``"trained"``, or by what they were stopped: a step of the screen or
+            ``"violated"``. Draws that were refused before they became candidates count, too.
     """
 
     generation: int
@@ -64,6 +76,7 @@ class GenerationSummary:
     stopped: int
     size: int
     seconds: float
+    fates: dict[str, int]
 
 
 def read_candidates(study: optuna.Study) -> list[CandidateRecord]:
@@ -89,13 +102,16 @@ def _read(study: str, trial: FrozenTrial) -> CandidateRecord | None:
         trial=trial.number,
         generation=attributes["generation"],
         index=attributes["index"],
-        metric=trial.value,
+        # Optuna gives a trial that was stopped early its last report as a value.
+        metric=trial.value if trial.state == TrialState.COMPLETE else None,
         parameters=proposal(trial),
         formula=attributes.get("formula", ""),
         status=training.get("status", ""),
         reason=training.get("reason", ""),
         seconds=training.get("seconds", 0.0),
         theory=attributes.get("theory", {}),
+        step=training.get("step", ""),
+        origin=attributes.get("origin", {}),
     )
 
 
@@ -124,7 +140,18 @@ def _summarize(generation: int, members: Sequence[CandidateRecord], monitor: Mon
         stopped=stopped,
         size=len(members),
         seconds=sum(member.seconds for member in members),
+        fates=dict(count_fates(members)),
     )
+
+
+def count_fates(candidates: Iterable[CandidateRecord]) -> Counter[str]:
+    """Count the draws by how they ended; see :class:`GenerationSummary`."""
+    fates: Counter[str] = Counter()
+    for candidate in candidates:
+        fates.update(candidate.origin.get("refused", {}))
+        stopped = candidate.step or (VIOLATED if candidate.status == VIOLATED else "")
+        fates[stopped or TRAINED] += 1
+    return fates
 
 
 VIOLATED = "violated"
@@ -135,3 +162,6 @@ SCREENED = "screened"
 
 REPEATED = "repeated"
 """The status of a tree that trains as an earlier one does, whose score it shares."""
+
+TRAINED = "trained"
+"""The fate of a draw that nothing stopped before training."""

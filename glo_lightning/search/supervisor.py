@@ -18,6 +18,7 @@ from glo_lightning.search.samplers.burial import bury
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage import open_storage
 from glo_lightning.search.study import FINGERPRINT, quiet_optuna
+from glo_lightning.search.verdict import PURPOSES
 from glo_lightning.training.placement import Placement, place, share_gpus, visible_gpus
 from glo_lightning.training.task import Task
 
@@ -85,6 +86,7 @@ class _Watch:
         self._storage = storage
         self._progress = progress
         self._chronicle: Chronicle | None = None
+        self._noted: set[str] = set()
         self._looked = 0.0
         self._deaths = 0
         self._finished = 0
@@ -96,8 +98,13 @@ class _Watch:
         self._looked = time.monotonic()
         if self._chronicle is None:
             self._begin()
-        else:
-            self._chronicle.update()
+            return
+        self._chronicle.update()
+        for name in set(self._study_names()) - self._noted:
+            self._noted.add(name)
+            purpose = name.split("/")[1]
+            if purpose in PURPOSES:
+                self._progress.note(PURPOSES[purpose])
 
     def bury(self, death: Death) -> None:
         """Give a dead worker's candidates back.
@@ -106,11 +113,11 @@ class _Watch:
             StudyError: if workers die without getting anything done.
         """
         finished = 0
-        for study in optuna.get_all_study_summaries(self._storage, include_best_trial=False):
-            if study.study_name.partition("/")[0] == self._settings.study_name:
-                bury(self._storage, study._study_id, death.leader, death.reason, death.blame)
-                states = (TrialState.COMPLETE, TrialState.PRUNED)
-                finished += len(self._storage.get_all_trials(study._study_id, deepcopy=False, states=states))
+        for name in self._study_names():
+            study_id = self._storage.get_study_id_from_name(name)
+            bury(self._storage, study_id, death.leader, death.reason, death.blame)
+            states = (TrialState.COMPLETE, TrialState.PRUNED)
+            finished += len(self._storage.get_all_trials(study_id, deepcopy=False, states=states))
         self._deaths = 1 if finished > self._finished else self._deaths + 1
         self._finished = finished
         if self._deaths > MAX_DEATHS:
@@ -128,3 +135,9 @@ class _Watch:
         if FINGERPRINT in study.user_attrs:
             self._chronicle = Chronicle.of_search(study, self._settings, self._progress)
             self._chronicle.begin()
+            self._noted.update(self._study_names())
+
+    def _study_names(self) -> list[str]:
+        """Return the names of the search's study and of those beside it."""
+        names = optuna.get_all_study_names(self._storage)
+        return [name for name in names if name.partition("/")[0] == self._settings.study_name]

@@ -26,6 +26,13 @@ FULL_LENGTH = 4
 
 BASELINE = "cross-entropy"
 DISCOVERED = "discovered"
+PURPOSES = {
+    "finalists": "re-scoring the finalists with fresh seeds",
+    "fidelity": "training a sample of candidates fully, to see whether partial trainings are long enough",
+    "comparison": "training the winner and cross-entropy fully, and opening the test split",
+}
+"""What the studies beside a search's own are for, by the second part of their names."""
+
 STORED = "verdict"
 """User attribute of a study that keeps its verdict, so that a finished search is not judged twice."""
 
@@ -128,16 +135,16 @@ class Judge:
         stored = self.study.user_attrs.get(STORED)
         if stored is not None and stored["basis"] == basis:
             return Verdict.from_dict(stored)
-        progress.note("re-scoring the finalists with fresh seeds")
+        progress.note(PURPOSES["finalists"])
         finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists))
         first = (finalists[0].study, finalists[0].trial)
         winner = self._build(next(each for each in candidates if (each.study, each.trial) == first))
         fidelity = comparison = None
         if self.settings.fidelity_sample:
-            progress.note("training a sample of candidates fully, to see whether partial trainings are long enough")
+            progress.note(PURPOSES["fidelity"])
             fidelity = self._check_fidelity(candidates)
         if self.settings.comparison_seeds:
-            progress.note("training the winner and cross-entropy fully, and opening the test split")
+            progress.note(PURPOSES["comparison"])
             comparison = self._compare(winner)
         verdict = Verdict(winner, tuple(finalists), comparison, fidelity)
         self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})

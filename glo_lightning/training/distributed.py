@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import torch.distributed as dist
 
+from glo_lightning.errors import GloError
 from glo_lightning.losses import Loss
 from glo_lightning.training.evaluation import Evaluation, EvaluatorLostError, Monitor, Run, Status
 from glo_lightning.training.task import Task
@@ -29,7 +30,7 @@ MOMENT = 2.0
 
 
 class Channel:
-    """Carries JSON from rank 0 to the other ranks.
+    """Carries JSON from rank 0 to the other ranks; as a context, sends them home at its end.
 
     All ranks must make theirs at the same point, after a first training has set up the process group.
     """
@@ -54,10 +55,14 @@ class Channel:
             raise EvaluatorLostError("rank 0 is gone") from error
         return json.loads(letter[0])
 
-    def close(self) -> None:
-        """Send the other ranks home, those that are still there."""
-        with suppress(RuntimeError):
-            self.send(None)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
+        """Send the other ranks home, unless they are in the middle of a training."""
+        if kind is None or issubclass(kind, GloError):
+            with suppress(RuntimeError):
+                self.send(None)
 
 
 class DistributedEvaluator:

@@ -1,10 +1,12 @@
 """Try one batch before a search, so that what cannot work is refused before anything trains."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from lightning.pytorch import seed_everything
+from lightning.pytorch import LightningModule, seed_everything
 from torch import Tensor, nn
 
 from glo_lightning.callbacks.injection import LossInjection
@@ -22,11 +24,13 @@ class Probe:
     Args:
         num_classes: classes the model's logits have.
         num_weights: trainable parameters of the model.
+        model: its class, and a digest of its layers and hyper-parameters.
         metrics: every metric the validation logged, and its value.
     """
 
     num_classes: int
     num_weights: int
+    model: str
     metrics: Mapping[str, float]
 
 
@@ -71,7 +75,13 @@ def probe_task(task: Task, monitor: Monitor, attribute: str = "loss_fn", seed: i
             "Log it in validation_step with self.log, or choose another with --search.monitor.",
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return Probe(recorder.num_classes, weights, metrics)
+    return Probe(recorder.num_classes, weights, _identify(model), metrics)
+
+
+def _identify(model: LightningModule) -> str:
+    """Tell models apart by what they show of themselves, in words that are the same in every process."""
+    shown = re.sub(r" at 0x[0-9a-f]+", "", f"{model!r} {sorted(model.hparams.items())!r}")
+    return f"{type(model).__name__} {hashlib.sha256(shown.encode()).hexdigest()[:8]}"
 
 
 class _Recorder(nn.Module):

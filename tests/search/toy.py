@@ -1,6 +1,5 @@
 """A task that trains in milliseconds, importable by worker processes."""
 
-import os
 from typing import Any
 
 import torch
@@ -58,6 +57,14 @@ class NarrowModel(ToyModel):
         super().__init__(width=3)
 
 
+class DropoutModel(ToyModel):
+    """A model of the same size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net.append(nn.Dropout(0.1))
+
+
 class OutOfMemoryModel(ToyModel):
     """Has no memory for some losses: those whose value is above 20."""
 
@@ -76,12 +83,3 @@ class CrashingRankModel(ToyModel):
         if loss > 20.0 and self.global_rank == 1:
             raise ValueError("rank 1 has had enough")
         return loss
-
-
-class MissingOnWorkersModel(ToyModel):
-    """Cannot be built by a launched process."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        if os.environ.get("TOY_PARENT") != str(os.getpid()):
-            raise RuntimeError("not here")

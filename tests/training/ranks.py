@@ -69,5 +69,5 @@ def train(model: type[ToyModel], file: Path) -> None:
     def make(**settings: object) -> Evaluator:
         return DistributedEvaluator(TrainerEvaluator(task, MONITOR, **settings), channel)  # type: ignore[arg-type]
 
-    file.write_text(json.dumps(script(make)))
-    channel.close()
+    with channel:
+        file.write_text(json.dumps(script(make)))
