@@ -28,6 +28,7 @@ def open_storage(url: str | os.PathLike[str] | None = None) -> BaseStorage:
         url: a path, to an SQLite database or, if it ends in ``.log``, to a journal; or ``memory``,
             ``sqlite:///PATH``, ``journal:///PATH``, ``postgresql://USER:PASSWORD@HOST/DATABASE``,
             ``grpc://HOST:PORT``, or another URL that Optuna takes. By default ``study.db`` in the working directory.
+            SQLite needs a disk of this machine; in a folder shared by several machines, use a journal.
 
     Returns:
         A storage for ``optuna.create_study``. When its server or disk is gone for a moment, operations wait.

@@ -246,6 +246,23 @@ def test_a_full_disk_is_said_and_finished_candidates_are_kept(tmp_path: Path, na
     assert len(candidates(again)) == 2 * POPULATION
 
 
+def test_a_restart_of_the_proxy_only_delays(tmp_path: Path) -> None:
+    pytest.importorskip("grpc")
+    address = (str(tmp_path / "study.db"), free_port())
+    proxy = PROCESSES.Process(target=serve, args=address)
+    proxy.start()
+    study = open_study(open_storage(f"grpc://localhost:{address[1]}"), make_sampler(1))
+    trials = study.sampler.claim(study, POPULATION)
+    proxy.kill()
+    proxy.join()
+    proxy = PROCESSES.Process(target=serve, args=address)
+    threading.Timer(0.5, proxy.start).start()
+    for trial in trials:
+        study.tell(trial, 1.0)
+    assert len(candidates(study)) == POPULATION
+    proxy.kill()
+
+
 class Unreliable(InMemoryStorage):
     """Carries out every write, but for the first answers the connection breaks."""
 
