@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import ClassReduction, Loss, Reduction
+from glo_lightning.losses.base import ClassReduction, Loss, Reduction, check_batch, explain_labels
 
 if TYPE_CHECKING:
     import sympy
 
+_NO_LABEL = torch.iinfo(torch.int64).min  # torch would pass over -100 in silence
 BAIKAL_CMA_COEFFICIENTS = (2.7279, 0.9863, 1.5352, -1.1135, 1.3716, -0.8411)
 
 
@@ -42,6 +44,22 @@ class CrossEntropyLoss(Loss):
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate -y log h from log-softmax; see :meth:`Loss.per_class`."""
         return -y * logits.log_softmax(-1)
+
+    def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        check_batch(logits, target)
+        if target.is_floating_point():
+            target = target.to(logits.dtype)
+        try:
+            loss = functional.cross_entropy(
+                logits,
+                target,
+                ignore_index=_NO_LABEL,
+                reduction=reduction,
+                label_smoothing=self.label_smoothing,
+            )
+        except (RuntimeError, IndexError) as error:
+            raise explain_labels(error, logits, target) from error
+        return loss if self.class_reduction == "sum" else loss / logits.shape[-1]
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
         """Return y / h, 0 where y is 0; see :meth:`Loss.gamma`."""

@@ -139,8 +139,8 @@ class LossContract:
             else:
                 assert not loss.isnan()
 
-    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-    def test_half_precision_is_widened(self, logits: Tensor, target: Tensor, dtype: torch.dtype) -> None:
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+    def test_value_is_single_precision_under_autocast(self, logits: Tensor, target: Tensor, dtype: torch.dtype) -> None:
         half = logits.to(dtype).requires_grad_()
         if target.is_floating_point():
             target = target.to(dtype)
