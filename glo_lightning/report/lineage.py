@@ -1,11 +1,14 @@
 """The lineage of a tree loss: which trees it descends from, and a figure of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from glo_lightning.losses.expression import Node, parse
+from glo_lightning.losses.expression.coefficients import coefficient_paths
 from glo_lightning.losses.expression.nodes import Path
+from glo_lightning.search.records import CandidateRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +17,13 @@ if TYPE_CHECKING:
 Slot = tuple[int, int]
 """A candidate's generation and index."""
 
-NEW, KEPT, INK = "#e4572e", "#dfe7f2", "#2f3e52"
+NEW, KEPT, INK = "#d55e00", "#dfe7f2", "#2f3e52"
+
+UNIT = 0.45
+"""Inches between neighbouring leaves, and between a node and the next below it; lengths here are in units."""
+
+MIN_WIDTH, GAP, ROW_WIDTH, LINE, ROOMY = 5.0, 1.2, 25.0, 0.34, 1.7
+CAPTION_COLUMNS = 34
 
 _SIGNS: dict[str | int, str] = {"-": "−", "*": "×", "/": "÷", "square": "( )²", "sqrt": "√"}
 
@@ -46,11 +55,15 @@ class Ancestor:
         slot: the candidate's generation and index.
         candidate: the candidate.
         mate: the parent that gave it a subtree, if two parents recombined.
+        coefficients: by node, if they have been tuned.
+        formula: of the loss with these coefficients, or empty.
     """
 
     slot: Slot
     candidate: Candidate
     mate: Candidate | None = None
+    coefficients: Mapping[Path, float] = field(default_factory=dict)
+    formula: str = ""
 
 
 def trace_lineage(candidates: Mapping[Slot, Candidate], winner: Slot) -> list[Ancestor]:
@@ -90,39 +103,83 @@ def trace_lineage(candidates: Mapping[Slot, Candidate], winner: Slot) -> list[An
     return line[::-1]
 
 
-def draw_lineage(lineage: Sequence[Ancestor]) -> "Figure":
-    """Draw a line of descent: one row per change, the tree on the left and its mate on the right.
+def candidates_of(records: Sequence[CandidateRecord]) -> dict[Slot, Candidate]:
+    """Read the candidates of a search over trees by slot; repetitions have the score of their original."""
+    metrics = {record.slot: record.metric for record in records}
+    candidates = {}
+    for record in records:
+        origin = record.origin
+        original = record.slot if origin["repeats"] is None else tuple(origin["repeats"])
+        candidates[record.slot] = Candidate(
+            record.parameters["expression"],
+            origin["operation"],
+            tuple((generation, index) for generation, index in origin["parents"]),
+            tuple(origin["mutations"]),
+            metrics.get(original),
+        )
+    return candidates
 
-    Parts that differ from the row above are filled.
+
+def tuned(expression: str, record: CandidateRecord) -> Ancestor:
+    """Return the last step of a lineage, from an expression to a candidate of the search for its coefficients."""
+    paths = coefficient_paths(parse(expression))
+    return Ancestor(
+        record.slot,
+        Candidate(expression, "coefficients by CMA-ES", score=record.metric),
+        coefficients={path: record.parameters[f"c_{k}"] for k, path in enumerate(paths)},
+        formula=record.formula,
+    )
+
+
+def draw_lineage(lineage: Sequence[Ancestor], metric: str = "score") -> "Figure":
+    """Draw a line of descent: one tree per change, in reading order.
+
+    Nodes that differ from the tree before, and those with a coefficient, are filled in orange.
 
     Args:
         lineage: ancestors, oldest first, one or more.
+        metric: what the scores are.
 
     Returns:
         A figure; ``figure.savefig(path)`` writes it.
 
     Example:
         >>> lineage = [Ancestor((0, 3), Candidate("log(h) - y / h", "random", score=0.94))]
-        >>> len(draw_lineage(lineage).axes)
-        2
+        >>> [text.get_text() for text in draw_lineage(lineage).axes[0].texts[2:]]
+        ['−', 'log', 'h', '÷', 'y', 'h']
 
     Source: GLO, section 3.
     """
     from matplotlib.figure import Figure
 
-    trees = [parse(ancestor.candidate.expression) for ancestor in lineage]
-    heights = [1.0 + 0.5 * tree.depth for tree in trees]
-    figure = Figure(figsize=(9.0, 0.6 + sum(heights)), layout="constrained")
-    rows = figure.subplots(len(lineage), 2, squeeze=False, height_ratios=heights, width_ratios=(3, 2))
+    figure = Figure(facecolor="white")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.axis("off")
+    left = top = right = height = 0.0
     before: Node | None = None
-    for (axes, mate_axes), ancestor, tree in zip(rows, lineage, trees, strict=True):
-        _draw_tree(axes, tree, set(changed_paths(before, tree)) if before else set())
-        axes.set_title(_title(ancestor), fontsize=9, loc="left", color=INK)
-        mate_axes.axis("off")
-        if ancestor.mate is not None:
-            _draw_tree(mate_axes, parse(ancestor.mate.expression), set())
-            mate_axes.set_title(f"with a part of\n{ancestor.mate.expression}", fontsize=8, loc="left", color=INK)
+    for ancestor in lineage:
+        tree = parse(ancestor.candidate.expression)
+        places = _lay_out(tree, ROOMY if ancestor.coefficients else 1.0)
+        breadth = max(across for across, _ in places.values())
+        width = max(breadth + 1.0, MIN_WIDTH) + GAP
+        if left + width > ROW_WIDTH and left > 0.0:
+            left, top, height = 0.0, top - height, 0.0
+        if left > 0.0:
+            axes.annotate("", (left, top - 0.6), (left - 0.8, top - 0.6), arrowprops={"arrowstyle": "->", "color": INK})
+        caption = _caption(ancestor, metric)
+        axes.text(left + 0.3, top - 0.4, _headline(ancestor), va="top", color=INK, fontsize=8.5, weight="bold")
+        axes.text(left + 0.3, top - 0.85, "\n".join(caption), va="top", color=INK, fontsize=8, linespacing=1.3)
+        root = top - 1.6 - LINE * len(caption)
+        shift = left + 0.3 + (width - GAP - breadth) / 2
+        placed = {path: (shift + across, root + down) for path, (across, down) in places.items()}
+        _draw_tree(axes, tree, placed, set(changed_paths(before, tree)) if before else set(), ancestor.coefficients)
+        left += width
+        right = max(right, left)
+        height = max(height, top - root + tree.depth + 0.8)
         before = tree
+    axes.set_xlim(0.0, right)
+    axes.set_ylim(top - height, 0.0)
+    figure.set_size_inches(right * UNIT, (height - top) * UNIT)
     return figure
 
 
@@ -140,29 +197,42 @@ def changed_paths(before: Node, after: Node, path: Path = ()) -> Iterator[Path]:
         yield from changed_paths(old, new, (*path, place))
 
 
-def _title(ancestor: Ancestor) -> str:
+def _headline(ancestor: Ancestor) -> str:
+    return ("tuning, " if ancestor.coefficients else "") + f"generation {ancestor.slot[0] + 1}"
+
+
+def _caption(ancestor: Ancestor, metric: str) -> list[str]:
     candidate = ancestor.candidate
-    steps = " + ".join((candidate.operation, *candidate.mutations))
-    score = "" if candidate.score is None else f", score {candidate.score:.4f}"
-    return f"generation {ancestor.slot[0]}: {steps}{score}\n{candidate.expression}"
+    steps = [" + ".join((candidate.operation, *candidate.mutations))]
+    if ancestor.mate is not None:
+        steps.append(f"with a part of {ancestor.mate.expression}")
+    if candidate.score is not None:
+        steps.append(f"{metric} {candidate.score:.4f}")
+    steps.append(ancestor.formula or candidate.expression)
+    return [line for step in steps for line in wrap(step, CAPTION_COLUMNS)]
 
 
-def _draw_tree(axes: "Axes", tree: Node, new: set[Path]) -> None:
-    places = _lay_out(tree)
+def _draw_tree(
+    axes: "Axes",
+    tree: Node,
+    places: Mapping[Path, tuple[float, float]],
+    new: set[Path],
+    coefficients: Mapping[Path, float],
+) -> None:
     for path, node in tree.walk():
         x, y = places[path]
         if path:
             above = places[path[:-1]]
             axes.plot([above[0], x], [above[1], y], color=INK, linewidth=1.0, zorder=1)
-        fill, ink = (NEW, "white") if path in new else (KEPT, INK)
-        box = {"boxstyle": "round,pad=0.3", "facecolor": fill, "edgecolor": INK, "linewidth": 0.8}
-        axes.text(x, y, _SIGNS.get(node.symbol, str(node.symbol)), ha="center", va="center", color=ink, bbox=box)
-    axes.set_xlim(-0.7, max(x for x, _ in places.values()) + 0.7)
-    axes.set_ylim(-tree.depth - 0.5, 0.5)
-    axes.axis("off")
+        sign = _SIGNS.get(node.symbol, str(node.symbol))
+        if path in coefficients:
+            sign = f"{coefficients[path]:.3g} · {sign}"
+        fill, ink = (NEW, "white") if path in new or path in coefficients else (KEPT, INK)
+        box = {"boxstyle": "round,pad=0.35", "facecolor": fill, "edgecolor": INK, "linewidth": 0.8}
+        axes.text(x, y, sign, ha="center", va="center", color=ink, fontsize=9, bbox=box)
 
 
-def _lay_out(tree: Node) -> dict[Path, tuple[float, float]]:
+def _lay_out(tree: Node, spacing: float) -> dict[Path, tuple[float, float]]:
     """Place leaves side by side and every operator above the middle of what it works on."""
     places: dict[Path, tuple[float, float]] = {}
     num_leaves = 0
@@ -171,7 +241,7 @@ def _lay_out(tree: Node) -> dict[Path, tuple[float, float]]:
         nonlocal num_leaves
         below = [place(child, (*path, k)) for k, child in enumerate(node.children)]
         if not below:
-            below = [float(num_leaves)]
+            below = [num_leaves * spacing]
             num_leaves += 1
         places[path] = (sum(below) / len(below), -float(len(path)))
         return places[path][0]

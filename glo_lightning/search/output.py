@@ -1,11 +1,12 @@
 """The files a search leaves behind."""
 
+import io
 import json
 import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import yaml
@@ -14,9 +15,12 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.losses import Loss, save_loss
 from glo_lightning.search.settings import SearchSettings
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 class SearchOutput:
-    """The output folder: ``best_loss.json``, ``config.yaml``, ``study.db``, ``trials.csv``, ``comparison.json``.
+    """The output folder: the winner, the configuration, the study, tables and figures.
 
     Args:
         folder: created if missing.
@@ -67,9 +71,19 @@ class SearchOutput:
         """Write the finalists and the comparison."""
         self._write("comparison.json", json.dumps(verdict, indent=2) + "\n")
 
-    def _write(self, name: str, text: str) -> None:
+    def write_history(self, history: dict[str, Any]) -> None:
+        """Write the generations of every stage."""
+        self._write("history.json", json.dumps(history, indent=2) + "\n")
+
+    def write_figure(self, name: str, figure: "Figure") -> None:
+        """Write a figure as PNG."""
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=110)
+        self._write(name, content.getvalue())
+
+    def _write(self, name: str, content: str | bytes) -> None:
         partial = self.folder / f".{name}.{os.getpid()}"
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
         partial.replace(self.folder / name)
 
 

@@ -49,6 +49,8 @@ def candidate_frame(study: optuna.Study) -> pd.DataFrame:
     rows = []
     for candidate in (each for stage in (study, *later_stages(study)) for each in read_candidates(stage)):
         row = dict(vars(candidate))
-        parameters, theory = row.pop("parameters"), row.pop("theory")
-        rows.append({**row, **parameters, **theory})
+        del row["step"]  # the reason begins with it
+        parameters, theory, origin = row.pop("parameters"), row.pop("theory"), row.pop("origin")
+        descent = {name: origin[name] for name in ("operation", "parents", "mutations") if name in origin}
+        rows.append({**row, **parameters, **descent, **theory})
     return pd.DataFrame(rows)

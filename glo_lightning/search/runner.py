@@ -14,11 +14,13 @@ from glo_lightning.search.output import SearchOutput
 from glo_lightning.search.part import Part, take_part
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.result import SearchResult, candidate_frame
+from glo_lightning.search.retrospect import write_retrospect
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage import open_storage
 from glo_lightning.search.supervisor import supervise
 from glo_lightning.search.verdict import read_verdict
-from glo_lightning.training.placement import place
+from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.placement import Placement, place
 from glo_lightning.training.task import Task
 
 
@@ -39,7 +41,8 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
     """
     output = SearchOutput.of(settings)
     settings = replace(settings, storage=settings.storage or output.storage_url)
-    placement = place(task)
+    # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
+    placement = place(task) if settings.worker_gpus is None else Placement()
     alone = settings.workers == 1 and placement.ranks == 1 and settings.launcher == "local"
     progress = Progress(console or Console(quiet=placement.rank > 0))
     part = None
@@ -56,6 +59,8 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
         output.write_trials(candidate_frame(part.study))
         output.write_best_loss(part.verdict.loss)
         output.write_comparison(part.verdict.to_dict())
+        monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
+        write_retrospect(part.study, part.verdict.finalists[0], monitor, output)
     return SearchResult(part.verdict.loss, part.study, part.verdict.comparison, output.folder, part.verdict.fidelity)
 
 

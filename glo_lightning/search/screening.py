@@ -1,6 +1,5 @@
 """Screening: what can be known of an expression before any training is spent on it."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -145,20 +144,3 @@ class Screen:
         if Step.UNSEEN in self.steps and repeats is not None:
             return Screening(Step.UNSEEN, f"trains as candidate {repeats[1]} of generation {repeats[0]} does")
         return Screening()
-
-
-def count_steps(steps: Iterable[str | None]) -> dict[str, int]:
-    """Count how many candidates each step stopped, and how many passed.
-
-    Args:
-        steps: the step that stopped each candidate, None for those that passed.
-
-    Returns:
-        Counts by name of step in the order they are taken, then by ``"passed"``; 0 where there is none.
-
-    Example:
-        >>> count_steps(["leaves", None, "leaves", "exact"])
-        {'leaves': 2, 'defined': 0, 'gradient': 0, 'exact': 1, 'stable': 0, 'unseen': 0, 'passed': 1}
-    """
-    counts = Counter("passed" if step is None else str(step) for step in steps)
-    return {name: counts[name] for name in (*(str(step) for step in Step), "passed")}

@@ -3,10 +3,23 @@
 from io import BytesIO
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from glo_lightning.losses.expression import parse
-from glo_lightning.report.lineage import NEW, Ancestor, Candidate, changed_paths, draw_lineage, trace_lineage
+from glo_lightning.report.lineage import (
+    NEW,
+    Ancestor,
+    Candidate,
+    candidates_of,
+    changed_paths,
+    draw_lineage,
+    trace_lineage,
+    tuned,
+)
+from glo_lightning.search.records import CandidateRecord
 
 CANDIDATES = {
     (0, 0): Candidate("y * h", "random", score=0.5),
@@ -48,25 +61,55 @@ def test_only_what_changed_is_marked(before, after, changed):
     assert list(changed_paths(parse(before), parse(after))) == changed
 
 
+def signs(figure: Figure) -> list[Text]:
+    return [text for text in figure.axes[0].texts if text.get_bbox_patch()]
+
+
 def test_the_figure_shows_every_node_and_says_what_happened():
-    figure = draw_lineage(trace_lineage(CANDIDATES, (5, 2)))
-    left, right = figure.axes[::2], figure.axes[1::2]
-    assert [text.get_text() for text in left[1].texts] == ["×", "y", "log", "h"]
-    assert [text.get_bbox_patch().get_facecolor() == to_rgba(NEW) for text in left[1].texts] == [
-        False,
-        False,
-        True,
-        True,
-    ]
-    assert left[2].get_title(loc="left") == "generation 5: copy + symbol, score 0.9100\nsquare(y) * log(h)"
-    assert [len(axes.texts) for axes in right] == [0, 4, 0]
-    assert len(left[1].lines) == 3
+    figure = draw_lineage(trace_lineage(CANDIDATES, (5, 2)), "val_accuracy")
+    nodes = signs(figure)
+    assert [text.get_text() for text in nodes] == [*list("×yh"), "×", "y", "log", "h", "×", "( )²", "y", "log", "h"]
+    new = [index for index, text in enumerate(nodes) if text.get_bbox_patch().get_facecolor() == to_rgba(NEW)]
+    assert new == [5, 6, 8, 9]
+    captions = [text.get_text() for text in figure.axes[0].texts if not text.get_bbox_patch() and text.get_text()]
+    assert captions[2:] == [
+        "generation 3", "recombination\nwith a part of log(h) - 1\nval_accuracy 0.9000\ny * log(h)",
+        "generation 6", "copy + symbol\nval_accuracy 0.9100\nsquare(y) * log(h)",
+    ]  # fmt: skip
+    assert len(figure.axes[0].lines) == 2 + 3 + 4
 
 
-def test_nodes_do_not_overlap():
-    figure = draw_lineage([Ancestor((0, 0), Candidate("(y + h) * (sqrt(h) / (y - 1)) - square(h * y + 1)", "random"))])
-    places = {text.get_position() for text in figure.axes[0].texts}
-    assert len(places) == parse("(y + h) * (sqrt(h) / (y - 1)) - square(h * y + 1)").size
+def test_coefficients_stand_at_their_nodes():
+    record = CandidateRecord(
+        "s/coefficients/log(h) - y / h", 7, 3, 1, 0.95, {"c_1": -2.0, "c_0": 1.25}, "L = x", "completed", "", 0.1
+    )
+    ancestor = tuned("log(h) - y / h", record)
+    assert ancestor.coefficients == {(0,): 1.25, (1,): -2.0}
+    figure = draw_lineage([ancestor])
+    assert [text.get_text() for text in signs(figure)] == ["−", "1.25 · log", "h", "-2 · ÷", "y", "h"]
+    assert [text.get_text() for text in figure.axes[0].texts[:2]] == [
+        "tuning, generation 4", "coefficients by CMA-ES\nscore 0.9500\nL = x"
+    ]  # fmt: skip
+
+
+def test_repetitions_have_the_score_of_their_original():
+    def record(slot, metric, repeats):
+        origin = {"operation": "random", "parents": [], "mutations": [], "repeats": repeats}
+        return CandidateRecord("s", 0, *slot, metric, {"expression": "y * h"}, "", "completed", "", 0.0, origin=origin)
+
+    candidates = candidates_of([record((0, 0), 0.5, None), record((1, 3), None, [0, 0])])
+    assert {slot: candidate.score for slot, candidate in candidates.items()} == {(0, 0): 0.5, (1, 3): 0.5}
+
+
+def test_nothing_overlaps_or_sticks_out():
+    expressions = ["(y + h) * (sqrt(h) / (y - 1)) - square(h * y + 1)", "y * log(h)", "log(h) - y / h"] * 3
+    figure = draw_lineage([Ancestor((k, 0), Candidate(text, "random")) for k, text in enumerate(expressions)])
+    places = {text.get_position() for text in signs(figure)}
+    assert len(places) == sum(parse(text).size for text in expressions)
+    FigureCanvasAgg(figure).draw()
+    edges = figure.bbox
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert all(edges.x0 <= box.x0 and box.x1 <= edges.x1 and edges.y0 <= box.y0 and box.y1 <= edges.y1 for box in boxes)
 
 
 @pytest.mark.parametrize("extension", ["svg", "png"])

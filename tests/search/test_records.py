@@ -62,6 +62,22 @@ def test_generations_are_summarised(study: optuna.Study, mode: str, best: float,
     assert (second.generation, second.size) == (1, 1)
 
 
+def test_every_draw_has_a_fate() -> None:
+    def record(index: int, status: str, step: str = "", **origin: object) -> CandidateRecord:
+        return CandidateRecord("s", index, 0, index, None, {}, "", status, "", 0.0, step=step, origin=origin)
+
+    records = [
+        record(0, "completed", refused={"leaves": 3, "exact": 1}),
+        record(1, "repeated", "unseen", refused={}),
+        record(2, "screened", "exact", refused={"leaves": 1}),
+        record(3, "violated"),
+        record(4, "diverged"),
+        record(5, "pruned"),
+    ]
+    (summary,) = summarize_generations(records, Monitor())
+    assert summary.fates == {"trained": 3, "leaves": 4, "exact": 2, "unseen": 1, "violated": 1}
+
+
 def test_a_generation_of_violations_has_no_best() -> None:
     record = CandidateRecord("study", 0, 0, 0, None, {}, "", "violated", "", 0.0)
     (summary,) = summarize_generations([record], Monitor())

@@ -1,5 +1,6 @@
 """GLO from Python, on real digits: expressions, then coefficients."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import LossError, SettingsError, StudyError
-from glo_lightning.losses import TreeLoss
+from glo_lightning.losses import TreeLoss, load_loss
 from glo_lightning.losses.expression import parse
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch, SearchResult
@@ -108,8 +109,17 @@ def test_the_winner_and_the_files_are_of_both_stages(whole: SearchResult) -> Non
     assert isinstance(whole.best_loss, TreeLoss)
     frame = whole.to_frame()
     assert len(frame) == GENERATIONS * POPULATION + 8
-    assert {"expression", "c_0", "c_1", "drive", "status"} <= set(frame.columns)
-    assert (whole.output_dir / "best_loss.json").exists()
+    assert {"expression", "operation", "parents", "c_0", "c_1", "drive", "status"} <= set(frame.columns)
+    assert load_loss(whole.output_dir / "best_loss.json").to_dict() == whole.best_loss.to_dict()
+    assert {file.name for file in whole.output_dir.iterdir()} >= {"history.png", "lineage.png"}
+    history = json.loads((whole.output_dir / "history.json").read_text())
+    (tuning,) = later_stages(whole.study)
+    assert list(history) == ["search", f"coefficients of {tuning.study_name.removeprefix('search/coefficients/')}"]
+    assert [summary["size"] for summary in history["search"]] == [POPULATION] * GENERATIONS
+    assert sum(summary["fates"].get("trained", 0) for summary in history["search"]) == sum(
+        candidate.metric is not None for candidate in read_candidates(whole.study)
+    )
+    assert history["search"][0]["fates"]["leaves"] > POPULATION
 
 
 def test_one_stage_and_then_the_other_is_both(whole: SearchResult, tmp_path: Path) -> None:
