@@ -1,13 +1,21 @@
-"""Choose what trains: one process, or several ranks as one."""
+"""Choose what trains: one model after another or all at once, in one process or in several ranks."""
 
+from collections.abc import Callable
 from typing import Literal
 
+import optuna
+
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.training.choice import Way, choose_evaluator
 from glo_lightning.training.distributed import Channel, DistributedEvaluator
 from glo_lightning.training.evaluation import Evaluator, Monitor
+from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
 from glo_lightning.training.watch import AbortRule
+
+STORED = "evaluator"
+"""User attribute of a study that keeps what ``auto`` chose, so that a search goes on as it began."""
 
 
 class EvaluatorFactory:
@@ -20,16 +28,43 @@ class EvaluatorFactory:
         channel: to the other ranks that train with this process; None if it trains alone.
 
     Attributes:
-        batch: candidates to claim at once.
+        way: how candidates train; the Trainer until :meth:`choose` was called.
     """
-
-    batch = 1
 
     def __init__(self, settings: SearchSettings, task: Task, monitor: Monitor, channel: Channel | None = None) -> None:
         self.settings = settings
         self.task = task
         self.monitor = monitor
         self.channel = channel
+        self.way: Way = "trainer"
+
+    def choose(self, study: optuna.Study, say: Callable[[str], None]) -> None:
+        """Choose how candidates train, unless the study says how they have been trained so far.
+
+        Args:
+            study: of the search.
+            say: takes a line about the choice.
+        """
+        if self.channel is not None:
+            return
+        stored = study.user_attrs.get(STORED)
+        if self.settings.evaluator == "auto" and stored is not None:
+            self.way = stored
+            return
+        self.way = choose_evaluator(
+            self.settings.evaluator, self.task, self.monitor, self.settings.loss_attribute, self._share, say
+        )
+        if self.settings.evaluator == "auto":
+            study.set_user_attr(STORED, self.way)
+
+    @property
+    def batch(self) -> int:
+        """Candidates to claim at once."""
+        return self._share if self.way == "population" else 1
+
+    @property
+    def _share(self) -> int:
+        return -(-self.settings.candidates_per_generation // self.settings.workers)
 
     def make(
         self, epochs: int | None = None, split: Literal["val", "test"] = "val", abort: AbortRule | None = None
@@ -41,5 +76,8 @@ class EvaluatorFactory:
             split: what scores.
             abort: when to give up on a training and try another seed; None for never.
         """
-        evaluator = TrainerEvaluator(self.task, self.monitor, self.settings.loss_attribute, epochs, split, abort)
+        attribute = self.settings.loss_attribute
+        if self.way == "population":
+            return PopulationEvaluator(self.task, self.monitor, attribute, epochs, split, abort)
+        evaluator = TrainerEvaluator(self.task, self.monitor, attribute, epochs, split, abort)
         return evaluator if self.channel is None else DistributedEvaluator(evaluator, self.channel)

@@ -59,6 +59,8 @@ class SearchSettings:
         workers: processes that search together on this machine, each with GPUs of its own. Any other machine joins by
             the same command, with the same storage and study_name.
         launcher: how workers start: local (processes on this machine) or ray (tasks on a Ray cluster).
+        worker_gpus: GPUs of each Ray worker, as many as the Trainer's devices by default; with a fraction, several
+            workers share one.
         pruner: stops unpromising trainings early: none, median, successive_halving, hyperband, or patient (a
             fifth of the epochs worse than before).
         abort_epoch: epoch, from 0, after which a training no better than abort_below is given up and tried again with
@@ -67,7 +69,9 @@ class SearchSettings:
         attempts: times a candidate is tried again after its training crashed or was given up.
         fidelity_sample: candidates, 3 or more, that are also trained fully, to see whether partial trainings rank
             losses as full ones do; 0 skips it.
-        threads: CPU threads per training; small models train fastest with 1.
+        evaluator: how candidates train: trainer (one after another, with everything a Lightning Trainer can do),
+            population (all of a generation at once, on stacked weights) or auto (the faster of the two).
+        threads: CPU threads per process; with evaluator=trainer, small models train fastest with 1.
     """
 
     family: Literal["taylor", "glo"] = "taylor"
@@ -98,9 +102,11 @@ class SearchSettings:
     comparison_epochs: int | None = None
     loss_attribute: str = "loss_fn"
     worst_metric: float | None = None
+    evaluator: Literal["auto", "trainer", "population"] = "auto"
     threads: int = 1
     workers: int = 1
     launcher: Literal["local", "ray"] = "local"
+    worker_gpus: float | None = None
     pruner: Literal["none", "median", "successive_halving", "hyperband", "patient"] = "none"
     abort_epoch: int | None = None
     abort_below: float | None = None
@@ -168,6 +174,12 @@ class SearchSettings:
                 "fidelity_sample of 3 or more, or 0",
                 repr(self.fidelity_sample),
                 "A rank correlation needs a sample: use 10, or 0 to skip.",
+            )
+        if self.worker_gpus is not None and (self.launcher != "ray" or self.worker_gpus < 0):
+            raise SettingsError(
+                "worker_gpus of 0 or more, with launcher=ray only",
+                f"{self.worker_gpus!r} with launcher={self.launcher}",
+                "Local workers share this machine's GPUs by themselves: leave it out.",
             )
         if self.abort_epoch is not None and self.abort_epoch < 0:
             raise SettingsError("abort_epoch of 0 or more", repr(self.abort_epoch), "Count epochs from 0.")

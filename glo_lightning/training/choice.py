@@ -1,12 +1,13 @@
 """Choose between training one candidate after another and all together, by trying both."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
 from glo_lightning.losses import CrossEntropyLoss
-from glo_lightning.training.evaluation import Evaluator, Monitor, Run
+from glo_lightning.training.evaluation import Evaluator, Monitor, Run, Status
 from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
@@ -87,6 +88,8 @@ def _shortened(task: Task, steps: int) -> Task:
 
 
 def _seconds(evaluator: Evaluator, count: int) -> float:
+    """Return what some trainings take, infinitely long if one crashes."""
     started = time.perf_counter()
-    evaluator.evaluate([Run(CrossEntropyLoss(), seed=0)] * count)
-    return time.perf_counter() - started
+    evaluations = evaluator.evaluate([Run(CrossEntropyLoss(), seed=0)] * count)
+    crashed = any(evaluation.status is Status.FAILED for evaluation in evaluations)
+    return math.inf if crashed else time.perf_counter() - started

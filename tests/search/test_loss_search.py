@@ -55,9 +55,12 @@ def test_resampling_trains_every_candidate(tmp_path: Path) -> None:
     assert all(c.theory["stable"] and c.metric is not None for c in candidates)
 
 
-@pytest.mark.parametrize("stop_after", [1, 7, 13])
-def test_a_search_stopped_anywhere_and_resumed_finds_the_same(tmp_path: Path, stop_after: int) -> None:
-    whole = _run(_search(tmp_path / "whole", study_name="whole"))
+@pytest.mark.parametrize(
+    ("evaluator", "stop_after"),
+    [("trainer", 1), ("trainer", 7), ("trainer", 13), ("population", 3), ("population", 4)],
+)
+def test_a_search_stopped_anywhere_and_resumed_finds_the_same(tmp_path: Path, evaluator: str, stop_after: int) -> None:
+    whole = _run(_search(tmp_path / "whole", study_name="whole", evaluator=evaluator))
 
     count = 0
 
@@ -68,7 +71,7 @@ def test_a_search_stopped_anywhere_and_resumed_finds_the_same(tmp_path: Path, st
             raise KeyboardInterrupt
         return Classifier(mlp(hidden=(8,)))
 
-    search = _search(tmp_path / "parts", study_name="parts")
+    search = _search(tmp_path / "parts", study_name="parts", evaluator=evaluator)
     with pytest.raises(KeyboardInterrupt):
         search.run(build, DigitsDataModule(), CPU)
     count = -10_000
@@ -76,6 +79,28 @@ def test_a_search_stopped_anywhere_and_resumed_finds_the_same(tmp_path: Path, st
     expected = [(c.parameters, c.metric) for c in read_candidates(whole.study)]
     assert [(c.parameters, c.metric) for c in read_candidates(resumed.study)] == expected
     assert resumed.best_loss.to_dict() == whole.best_loss.to_dict()
+
+
+def test_both_evaluators_find_the_same(tmp_path: Path) -> None:
+    results = []
+    for evaluator in ("trainer", "population"):
+        search = _search(tmp_path / evaluator, study_name=evaluator, evaluator=evaluator, comparison_seeds=2)
+        model = lambda: Classifier(mlp(hidden=(8,)))  # noqa: E731
+        results.append(search.run(model, DigitsDataModule(), {**CPU, "precision": "64-true"}))
+    by_trainer, by_population = results
+    assert [(c.parameters, c.metric) for c in read_candidates(by_trainer.study)] == [
+        (c.parameters, c.metric) for c in read_candidates(by_population.study)
+    ]
+    assert by_trainer.comparison == by_population.comparison
+
+
+def test_auto_stays_with_what_it_chose_first(tmp_path: Path) -> None:
+    result = _run(_search(tmp_path, generations=1))
+    assert result.study.user_attrs["evaluator"] in ("trainer", "population")
+    result.study.set_user_attr("evaluator", "trainer")
+    again = _run(_search(tmp_path, generations=2))
+    assert again.study.user_attrs["evaluator"] == "trainer"
+    assert len(read_candidates(again.study)) == 12
 
 
 def test_the_comparison_is_stored_and_not_repeated(tmp_path: Path) -> None:

@@ -72,6 +72,26 @@ def test_auto_takes_the_trainer_where_that_is_faster(monkeypatch: pytest.MonkeyP
     )
 
 
+@pytest.mark.parametrize("crashing", ["build", "forward"])
+def test_what_crashes_together_is_trained_one_by_one(crashing: str) -> None:
+    class Crashing(Counted):
+        def forward(self, x: Tensor) -> Tensor:
+            if crashing == "forward" and len(x) == 64 and self.training:
+                raise RuntimeError("out of luck")
+            return super().forward(x)
+
+    def build() -> Classifier:
+        if crashing == "build":
+            raise RuntimeError("out of luck")
+        return Classifier(Crashing())
+
+    data = DigitsDataModule(batch_size=64)
+    task = python_task(build, data, {"accelerator": "cpu", "max_epochs": 3})
+    way, (line,) = _choose("auto", task)
+    assert way == "trainer"
+    assert "out of luck" in line
+
+
 def test_the_trial_opens_no_test_split_and_leaves_the_task_as_it_was() -> None:
     class Guarded(DigitsDataModule):
         def test_dataloader(self) -> object:

@@ -60,7 +60,7 @@ class Bench:
         return self.evaluators.monitor
 
     def open_study(self, sampler: GenerationalSampler[Any], suffix: str = "") -> optuna.Study:
-        """Open the search's study, or one beside it.
+        """Open the search's study, which also decides how candidates train, or one beside it.
 
         Args:
             sampler: proposes its candidates.
@@ -75,6 +75,8 @@ class Bench:
             make_pruner(self.settings, self.epochs),
         )
         study.set_metric_names([self.settings.monitor])
+        if not suffix:
+            self.evaluators.choose(study, self.progress.note)
         return study
 
     def evaluator(self) -> Evaluator:

@@ -65,6 +65,8 @@ class PopulationEvaluator:
             self._plan  # noqa: B018
         except SettingsError as error:
             return error.got
+        except Exception as error:  # whatever it is, the Trainer may get by
+            return f"{type(error).__name__}: {error}".splitlines()[0]
         return ""
 
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
