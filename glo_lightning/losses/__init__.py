@@ -8,20 +8,12 @@ from glo_lightning.losses.classic import (
     FocalLoss,
     MeanSquaredErrorLoss,
     PolyLoss,
-    ScaledLoss,
 )
+from glo_lightning.losses.multi_index import Input, fold, multi_indices, num_parameters, unfold
 from glo_lightning.losses.named import NAMED_LOSSES, named_loss
+from glo_lightning.losses.scaled import ScaledLoss
 from glo_lightning.losses.spec import load_loss, loss_from_dict, loss_to_dict, save_loss
-from glo_lightning.losses.taylor import (
-    Input,
-    TaylorLoss,
-    cross_entropy_taylor,
-    fold,
-    mean_squared_error_taylor,
-    multi_indices,
-    num_parameters,
-    unfold,
-)
+from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
 from glo_lightning.losses.tree import TreeLoss
 
 __all__ = [

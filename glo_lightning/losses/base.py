@@ -1,5 +1,6 @@
 """The contract every candidate loss keeps."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
@@ -246,7 +247,7 @@ def label_distribution(logits: Tensor, target: Tensor) -> Tensor:
     try:
         return torch.zeros_like(logits).scatter(-1, target.unsqueeze(-1), 1.0)
     except (RuntimeError, IndexError) as error:
-        raise explain_labels(error, logits, target) from error
+        raise explain_labels(error, logits, target) from None
 
 
 def check_batch(logits: Tensor, target: Tensor) -> None:
@@ -292,6 +293,7 @@ def explain_labels(error: Exception, logits: Tensor, target: Tensor) -> Exceptio
     """
     if "out of bounds" not in str(error):
         return error
+    target = torch.func.debug_unwrap(target, recurse=True)
     return LossError(
         f"labels in 0..{logits.shape[-1] - 1}",
         f"labels from {int(target.min())} to {int(target.max())}",
@@ -304,6 +306,21 @@ def reduce_batch(per_sample: Tensor, reduction: Reduction) -> Tensor:
     if reduction == "none":
         return per_sample
     return per_sample.mean() if reduction == "mean" else per_sample.sum()
+
+
+def finite_number(value: object, name: str) -> float:
+    """Return a parameter as a float.
+
+    Args:
+        value: what the user gave.
+        name: what the parameter is called.
+
+    Raises:
+        LossError: if it is not a finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise LossError(f"a finite number for {name}", repr(value), "Pass a float.")
+    return float(value)
 
 
 def _describe(tensor: Tensor) -> str:

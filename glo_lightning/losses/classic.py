@@ -1,4 +1,4 @@
-"""Losses with a name: cross-entropy, mean squared error, Baikal, and the usual baselines."""
+"""Losses of the literature: cross-entropy, squared error, Baikal, and the usual baselines."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import ClassReduction, Loss, Reduction, check_batch, explain_labels
+from glo_lightning.losses.base import (
+    ClassReduction,
+    Loss,
+    Reduction,
+    check_batch,
+    explain_labels,
+    finite_number,
+)
 
 if TYPE_CHECKING:
     import sympy
@@ -58,7 +65,7 @@ class CrossEntropyLoss(Loss):
                 label_smoothing=self.label_smoothing,
             )
         except (RuntimeError, IndexError) as error:
-            raise explain_labels(error, logits, target) from error
+            raise explain_labels(error, logits, target) from None
         return loss if self.class_reduction == "sum" else loss / logits.shape[-1]
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
@@ -191,7 +198,7 @@ class BaikalCMALoss(Loss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(class_reduction, reduction, label_smoothing)
-        values = [_finite(value, "coefficients") for value in coefficients]
+        values = [finite_number(value, "coefficients") for value in coefficients]
         if len(values) != 6 or values[2] <= 0.0 or values[5] == 0.0:
             raise LossError(
                 "six coefficients with c_2 > 0 and c_5 not 0",
@@ -229,83 +236,6 @@ class BaikalCMALoss(Loss):
         return self._constant - self._log_factor * sympy.log(h) + self._ratio_factor * y / h
 
 
-class ScaledLoss(Loss):
-    r"""Another loss times a constant.
-
-    .. math:: \ell(y, h) = s \, \ell_0(y, h)
-
-    Under SGD this is a change of learning rate and nothing else: cross-entropy scaled to a candidate's
-    start-up gradient tells a better loss from a better learning rate.
-
-    Args:
-        loss: the loss to scale; its reductions and label smoothing are kept.
-        factor: s, finite.
-
-    Raises:
-        LossError: if ``loss`` is not a loss or the factor is not finite.
-
-    Example:
-        >>> ScaledLoss(CrossEntropyLoss(), 2.0)(torch.zeros(1, 10), torch.tensor([3]))
-        tensor(4.6052)
-
-    Source: derivations.md, section 7.3.
-    """
-
-    family: ClassVar[str] = "scaled"
-
-    def __init__(self, loss: Loss, factor: float) -> None:
-        if not isinstance(loss, Loss):
-            raise LossError("a Loss to scale", repr(loss)[:80], "Pass for example CrossEntropyLoss().")
-        super().__init__(loss.class_reduction, loss.reduction, loss.label_smoothing)
-        self.loss = loss
-        self.factor = _finite(factor, "factor")
-
-    @property
-    def uses_progress(self) -> bool:
-        """Whether the scaled loss changes with training progress."""
-        return self.loss.uses_progress
-
-    @property
-    def progress(self) -> float:
-        """Training progress t in [0, 1] of the scaled loss."""
-        return self.loss.progress
-
-    @progress.setter
-    def progress(self, value: float) -> None:
-        self.loss.progress = value
-
-    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
-        """Evaluate s times the loss; see :meth:`Loss.elementwise`."""
-        return self.factor * self.loss.elementwise(h, y)
-
-    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate s times the loss from unscaled logits; see :meth:`Loss.per_class`."""
-        return self.factor * self.loss.per_class(logits, y)
-
-    def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-        return self.factor * self.loss._compute(logits, target, reduction)
-
-    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
-        """Return s times the loss's factor; see :meth:`Loss.gamma`."""
-        return self.factor * self.loss.gamma(h, y)
-
-    def hyperparameters(self) -> dict[str, Any]:
-        """Return the stored form of the loss, and the factor."""
-        return {"loss": self.loss.to_dict(), "factor": self.factor}
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the hyperparameters alone: everything else is the scaled loss's own."""
-        return self.hyperparameters()
-
-    def expression(self) -> "sympy.Expr":
-        """Return s times the loss's expression; see :meth:`Loss.expression`."""
-        return self.factor * self.loss.expression()
-
-    def extra_repr(self) -> str:
-        """Show the factor; the loss is shown as a part."""
-        return f"factor={self.factor!r}"
-
-
 class FocalLoss(Loss):
     r"""Cross-entropy that turns away from samples already classified well.
 
@@ -337,7 +267,7 @@ class FocalLoss(Loss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(class_reduction, reduction, label_smoothing)
-        self.focusing = _finite(focusing, "focusing")
+        self.focusing = finite_number(focusing, "focusing")
         if self.focusing < 0.0:
             raise LossError("focusing of 0 or more", repr(focusing), "Use 2.0, the paper's choice.")
 
@@ -397,7 +327,7 @@ class PolyLoss(Loss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(class_reduction, reduction, label_smoothing)
-        self.epsilon = _finite(epsilon, "epsilon")
+        self.epsilon = finite_number(epsilon, "epsilon")
 
     def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
         """Evaluate y (-log h + epsilon (1 - h)), 0 where y is 0; see :meth:`Loss.elementwise`."""
@@ -437,9 +367,3 @@ def _label_ratio(log_h: Tensor, y: Tensor) -> Tensor:
 
 def _labels_like(h: Tensor, y: Tensor) -> Tensor:
     return torch.as_tensor(y, dtype=h.dtype, device=h.device)
-
-
-def _finite(value: float, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise LossError(f"finite numbers for {name}", repr(value), "Pass floats.")
-    return float(value)

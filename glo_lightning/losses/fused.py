@@ -95,10 +95,14 @@ class Kernel(Protocol):
 
 
 class HardLabelKernel:
-    """:func:`hard_label_loss` of order 2 or more, in few passes over the rows.
+    r""":func:`hard_label_loss` of order 2 or more, in few passes over the rows.
 
-    The gradient needs each row's sum of q, and of its part of the target. By Euler's relation their K-th and
-    (K - 1)-th parts are the loss up to its highest powers; only what is left is evaluated for itself.
+    The gradient needs q and its sums. Weighing them as below leaves the highest powers out of what the value
+    needs besides, with s_T the part of q that the target adds:
+
+    .. math:: L = w_1 + \frac{1}{K} \sum_i q_i + \frac{s_T}{K (K - 1)}
+              + \sum_{r=2}^{K-1} \left(1 - \frac{r}{K}\right) w_r M_r
+              + \sum_{r=1}^{K-2} \left(1 - \frac{r}{K - 1}\right) u_r h_T^r
 
     Args:
         polynomials: as in :func:`hard_label_loss`.
@@ -131,7 +135,7 @@ class HardLabelKernel:
             gradient.addcmul_(h, q_sum, value=-1.0)
         loss = self._target_rest(h_target).add_(q_sum, alpha=1.0 / order)
         loss.add_(target_slope, alpha=1.0 / (order * (order - 1)))
-        if order > 2:
+        if order > 2:  # M_2 apart: a norm needs neither a temporary nor a second pass
             norm = torch.linalg.vector_norm(h, dim=-1, keepdim=True)
             loss.addcmul_(norm, norm, value=self._quadratic_rest)
         if self._higher_rest is not None:
@@ -211,14 +215,14 @@ class _FusedLoss(Function):
             _run(ctx.kernel, logits, target, gradient, ctx.reduction)
         if grad_loss.ndim == 1:
             gradient.mul_(grad_loss.unsqueeze(-1))
-        elif grad_loss.is_cuda or grad_loss.item() != 1.0:
+        elif not grad_loss.is_cpu or grad_loss.item() != 1.0:
             gradient.mul_(grad_loss)
         return None, gradient, None, None
 
 
 def _run(kernel: Kernel, logits: Tensor, target: Tensor, gradient: Tensor | None, reduction: Reduction) -> Tensor:
     num_rows, num_classes = logits.shape
-    if num_rows * num_classes <= BLOCK_ELEMENTS or logits.is_cuda:
+    if num_rows * num_classes <= BLOCK_ELEMENTS or not logits.is_cpu:
         losses = kernel(logits, target, gradient)
     else:
         rows = max(1, BLOCK_ELEMENTS // num_classes)

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate, product
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -26,11 +26,12 @@ from glo_lightning.losses.fused import (
     horner,
     soft_label_loss,
 )
+from glo_lightning.losses.multi_index import Input, factorial, multi_indices, num_parameters
 
 if TYPE_CHECKING:
     import sympy
 
-Input = Literal["y", "h", "f", "t"]
+MAX_KERNELS = 64  # batch sizes and the like that a loss remembers the closed form of
 
 
 class TaylorLoss(Loss):
@@ -90,7 +91,7 @@ class TaylorLoss(Loss):
         self._kernels_theta: Tensor | None = None
         self._kernels_versions: tuple[int, int] = (0, 0)
         indices = multi_indices(order, self.inputs)
-        factorials = [1.0 if folded else 1.0 / _factorial(alpha) for alpha in indices]
+        factorials = [1.0 if folded else 1.0 / factorial(alpha) for alpha in indices]
         pascal = [[float(math.comb(a, j)) for j in range(order + 1)] for a in range(order + 1)]
         # Double precision throughout: far-off centres cancel badly in single.
         for name, buffer in (
@@ -136,7 +137,7 @@ class TaylorLoss(Loss):
             else:
                 losses = hard_label_loss(logits, target, self._hard_polynomials(logits.shape[1]))
         except RuntimeError as error:
-            raise explain_labels(error, logits, target) from error
+            raise explain_labels(error, logits, target) from None
         return reduce_batch(losses, reduction)
 
     def _kernel(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Kernel | None:
@@ -147,7 +148,7 @@ class TaylorLoss(Loss):
         theta = self.theta
         if (
             torch.compiler.is_compiling()
-            or torch._C._are_functorch_transforms_active()
+            or torch._C._are_functorch_transforms_active()  # as autograd.Function asks itself
             or theta.requires_grad
             or theta.is_inference()
             or target.requires_grad
@@ -160,6 +161,8 @@ class TaylorLoss(Loss):
         key = logits.shape, logits.dtype, target.dtype, reduction, self.class_reduction, self.label_smoothing
         kernel = self._kernels.get(key)
         if kernel is None:
+            if len(self._kernels) >= MAX_KERNELS:
+                self._kernels.clear()
             with torch.inference_mode(False):
                 kernel = self._kernels[key] = self._make_kernel(logits, target, reduction)
         return kernel
@@ -317,92 +320,6 @@ class TaylorLoss(Loss):
         return sympy.Add(*terms)
 
 
-def multi_indices(order: int, inputs: Sequence[Input]) -> list[tuple[int, ...]]:
-    """List the exponents of a trimmed Taylor polynomial in lexicographic order.
-
-    Args:
-        order: K, the total degree; 1 or more.
-        inputs: variables, as in :class:`TaylorLoss`.
-
-    Returns:
-        Exponent tuples, one entry per input: total degree at most K, h or f taking part.
-
-    Raises:
-        LossError: if order or inputs are out of range.
-
-    Example:
-        >>> multi_indices(3, ("y", "h"))
-        [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (2, 1)]
-
-    Source: derivations.md, section 3.
-    """
-    _check_order_and_inputs(order, inputs)
-    outputs = [position for position, name in enumerate(inputs) if name in ("h", "f")]
-    return [
-        alpha
-        for alpha in product(range(order + 1), repeat=len(inputs))
-        if sum(alpha) <= order and any(alpha[position] for position in outputs)
-    ]
-
-
-def num_parameters(order: int, inputs: Sequence[Input]) -> int:
-    """Count theta: one centre per input and one coefficient per multi-index.
-
-    Args:
-        order: K, the total degree; 1 or more.
-        inputs: variables, as in :class:`TaylorLoss`.
-
-    Raises:
-        LossError: if order or inputs are out of range.
-
-    Example:
-        >>> num_parameters(3, ("y", "h")), num_parameters(3, ("y", "h", "t"))
-        (8, 13)
-
-    Source: TaylorGLO, section 3; derivations.md, section 3.
-    """
-    _check_order_and_inputs(order, inputs)
-    without_outputs = sum(name not in ("h", "f") for name in inputs)
-    trimmed = math.comb(order + without_outputs, without_outputs)
-    return len(inputs) + math.comb(order + len(inputs), len(inputs)) - trimmed
-
-
-def fold(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
-    """Multiply 1/alpha! into the coefficients: from the paper's theta to the authors' code's.
-
-    Args:
-        theta: unfolded parameters, shape (..., D), floating.
-        order: K, the total degree.
-        inputs: variables, as in :class:`TaylorLoss`.
-
-    Returns:
-        Folded parameters, shape (..., D), centres unchanged.
-
-    Example:
-        >>> fold(torch.tensor([0.0, 0.0, 1.0, 1.0, 6.0, 1.0, 1.0, 1.0]), 3, ("y", "h"))
-        tensor([0.0000, 0.0000, 1.0000, 0.5000, 1.0000, 1.0000, 0.5000, 0.5000])
-
-    Source: derivations.md, section 3.
-    """
-    return theta / _factorials_of(theta, order, inputs)
-
-
-def unfold(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
-    """Take 1/alpha! out of the coefficients: the inverse of :func:`fold`.
-
-    Args:
-        theta: folded parameters, shape (..., D), floating.
-        order: K, the total degree.
-        inputs: variables, as in :class:`TaylorLoss`.
-
-    Returns:
-        Unfolded parameters, shape (..., D), centres unchanged.
-
-    Source: derivations.md, section 3.
-    """
-    return theta * _factorials_of(theta, order, inputs)
-
-
 def cross_entropy_taylor(order: int = 3, center: float = 0.5) -> TaylorLoss:
     """Return the Taylor polynomial of cross-entropy about y = h = ``center``: a start point for a search.
 
@@ -454,18 +371,6 @@ def mean_squared_error_taylor(order: int = 3) -> TaylorLoss:
     return TaylorLoss([0.0, 0.0, *coefficients], order)
 
 
-def _check_order_and_inputs(order: int, inputs: Sequence[Input]) -> None:
-    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
-        raise LossError("an order of 1 or more", repr(order), "Pass order=3, the papers' choice.")
-    known = ("y", "h", "f", "t")
-    if not isinstance(inputs, list | tuple) or any(name not in known for name in inputs):
-        raise LossError(f"inputs out of {known}", repr(inputs), "Pass inputs=('y', 'h').")
-    if len(set(inputs)) != len(inputs):
-        raise LossError("different inputs", repr(inputs), "Name each input once.")
-    if "h" not in inputs and "f" not in inputs:
-        raise LossError("an output of the network, 'h' or 'f', among the inputs", repr(inputs), "Add 'h'.")
-
-
 def _as_theta(theta: Sequence[float] | Tensor, expected: int, inputs: Sequence[Input]) -> Tensor:
     names = f"{expected} numbers: centres of {', '.join(inputs)}, then {expected - len(inputs)} coefficients"
     try:
@@ -477,15 +382,6 @@ def _as_theta(theta: Sequence[float] | Tensor, expected: int, inputs: Sequence[I
     if not bool(values.isfinite().all()):
         raise LossError("finite numbers in theta", repr(values.tolist()), "Replace NaN and infinity.")
     return values
-
-
-def _factorial(alpha: tuple[int, ...]) -> int:
-    return math.prod(math.factorial(a) for a in alpha)
-
-
-def _factorials_of(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
-    factorials = [float(_factorial(alpha)) for alpha in multi_indices(order, inputs)]
-    return torch.tensor([1.0] * len(inputs) + factorials, dtype=theta.dtype, device=theta.device)
 
 
 def _derivative(coefficients: Tensor) -> Tensor:

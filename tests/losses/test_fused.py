@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, grad_and_value, hessian, stack_module_state, vmap
 
+from glo_lightning.errors import LossError
 from glo_lightning.losses import TaylorLoss, fused, label_distribution, num_parameters
+from glo_lightning.losses.taylor import MAX_KERNELS
 
 ORDERS = [2, 3, 4, 7]
 LOGITS = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
@@ -166,3 +168,16 @@ def test_float32_error_stays_near_rounding() -> None:
     loss(double, target).backward()
     error = (single.grad.double() - double.grad).abs().max() / double.grad.abs().max()
     assert error < 1e-6
+
+
+def test_bad_labels_are_refused_under_vmap_too() -> None:
+    batches = torch.stack([LOGITS, LOGITS])
+    with pytest.raises(LossError, match=r"labels in 0\.\.4, got labels from 0 to 9"):
+        vmap(taylor(3))(batches, torch.stack([HARD, 9 - HARD]))
+
+
+def test_remembered_kernels_are_bounded() -> None:
+    loss = taylor(3)
+    for num_rows in range(1, 2 * MAX_KERNELS):
+        loss(LOGITS[:1].expand(num_rows, -1), HARD[:1].expand(num_rows))
+    assert len(loss._kernels) <= MAX_KERNELS

@@ -1,0 +1,121 @@
+"""Which terms a Taylor polynomial has, and how its parameters are laid out."""
+
+import math
+from collections.abc import Sequence
+from itertools import product
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from glo_lightning.errors import LossError
+
+Input = Literal["y", "h", "f", "t"]
+
+
+def multi_indices(order: int, inputs: Sequence[Input]) -> list[tuple[int, ...]]:
+    """List the exponents of a trimmed Taylor polynomial in lexicographic order.
+
+    Args:
+        order: K, the total degree; 1 or more.
+        inputs: variables, as in :class:`TaylorLoss`.
+
+    Returns:
+        Exponent tuples, one entry per input: total degree at most K, h or f taking part.
+
+    Raises:
+        LossError: if order or inputs are out of range.
+
+    Example:
+        >>> multi_indices(3, ("y", "h"))
+        [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (2, 1)]
+
+    Source: derivations.md, section 3.
+    """
+    _check_order_and_inputs(order, inputs)
+    outputs = [position for position, name in enumerate(inputs) if name in ("h", "f")]
+    return [
+        alpha
+        for alpha in product(range(order + 1), repeat=len(inputs))
+        if sum(alpha) <= order and any(alpha[position] for position in outputs)
+    ]
+
+
+def num_parameters(order: int, inputs: Sequence[Input]) -> int:
+    """Count theta: one centre per input and one coefficient per multi-index.
+
+    Args:
+        order: K, the total degree; 1 or more.
+        inputs: variables, as in :class:`TaylorLoss`.
+
+    Raises:
+        LossError: if order or inputs are out of range.
+
+    Example:
+        >>> num_parameters(3, ("y", "h")), num_parameters(3, ("y", "h", "t"))
+        (8, 13)
+
+    Source: TaylorGLO, section 3; derivations.md, section 3.
+    """
+    _check_order_and_inputs(order, inputs)
+    without_outputs = sum(name not in ("h", "f") for name in inputs)
+    trimmed = math.comb(order + without_outputs, without_outputs)
+    return len(inputs) + math.comb(order + len(inputs), len(inputs)) - trimmed
+
+
+def fold(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
+    """Multiply 1/alpha! into the coefficients: from the paper's theta to the authors' code's.
+
+    Args:
+        theta: unfolded parameters, shape (..., D), floating.
+        order: K, the total degree.
+        inputs: variables, as in :class:`TaylorLoss`.
+
+    Returns:
+        Folded parameters, shape (..., D), centres unchanged.
+
+    Example:
+        >>> fold(torch.tensor([0.0, 0.0, 1.0, 1.0, 6.0, 1.0, 1.0, 1.0]), 3, ("y", "h"))
+        tensor([0.0000, 0.0000, 1.0000, 0.5000, 1.0000, 1.0000, 0.5000, 0.5000])
+
+    Source: derivations.md, section 3.
+    """
+    return theta / _factorials_of(theta, order, inputs)
+
+
+def unfold(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
+    """Take 1/alpha! out of the coefficients: the inverse of :func:`fold`.
+
+    Args:
+        theta: folded parameters, shape (..., D), floating.
+        order: K, the total degree.
+        inputs: variables, as in :class:`TaylorLoss`.
+
+    Returns:
+        Unfolded parameters, shape (..., D), centres unchanged.
+
+    Source: derivations.md, section 3.
+    """
+    return theta * _factorials_of(theta, order, inputs)
+
+
+def factorial(alpha: tuple[int, ...]) -> int:
+    """Return alpha!, the product of the exponents' factorials."""
+    return math.prod(math.factorial(a) for a in alpha)
+
+
+def _factorials_of(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
+    factorials = [float(factorial(alpha)) for alpha in multi_indices(order, inputs)]
+    return torch.tensor([1.0] * len(inputs) + factorials, dtype=theta.dtype, device=theta.device)
+
+
+def _check_order_and_inputs(order: int, inputs: Sequence[Input]) -> None:
+    if isinstance(order, bool) or not isinstance(order, int) or order < 1:
+        raise LossError("an order of 1 or more", repr(order), "Pass order=3, the papers' choice.")
+    known = ("y", "h", "f", "t")
+    if not isinstance(inputs, list | tuple) or any(name not in known for name in inputs):
+        raise LossError(f"inputs out of {known}", repr(inputs), "Pass inputs=('y', 'h').")
+    if len(set(inputs)) != len(inputs):
+        raise LossError("different inputs", repr(inputs), "Name each input once.")
+    if "h" not in inputs and "f" not in inputs:
+        raise LossError("an output of the network, 'h' or 'f', among the inputs", repr(inputs), "Add 'h'.")
