@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from glo_lightning.losses import Loss, TaylorLoss
+from glo_lightning.losses import Loss, ScaledLoss, TaylorLoss
 from glo_lightning.training.population.polynomials import is_polynomial, polynomial_losses, polynomials
-
-NOT_STRUCTURE = {"_buffers", "_modules", "_cached"}
 
 
 class LossStack:
@@ -25,8 +23,10 @@ class LossStack:
     """
 
     def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
+        plain, factors = zip(*map(_unscaled, losses), strict=True)
+        self._factors = torch.tensor(factors, device=device) if set(factors) != {1.0} else None
         groups: list[list[Loss]] = []
-        for loss in losses:
+        for loss in plain:
             if groups and structure(loss) == structure(groups[-1][0]):
                 groups[-1].append(loss)
             else:
@@ -54,12 +54,12 @@ class LossStack:
         Returns:
             One loss per model, shape (P,).
         """
-        if len(self._groups) == 1:
-            return self._groups[0](logits, target, shared)
         sizes = [len(group) for group in self._groups]
         targets = [target] * len(sizes) if shared else torch.split(target, sizes)
         parts = zip(self._groups, torch.split(logits, sizes), targets, strict=True)
-        return torch.cat([group(own_logits, own_target, shared) for group, own_logits, own_target in parts])
+        losses = [group(own_logits, own_target, shared) for group, own_logits, own_target in parts]
+        together = losses[0] if len(losses) == 1 else torch.cat(losses)
+        return together if self._factors is None else together * self._factors.to(together.dtype)
 
     def keep(self, models: Tensor) -> None:
         """Drop all losses but those with the given numbers, shape (P',), rising, int64."""
@@ -69,6 +69,8 @@ class LossStack:
             group.keep(models[(models >= start) & (models < end)] - start)
             start = end
         self._groups = [group for group in self._groups if len(group)]
+        if self._factors is not None:
+            self._factors = self._factors[models]
 
 
 class _Group:
@@ -150,14 +152,17 @@ def by_structure(losses: Sequence[Loss]) -> list[int]:
     return sorted(range(len(losses)), key=group.__getitem__)
 
 
-def structure(loss: Loss) -> list[Any]:
+def structure(loss: Loss) -> tuple[Any, ...]:
     """Return all that makes a loss but the values in its buffers; equal for losses that one call can compute."""
-    return [
-        (
-            path,
-            type(module),
-            {name: value for name, value in vars(module).items() if name not in NOT_STRUCTURE},
-            {name: buffer.shape for name, buffer in module.named_buffers(recurse=False)},
-        )
-        for path, module in loss.named_modules()
-    ]
+    plain, _ = _unscaled(loss)
+    shapes = {name: buffer.shape for name, buffer in plain.named_buffers()}
+    arguments = {name: value for name, value in plain.arguments().items() if name not in shapes}
+    return type(plain), arguments, shapes
+
+
+def _unscaled(loss: Loss) -> tuple[Loss, float]:
+    """Take the factors off a loss."""
+    factor = 1.0
+    while isinstance(loss, ScaledLoss):
+        loss, factor = loss.loss, factor * loss.factor
+    return loss, factor

@@ -45,6 +45,7 @@ STACKS: dict[str, list[Loss]] = {
     "of logits": [taylor(seed, order=2, inputs=("y", "f")) for seed in range(2)],
     "of progress": [taylor(seed, order=2, inputs=("y", "h", "t")) for seed in range(2)],
     "of logits and progress": [taylor(seed, order=2, inputs=("h", "f", "t")) for seed in range(2)],
+    "scaled": [ScaledLoss(taylor(0), 2.0), ScaledLoss(ScaledLoss(taylor(1), 3.0), -0.5), taylor(2)],
     "cross-entropy": [CrossEntropyLoss() for _ in range(3)],
     "tuned trees": [TreeLoss("log(h) - y / h", coefficients=[1.0, k]) for k in (1.0, 1.5)],
     "a mixture": [
@@ -162,9 +163,9 @@ def test_the_losses_given_are_left_as_they_were() -> None:
 def test_equal_structures_stand_together_in_their_first_order() -> None:
     a, b = structure(taylor(0)), structure(taylor(1))
     assert a == b
-    different = [taylor(0, order=2), taylor(0, label_smoothing=0.1), CrossEntropyLoss(), ScaledLoss(taylor(0), 1.0)]
-    assert all(structure(loss) != a for loss in different)
-    assert structure(ScaledLoss(CrossEntropyLoss(), 1.0)) != structure(ScaledLoss(CrossEntropyLoss(), 2.0))
+    assert structure(ScaledLoss(taylor(2), 2.0)) == a
+    assert all(structure(loss) != a for loss in [taylor(0, order=2), taylor(0, label_smoothing=0.1), BaikalLoss()])
+    assert structure(FocalLoss(1.0)) != structure(FocalLoss(2.0))
     assert structure(TreeLoss("log(h)")) != structure(TreeLoss("log(y)"))
     mixed = [taylor(0), CrossEntropyLoss(), taylor(1), BaikalLoss(), CrossEntropyLoss()]
     assert by_structure(mixed) == [0, 2, 1, 4, 3]
