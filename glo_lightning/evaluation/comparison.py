@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from glo_lightning.losses import Loss
-from glo_lightning.training.evaluation import Evaluation, Evaluator, Monitor, Run, Status
+from glo_lightning.training.evaluation import Evaluator, Monitor, Run, Status
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ class Comparison:
         """Return the result of the loss called ``name``."""
         return next(result for result in self.results if result.name == name)
 
+    def against(self, name: str, reference: str) -> LossResult:
+        """Return the result of a loss with another than the baseline as its reference."""
+        result = self.result(name)
+        return _result(name, result.metrics, result.num_diverged, self.result(reference).metrics)
+
     def beats(self, name: str, significance: float = 0.05) -> bool:
         """Whether a loss is better than the baseline with p below ``significance``."""
         result = self.result(name)
@@ -108,28 +113,19 @@ def compare_losses(
     runs = [Run(loss, seed) for loss in losses.values() for seed in seeds]
     evaluations = evaluator.evaluate(runs)
     groups = [evaluations[start : start + len(seeds)] for start in range(0, len(runs), len(seeds))]
-    baseline = _metrics(groups[0], monitor)
-    results = [
-        _result(name, group, monitor, baseline if position else None)
-        for position, (name, group) in enumerate(zip(losses, groups, strict=True))
-    ]
+    metrics = [tuple(monitor.to_metric(evaluation.score) for evaluation in group) for group in groups]
+    diverged = [sum(evaluation.status is Status.DIVERGED for evaluation in group) for group in groups]
+    references = [None, *[metrics[0]] * (len(groups) - 1)]
+    results = map(_result, losses, metrics, diverged, references)
     return Comparison(monitor, split, tuple(seeds), epochs, tuple(results))
 
 
-def _metrics(evaluations: Sequence[Evaluation], monitor: Monitor) -> tuple[float, ...]:
-    return tuple(monitor.to_metric(evaluation.score) for evaluation in evaluations)
-
-
-def _result(
-    name: str, evaluations: Sequence[Evaluation], monitor: Monitor, baseline: Sequence[float] | None
-) -> LossResult:
-    metrics = _metrics(evaluations, monitor)
-    diverged = sum(evaluation.status is Status.DIVERGED for evaluation in evaluations)
+def _result(name: str, metrics: tuple[float, ...], diverged: int, reference: tuple[float, ...] | None) -> LossResult:
     mean, std = float(np.mean(metrics)), float(np.std(metrics, ddof=1))
-    if baseline is None:
+    if reference is None:
         return LossResult(name, metrics, diverged, mean, std)
-    difference = mean - float(np.mean(baseline))
-    if std == 0.0 and np.std(baseline) == 0.0:
+    difference = mean - float(np.mean(reference))
+    if std == 0.0 and np.std(reference) == 0.0:
         # Welch's test is undefined without any spread: equal means agree, different means certainly differ.
         return LossResult(
             name,
@@ -142,7 +138,7 @@ def _result(
             difference,
             0.0 if difference else 1.0,
         )
-    test = stats.ttest_ind(metrics, baseline, equal_var=False)
+    test = stats.ttest_ind(metrics, reference, equal_var=False)
     interval = test.confidence_interval(0.95)
     return LossResult(
         name,

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from glo_lightning.evaluation.comparison import Comparison, LossResult
+from glo_lightning.training.evaluation import Monitor
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -30,24 +31,25 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
-def verdict_sentence(comparison: Comparison, discovered: str) -> str:
-    """Say in one sentence whether the discovered loss is better than the baseline, and than its scaled twin.
+def verdict_sentences(comparison: Comparison, discovered: str) -> list[str]:
+    """Say whether the discovered loss is better than the baseline, and than its twin of another scale.
 
     Args:
         comparison: losses side by side, the baseline first.
         discovered: name of the discovered loss.
+
+    Returns:
+        A sentence for each of the other losses.
     """
-    baseline = comparison.results[0].name
-    result = comparison.result(discovered)
-    better = comparison.beats(discovered)
-    worse = not better and (result.p_value or 1.0) < SIGNIFICANCE
-    if better:
-        verdict = f"The discovered loss beats {baseline}"
-    elif worse:
-        verdict = f"The discovered loss is worse than {baseline}"
-    else:
-        verdict = f"The discovered loss does not beat {baseline}"
-    return f"{verdict} ({_difference(result)}, p = {_p_value(result)})."
+    rivals = [result.name for result in comparison.results if result.name != discovered]
+    return [_sentence(comparison.against(discovered, rival), rival, comparison.monitor) for rival in rivals]
+
+
+def _sentence(result: LossResult, rival: str, monitor: Monitor) -> str:
+    significant = result.p_value is not None and result.p_value < SIGNIFICANCE
+    better = monitor.to_score(result.difference or 0.0) > 0.0
+    verb = ("beats" if better else "is worse than") if significant else "does not beat"
+    return f"The discovered loss {verb} {rival} ({_difference(result)}, p = {_p_value(result)})."
 
 
 SIGNIFICANCE = 0.05
@@ -67,7 +69,7 @@ def _p_value(result: LossResult) -> str:
 
 
 def render(comparison: Comparison, discovered: str, width: int = 80) -> str:
-    """Return the table and the sentence as plain text.
+    """Return the table and the sentences as plain text.
 
     Args:
         comparison: losses side by side, the baseline first.
@@ -77,5 +79,6 @@ def render(comparison: Comparison, discovered: str, width: int = 80) -> str:
     console = Console(width=width, file=io.StringIO(), highlight=False)
     with console.capture() as capture:
         console.print(comparison_table(comparison))
-        console.print(verdict_sentence(comparison, discovered))
+        for sentence in verdict_sentences(comparison, discovered):
+            console.print(sentence)
     return capture.get()

@@ -57,6 +57,14 @@ def test_a_lower_metric_beats_when_lower_is_better() -> None:
     assert not _compare(baseline, other, "max").beats("found")
 
 
+def test_any_loss_can_be_the_reference() -> None:
+    comparison = _compare([0.90, 0.95, 0.85, 0.99], [0.91, 0.96, 0.86, 0.98])
+    assert comparison.against("found", "cross-entropy") == comparison.result("found")
+    assert comparison.against("cross-entropy", "found").difference == pytest.approx(
+        -(comparison.result("found").difference or 0.0)
+    )
+
+
 def test_noise_does_not_beat() -> None:
     comparison = _compare([0.90, 0.95, 0.85, 0.99], [0.91, 0.96, 0.86, 0.98])
     assert not comparison.beats("found")
