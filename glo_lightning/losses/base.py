@@ -66,7 +66,7 @@ class Loss(nn.Module, ABC):
             raise LossError("class_reduction 'sum' or 'mean'", repr(class_reduction), "Use 'sum' to match torch.")
         if reduction not in ("mean", "sum", "none"):
             raise LossError("reduction 'mean', 'sum' or 'none'", repr(reduction), "Use 'mean' to match torch.")
-        if not 0.0 <= label_smoothing < 1.0:
+        if not 0.0 <= finite_number(label_smoothing, "label_smoothing") < 1.0:
             raise LossError("label_smoothing in [0, 1)", repr(label_smoothing), "Use 0.0 for hard labels.")
         self.class_reduction: ClassReduction = class_reduction
         self.reduction: Reduction = reduction

@@ -255,6 +255,7 @@ def test_losses_of_logits_refuse_what_needs_h_alone() -> None:
         ({"theta": [0.0] * 8, "inputs": ("y", "t")}, "output of the network"),
         ({"theta": [0.0] * 8, "folded": 1}, "folded"),
         ({"theta": [0.0] * 8, "label_smoothing": 1.0}, "label_smoothing"),
+        ({"theta": [0.0] * 8, "label_smoothing": "0.1"}, "label_smoothing"),
         ({"theta": [0.0] * 8, "reduction": "average"}, "reduction"),
         ({"theta": [0.0] * 8, "class_reduction": "none"}, "class_reduction"),
     ],
