@@ -10,7 +10,6 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.samplers import GenerationalSampler, find_slot
-from glo_lightning.search.samplers.burial import bury_the_dead
 from glo_lightning.search.samplers.fixed import FixedListSampler
 from glo_lightning.search.worker import Worker
 from glo_lightning.training.evaluation import Evaluation, Evaluator, Monitor, Run, Status
@@ -67,7 +66,6 @@ class SharedEvaluator:
             direction=self.search.direction,
             load_if_exists=True,
         )
-        bury_the_dead(study._storage, study._study_id)
         _ListWorker(runs, study, sampler, self.evaluator, self.monitor, self.batch).run()
         verdicts = _read_verdicts(study)
         return [self._evaluation(verdicts[index], run) for index, run in enumerate(runs)]

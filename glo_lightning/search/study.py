@@ -10,7 +10,6 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 
 from glo_lightning.errors import StudyError
-from glo_lightning.search.samplers.burial import bury_the_dead
 
 LATER_STAGE = "/coefficients/"
 """What stands between the name of a search and the expression whose coefficients a study tunes."""
@@ -74,7 +73,6 @@ def open_study(
         direction=direction,
         load_if_exists=True,
     )
-    bury_the_dead(study._storage, study._study_id)
     # In this order: another worker that begins the same study leaves the fingerprint before the first trial.
     has_trials = bool(study.get_trials(deepcopy=False))
     stored = study.user_attrs.get(FINGERPRINT)

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import optuna
 from optuna.storages import BaseStorage
@@ -12,6 +13,7 @@ from rich.console import Console
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.chronicle import Chronicle
 from glo_lightning.search.launchers.local import Death, LocalLauncher
+from glo_lightning.search.launchers.ray import RayLauncher
 from glo_lightning.search.part import take_part
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.samplers.burial import bury
@@ -55,14 +57,8 @@ def supervise(settings: SearchSettings, task: Task, placement: Placement, progre
         )
     if task.rebuild is None:
         raise SettingsError("a task that other processes can rebuild", "one without rebuild", "Use python_task.")
-    visible = share_gpus(settings.workers, placement, visible_gpus())
     watch = _Watch(settings, open_storage(settings.storage), progress)
-    launcher = LocalLauncher(
-        functools.partial(work, settings, task.rebuild),
-        [_environment(settings, gpus) for gpus in visible],
-        placement.ranks,
-        watch.bury,
-    )
+    launcher = _make_launcher(settings, functools.partial(work, settings, task.rebuild), placement, watch)
     with quiet_optuna():
         launcher.run(watch.look)
 
@@ -70,12 +66,24 @@ def supervise(settings: SearchSettings, task: Task, placement: Placement, progre
 def work(settings: SearchSettings, rebuild: Callable[[], Task]) -> None:
     """Take part in a search from a process of its own."""
     task = rebuild()
-    take_part(settings, task, place(task), Progress(Console(quiet=True)))
+    placement, silence = place(task), Progress(Console(quiet=True))
+    if placement.ranks == 1 or placement.external:
+        take_part(settings, task, placement, silence)
+    else:  # a Ray task that was given several GPUs
+        supervise(replace(settings, launcher="local", workers=1, worker_gpus=None), task, placement, silence)
 
 
-def _environment(settings: SearchSettings, gpus: str | None) -> dict[str, str]:
+def _make_launcher(
+    settings: SearchSettings, work: Callable[[], None], placement: Placement, watch: "_Watch"
+) -> LocalLauncher | RayLauncher:
+    if settings.launcher == "ray":
+        gpus = len(placement.gpus) if settings.worker_gpus is None else settings.worker_gpus
+        on_file = str(settings.storage).startswith("sqlite")
+        return RayLauncher(work, settings.workers, settings.threads * placement.ranks, gpus, one_machine=on_file)
     threads = {"OMP_NUM_THREADS": str(settings.threads)}
-    return threads if gpus is None else {**threads, "CUDA_VISIBLE_DEVICES": gpus}
+    shares = share_gpus(settings.workers, placement, visible_gpus())
+    environments = [threads if own is None else {**threads, "CUDA_VISIBLE_DEVICES": own} for own in shares]
+    return LocalLauncher(work, environments, placement.ranks, watch.bury)
 
 
 class _Watch:

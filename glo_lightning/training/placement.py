@@ -25,11 +25,11 @@ class Placement:
         gpus: indices of this machine's GPUs that one training uses; empty without GPUs.
     """
 
-    ranks: int
-    rank: int
-    nodes: int
-    external: bool
-    gpus: tuple[int, ...]
+    ranks: int = 1
+    rank: int = 0
+    nodes: int = 1
+    external: bool = False
+    gpus: tuple[int, ...] = ()
 
 
 def place(task: Task) -> Placement:
@@ -81,7 +81,7 @@ def share_gpus(workers: int, placement: Placement, visible: list[str]) -> list[s
         SettingsError: if there are fewer GPUs than devices times workers.
 
     Example:
-        >>> two = Placement(ranks=2, rank=0, nodes=1, external=False, gpus=(0, 1))
+        >>> two = Placement(ranks=2, gpus=(0, 1))
         >>> share_gpus(2, two, ["0", "1", "2", "3"])
         ['0,1', '2,3']
     """

@@ -28,6 +28,20 @@ def find_worker(trial: FrozenTrial) -> int | None:
     return int(pid) if place == _place() else None
 
 
+def is_dead(trial: FrozenTrial) -> bool:
+    """Whether a trial's worker was on this host and is no more."""
+    worker = find_worker(trial)
+    if worker is None:
+        return False
+    try:
+        os.kill(worker, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # alive, and somebody else's
+        return False
+    return False
+
+
 def bury(storage: BaseStorage, study_id: int, pid: int, reason: str, blame: bool = False) -> None:
     """End the running trials of a dead worker of this host, so that their candidates are issued again.
 
@@ -38,45 +52,20 @@ def bury(storage: BaseStorage, study_id: int, pid: int, reason: str, blame: bool
         reason: how it died.
         blame: whether its candidates are to blame, and rank worst after too many attempts.
     """
-    for trial in _running(storage, study_id):
-        if find_worker(trial) == pid:
-            _end(storage, trial, reason, blame)
-
-
-def bury_the_dead(storage: BaseStorage, study_id: int) -> None:
-    """End the running trials of all workers of this host that are no more."""
-    for trial in _running(storage, study_id):
-        worker = find_worker(trial)
-        if worker is not None and not _is_alive(worker):
-            _end(storage, trial, "worker died", blame=False)
-
-
-def _running(storage: BaseStorage, study_id: int) -> list[FrozenTrial]:
-    return storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))
-
-
-def _end(storage: BaseStorage, trial: FrozenTrial, reason: str, blame: bool) -> None:
-    try:
-        if blame:
-            storage.set_trial_user_attr(trial._trial_id, "training", {"status": "failed", "reason": reason})
-        else:
-            storage.set_trial_system_attr(trial._trial_id, LOST, reason)
-        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-    except UpdateFinishedTrialError:
-        pass  # somebody else gave it back
+    for trial in storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,)):
+        if find_worker(trial) != pid:
+            continue
+        try:
+            if blame:
+                storage.set_trial_user_attr(trial._trial_id, "training", {"status": "failed", "reason": reason})
+            else:
+                storage.set_trial_system_attr(trial._trial_id, LOST, reason)
+            storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            pass  # somebody else gave it back
 
 
 def _place() -> str:
     """Return where process ids mean what they mean here: this host or, on it, this container."""
     namespace = Path("/proc/self/ns/pid")
     return f"{socket.gethostname()} {namespace.readlink() if namespace.is_symlink() else ''}"
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True

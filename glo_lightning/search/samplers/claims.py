@@ -13,7 +13,7 @@ from optuna.trial import TrialState, create_trial
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.lease import Lease, Watch
-from glo_lightning.search.samplers.burial import sign
+from glo_lightning.search.samplers.burial import is_dead, sign
 from glo_lightning.search.samplers.history import LOST, SLOT, History, Slot, Snapshot, is_ticket
 
 TOO_SILENT = (
@@ -222,9 +222,11 @@ class Claims(Generic[C]):
                     "Tell them first; claim(study, count) gets several candidates at once.",
                 )
         others = [t for t in snapshot.running + snapshot.tickets if t._trial_id not in self._threads]
-        for trial in self._watch.silent(others):
-            _logger.warning("The worker of trial %d fell silent; its candidate is issued again.", trial.number)
-            self.lose([trial._trial_id], "worker fell silent")
+        silent = self._watch.silent(others)
+        for trial in others:
+            if is_dead(trial) or trial in silent:
+                _logger.warning("The worker of trial %d is gone; its candidate is issued again.", trial.number)
+                self.lose([trial._trial_id], "worker gone")
 
 
 def _poll(attempt: Callable[[], T | None], on_wait: Callable[[], None]) -> T:
