@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from glo_lightning.losses import Loss, ScaledLoss, TaylorLoss
-from glo_lightning.training.population.polynomials import is_polynomial, polynomial_losses, polynomials
+from glo_lightning.training.population.polynomials import Polynomial, is_polynomial, polynomial_losses, polynomials
 
 
 class LossStack:
@@ -117,27 +117,27 @@ class _PolynomialGroup(_Group):
 
     def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
         super().__init__(losses, device)
-        self._coefficients: tuple[Tensor, Tensor] | None = None
+        self._polynomials: tuple[Polynomial, Polynomial] | None = None
 
     def __call__(self, logits: Tensor, target: Tensor, shared: bool) -> Tensor:
         if target.is_floating_point():
             return super().__call__(logits, target, shared)
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        if self._coefficients is None:
+        if self._polynomials is None:
             assert isinstance(self.template, TaylorLoss)
-            everyone, extra = polynomials(self.template, self._stacked, len(self), logits.shape[-1])
-            self._coefficients = everyone.to(logits.dtype), extra.to(logits.dtype)
-        losses = polynomial_losses(logits, target.unsqueeze(0) if shared else target, *self._coefficients)
+            num_classes = logits.shape[-1]
+            self._polynomials = polynomials(self.template, self._stacked, len(self), num_classes, logits.dtype)
+        losses = polynomial_losses(logits, target.unsqueeze(0) if shared else target, *self._polynomials)
         return losses / logits.shape[1] if self.template.reduction == "mean" else losses
 
     def set_progress(self, progress: float) -> None:
         super().set_progress(progress)
-        self._coefficients = None
+        self._polynomials = None
 
     def keep(self, models: Tensor) -> None:
         super().keep(models)
-        self._coefficients = None
+        self._polynomials = None
 
 
 def by_structure(losses: Sequence[Loss]) -> list[int]:
@@ -164,5 +164,6 @@ def _unscaled(loss: Loss) -> tuple[Loss, float]:
     """Take the factors off a loss."""
     factor = 1.0
     while isinstance(loss, ScaledLoss):
-        loss, factor = loss.loss, factor * loss.factor
+        factor *= loss.factor
+        loss = loss.loss
     return loss, factor

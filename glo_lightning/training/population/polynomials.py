@@ -8,7 +8,7 @@ With class index T, such a loss is a polynomial B of every scaled logit plus a p
 Source: derivations.md, section 8.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,15 +18,18 @@ from torch.func import functional_call, vmap
 
 from glo_lightning.losses import TaylorLoss
 
+Polynomial = Sequence[Tensor]
+"""Coefficients by power, lowest first, at least two of them; each of shape (P, 1, 1)."""
 
-def polynomial_losses(logits: Tensor, target: Tensor, everyone: Tensor, extra: Tensor) -> Tensor:
+
+def polynomial_losses(logits: Tensor, target: Tensor, everyone: Polynomial, extra: Polynomial) -> Tensor:
     """Compute the losses of P models, summed over examples.
 
     Args:
         logits: shape (P, N, C).
         target: class indices, shape (1, N) if all models have the same, else (P, N).
-        everyone: coefficients of B by power of h, shape (K + 1, P).
-        extra: coefficients of D, likewise.
+        everyone: B.
+        extra: D.
 
     Returns:
         Losses, shape (P,).
@@ -37,7 +40,7 @@ def polynomial_losses(logits: Tensor, target: Tensor, everyone: Tensor, extra: T
 
 class _PolynomialLosses(Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, target: Tensor, everyone: Tensor, extra: Tensor) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, target: Tensor, everyone: Polynomial, extra: Polynomial) -> Tensor:
         # With examples last, softmax and sums over a few classes run over whole vectors of examples.
         h = logits.mT.softmax(1)
         index = target.unsqueeze(1).expand(len(h), -1, -1)
@@ -54,10 +57,10 @@ class _PolynomialLosses(Function):
         return (gradient * grad_losses.view(-1, 1, 1)).mT, None, None, None
 
 
-def _evaluate(coefficients: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a polynomial p(x) and x p'(x) by Horner's rule; coefficients (K + 1, P), x (P, ...)."""
-    *lower, highest = coefficients.unsqueeze(-1).unsqueeze(-1).unbind()
-    value, slope = highest, torch.zeros_like(highest)
+def _evaluate(polynomial: Polynomial, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a polynomial p(x) and x p'(x) by Horner's rule; x has shape (P, ..., ...)."""
+    *lower, coefficient, slope = polynomial
+    value = torch.addcmul(coefficient, slope, x)
     for coefficient in reversed(lower):
         slope = torch.addcmul(value, slope, x)
         value = torch.addcmul(coefficient, value, x)
@@ -69,17 +72,20 @@ def is_polynomial(loss: nn.Module) -> bool:
     return type(loss) is TaylorLoss and "f" not in loss.inputs and loss.reduction != "none"
 
 
-def polynomials(loss: TaylorLoss, own: Mapping[str, Tensor], size: int, num_classes: int) -> tuple[Tensor, Tensor]:
-    """Return the coefficients of B and D at the current progress.
+def polynomials(
+    loss: TaylorLoss, own: Mapping[str, Tensor], size: int, num_classes: int, dtype: torch.dtype
+) -> tuple[Polynomial, Polynomial]:
+    """Return B and D at the current progress.
 
     Args:
         loss: what the losses have in common.
         own: the buffers in which they differ, each of shape (P, ...); may be none.
         size: P.
         num_classes: C.
+        dtype: of the logits.
 
     Returns:
-        Two of shape (K + 1, P), float64; with ``class_reduction="mean"`` divided by C.
+        B and D; with ``class_reduction="mean"`` divided by C.
     """
     other = loss.label_smoothing / num_classes
     labels = loss.theta.new_tensor([other, 1.0 - loss.label_smoothing + other])
@@ -91,8 +97,8 @@ def polynomials(loss: TaylorLoss, own: Mapping[str, Tensor], size: int, num_clas
         expanded = loss.label_polynomials(labels).expand(size, -1, -1)
     if loss.class_reduction == "mean":
         expanded = expanded / num_classes
-    everyone, at_target = expanded.neg().permute(2, 1, 0).unbind()
-    return everyone, at_target - everyone
+    everyone, at_target = expanded.neg().permute(2, 1, 0)[..., None, None].unbind()
+    return everyone.to(dtype).unbind(), (at_target - everyone).to(dtype).unbind()
 
 
 class _LabelPolynomials(nn.Module):

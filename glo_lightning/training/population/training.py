@@ -60,6 +60,9 @@ class Population:
         self._batches = Batches(plan, seeds)
         self._weights = [weight for weight in self._networks.parameters.values() if weight.requires_grad]
         self._optimizer = models[seeds[0]].make_optimizer(self._weights)
+        for group in self._optimizer.param_groups:
+            if "fused" in group:
+                group["fused"] = True
         self._scheduler = models[seeds[0]].make_scheduler(self._optimizer, plan.recipe.epochs)
         self._check_interval = 1 if device.type == "cpu" else StopOnDivergence().interval
         self._steps = 0
