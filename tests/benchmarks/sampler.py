@@ -22,7 +22,8 @@ from optuna.trial import Trial
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.storage import open_storage
 
-DIMENSION, POPULATION = 8, 20
+DIMENSION = 8
+POPULATION = 24  # a multiple of the workers: all of them end a generation together
 LIMIT = 5.0
 SPACE = {f"theta_{k}": FloatDistribution(-LIMIT, LIMIT) for k in range(DIMENSION)}
 
@@ -119,7 +120,7 @@ def workers(num_trials: int = 800, seeds: int = 5, seconds: float = 0.02) -> Non
         f"{'function':10s} {'workers':>7s} "
         + " ".join(f"{name + ' ' + what:>15s}" for what in ("to target", "unused", "busy") for name in SAMPLERS)
     )
-    for function, target in ((sphere, 1e-2), (ellipsoid, 1.0), (rosenbrock, 3.0)):
+    for function, target in ((sphere, 1e-2), (ellipsoid, 100.0), (rosenbrock, 30.0)):
         for count in (1, 4, 8):
             runs = {
                 name: [

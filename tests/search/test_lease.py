@@ -80,29 +80,34 @@ def test_trouble_with_the_storage_does_not_end_the_signs(storage: BaseStorage) -
     lease.drop(trial_id)
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr("glo_lightning.search.lease.time.monotonic", lambda: now[0])
+    return now
+
+
 @pytest.mark.parametrize("beat", [None, 4])
-def test_a_trial_whose_sign_does_not_change_is_silent_after_the_grace(beat: int | None) -> None:
-    watch, trials = Watch(grace=0.1, interval=10.0), [running(beat)]
-    assert watch.silent(trials) == []
-    time.sleep(0.06)
-    assert watch.silent(trials) == []
-    time.sleep(0.06)
+def test_a_trial_whose_sign_does_not_change_is_silent_after_the_grace(beat: int | None, clock: list[float]) -> None:
+    watch, trials = Watch(grace=30.0, interval=5.0), [running(beat)]
+    for clock[0] in (101.0, 110.0, 119.0, 128.0, 130.9):
+        assert watch.silent(trials) == []
+    clock[0] = 131.1
     assert watch.silent(trials) == trials
 
 
-def test_a_trial_whose_sign_changes_is_not_silent() -> None:
-    watch = Watch(grace=0.1, interval=10.0)
-    for beat in (None, 1, 2, 3):
+def test_a_trial_whose_sign_changes_is_not_silent(clock: list[float]) -> None:
+    watch = Watch(grace=10.0, interval=5.0)
+    for beat in (None, 1, 2, 3, 4):
         assert watch.silent([running(beat)]) == []
-        time.sleep(0.06)
+        clock[0] += 9.0
 
 
-def test_time_in_which_nobody_looked_hardly_counts() -> None:
-    watch, trials = Watch(grace=0.1, interval=0.02), [running(1)]
+def test_time_in_which_nobody_looked_hardly_counts(clock: list[float]) -> None:
+    watch, trials = Watch(grace=25.0, interval=5.0), [running(1)]
     watch.silent(trials)
-    time.sleep(0.2)  # an outage, or a machine that slept: more than the grace
-    assert watch.silent(trials) == []
-    time.sleep(0.2)
-    assert watch.silent(trials) == []
-    time.sleep(0.2)
+    for _ in range(2):
+        clock[0] += 3600.0  # an outage, or a machine that slept
+        assert watch.silent(trials) == []
+    clock[0] += 3600.0
     assert watch.silent(trials) == trials
