@@ -19,9 +19,8 @@ from glo_lightning.training.population.dropout import DROPOUTS, SeededDropout
 State = Mapping[str, Tensor]
 """Parameters and buffers of a layer for all models, each of shape (P, ...)."""
 
-POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh)
-NOTHING_TO_DO = (nn.Identity, *DROPOUTS)  # dropout that drops something has been replaced
-PER_EXAMPLE = (nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
+Kernel = Callable[[Any, State, Tensor, bool], Tensor]
+"""Computes a module, given its parameters for all models, activations and whether these are shared."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +29,13 @@ class Layer:
 
     Args:
         module: its structure; the parameters it holds itself are not used.
-        names: of its parameters and buffers within the layer, and within the network.
+        names: of its parameters and buffers within the module, and within the network.
+        kernel: computes it.
     """
 
     module: nn.Module
     names: Mapping[str, str]
+    kernel: Kernel
 
     def __call__(self, state: State, x: Tensor, shared: bool) -> tuple[Tensor, bool]:
         """Compute the layer.
@@ -50,21 +51,17 @@ class Layer:
         own = {name: state[path] for name, path in self.names.items()}
         if shared and (not own or (isinstance(self.module, SeededDropout) and self.module.is_same_for_all)):
             return self.module(x), True
-        kernel = _kernel(self.module, x.ndim + shared)
-        return (_by_vmap if kernel is None else kernel)(self.module, own, x, shared), False
+        return self.kernel(self.module, own, x, shared), False
 
 
 def split_layers(network: nn.Module) -> list[Layer]:
     """Split a network into layers: what it is a sequence of, or all of it at once."""
-    tensors = [*network.named_parameters(), *network.named_buffers()]
-    paths = {id(tensor): path for path, tensor in tensors}
-    return [
-        Layer(
-            module,
-            {name: paths[id(tensor)] for name, tensor in (*module.named_parameters(), *module.named_buffers())},
-        )
-        for module in _sequence(network)
-    ]
+    paths = {id(tensor): path for path, tensor in (*network.named_parameters(), *network.named_buffers())}
+    layers = []
+    for module in _sequence(network):
+        tensors = (*module.named_parameters(), *module.named_buffers())
+        layers.append(Layer(module, {name: paths[id(tensor)] for name, tensor in tensors}, _kernel(module)))
+    return layers
 
 
 def _sequence(network: nn.Module) -> Iterator[nn.Module]:
@@ -75,33 +72,12 @@ def _sequence(network: nn.Module) -> Iterator[nn.Module]:
         yield from _sequence(module)
 
 
-Kernel = Callable[[Any, State, Tensor, bool], Tensor]
-"""Computes a module, given its parameters for all models, activations and whether these are shared."""
-
-
-def _kernel(module: nn.Module, ndim: int) -> Kernel | None:
-    """Return the function that computes a layer for all models, if there is one.
-
-    Args:
-        module: the layer.
-        ndim: dimensions of its input, were it of shape (N, P, ...).
-    """
-    kind = type(module)
-    if module._forward_hooks or module._forward_pre_hooks:
-        return None
-    if kind in NOTHING_TO_DO:
-        return _unchanged
-    if kind in POINTWISE:
-        return _pointwise
-    if kind in PER_EXAMPLE:
-        return _per_example
-    if kind is SeededDropout:
-        return _dropout
-    if kind is nn.Linear and ndim == 3:
-        return _linear
-    if isinstance(module, nn.Conv2d) and kind is nn.Conv2d and ndim == 5 and module.padding_mode == "zeros":
-        return _conv2d
-    return None
+def _kernel(module: nn.Module) -> Kernel:
+    if not (module._forward_hooks or module._forward_pre_hooks):
+        for kinds, kernel in KERNELS.items():
+            if type(module) in kinds:
+                return kernel
+    return _by_vmap
 
 
 def _by_vmap(module: nn.Module, state: State, x: Tensor, shared: bool) -> Tensor:
@@ -134,6 +110,8 @@ def _dropout(module: SeededDropout, state: State, x: Tensor, shared: bool) -> Te
 
 
 def _linear(module: nn.Linear, state: State, x: Tensor, shared: bool) -> Tensor:
+    if x.ndim + shared != 3:
+        return _by_vmap(module, state, x, shared)
     # With examples last, outputs and gradients are laid out as the weights are.
     weight = state["weight"]
     inputs = x.T.expand(len(weight), -1, -1) if shared else x.permute(1, 2, 0)
@@ -143,6 +121,8 @@ def _linear(module: nn.Linear, state: State, x: Tensor, shared: bool) -> Tensor:
 
 
 def _conv2d(module: nn.Conv2d, state: State, x: Tensor, shared: bool) -> Tensor:
+    if x.ndim + shared != 5 or module.padding_mode != "zeros":
+        return _by_vmap(module, state, x, shared)
     # Models become groups of channels.
     num_models = len(state["weight"])
     if shared and module.groups > 1:
@@ -157,3 +137,14 @@ def _conv2d(module: nn.Conv2d, state: State, x: Tensor, shared: bool) -> Tensor:
         1 if shared else num_models * module.groups,
     )
     return outputs.view(len(outputs), num_models, -1, *outputs.shape[2:])
+
+
+KERNELS: dict[tuple[type[nn.Module], ...], Kernel] = {
+    (nn.Identity, *DROPOUTS): _unchanged,  # dropout that drops something has been replaced
+    (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh): _pointwise,
+    (nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d): _per_example,
+    (SeededDropout,): _dropout,
+    (nn.Linear,): _linear,
+    (nn.Conv2d,): _conv2d,
+}
+"""What computes a layer of one of these types; any other is left to vmap."""

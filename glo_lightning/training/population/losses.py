@@ -24,7 +24,7 @@ class LossStack:
 
     def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
         plain, factors = zip(*map(_unscaled, losses), strict=True)
-        self._factors = torch.tensor(factors, device=device) if set(factors) != {1.0} else None
+        self._factors = torch.tensor(factors, dtype=torch.float64, device=device) if set(factors) != {1.0} else None
         groups: list[list[Loss]] = []
         for loss in plain:
             if groups and structure(loss) == structure(groups[-1][0]):
@@ -54,12 +54,14 @@ class LossStack:
         Returns:
             One loss per model, shape (P,).
         """
-        sizes = [len(group) for group in self._groups]
-        targets = [target] * len(sizes) if shared else torch.split(target, sizes)
-        parts = zip(self._groups, torch.split(logits, sizes), targets, strict=True)
-        losses = [group(own_logits, own_target, shared) for group, own_logits, own_target in parts]
-        together = losses[0] if len(losses) == 1 else torch.cat(losses)
-        return together if self._factors is None else together * self._factors.to(together.dtype)
+        if len(self._groups) == 1:
+            losses = self._groups[0](logits, target, shared)
+        else:
+            sizes = [len(group) for group in self._groups]
+            targets = [target] * len(sizes) if shared else torch.split(target, sizes)
+            parts = zip(self._groups, torch.split(logits, sizes), targets, strict=True)
+            losses = torch.cat([group(own_logits, own_target, shared) for group, own_logits, own_target in parts])
+        return losses if self._factors is None else losses * self._factors.to(losses.dtype)
 
     def keep(self, models: Tensor) -> None:
         """Drop all losses but those with the given numbers, shape (P',), rising, int64."""

@@ -87,14 +87,15 @@ class Population:
 
     def _train_epoch(self, epoch: int) -> None:
         for number, batch in enumerate(self._batches.epoch(epoch), start=1):
-            losses = self._step(batch)
-            if self._steps % self._check_interval == 0 or number == self._plan.steps_per_epoch:
+            losses, total = self._step(batch)
+            is_checked = self._steps % self._check_interval == 0 or number == self._plan.steps_per_epoch
+            if is_checked and not math.isfinite(total):
                 self._drop_diverged(losses)
             if not self._members:
                 return
         self._scheduler.step()
 
-    def _step(self, batch: Batch) -> Tensor:
+    def _step(self, batch: Batch) -> tuple[Tensor, Tensor]:
         recipe = self._plan.recipe
         if self._losses.uses_progress:
             self._losses.set_progress(self._steps / (recipe.epochs * self._plan.steps_per_epoch))
@@ -102,18 +103,17 @@ class Population:
             logits = self._networks(batch.inputs, batch.shared, training=True)
             losses = self._losses(logits, batch.target, batch.shared)
         # The models have no weight in common, so the gradient of the sum of their losses is each one's own.
-        gradients = torch.autograd.grad(losses.sum(), self._weights, allow_unused=True)
+        total = losses.sum()
+        gradients = torch.autograd.grad(total, self._weights, allow_unused=True)
         for weight, gradient in zip(self._weights, gradients, strict=True):
             weight.grad = gradient
         if recipe.clip_gradients is not None:
             recipe.clip_gradients(gradient for gradient in gradients if gradient is not None)
         self._optimizer.step()
         self._steps += 1
-        return losses.detach()
+        return losses.detach(), total.detach()
 
     def _drop_diverged(self, losses: Tensor) -> None:
-        if math.isfinite(losses.sum()):
-            return
         finite = losses.isfinite()
         reason = f"training loss was not finite at step {self._steps}"
         for model in finite.logical_not().nonzero().flatten().tolist():

@@ -45,7 +45,7 @@ STACKS: dict[str, list[Loss]] = {
     "of logits": [taylor(seed, order=2, inputs=("y", "f")) for seed in range(2)],
     "of progress": [taylor(seed, order=2, inputs=("y", "h", "t")) for seed in range(2)],
     "of logits and progress": [taylor(seed, order=2, inputs=("h", "f", "t")) for seed in range(2)],
-    "scaled": [ScaledLoss(taylor(0), 2.0), ScaledLoss(ScaledLoss(taylor(1), 3.0), -0.5), taylor(2)],
+    "scaled": [ScaledLoss(taylor(0), 2.0), ScaledLoss(ScaledLoss(taylor(1), 3.0), -0.3), taylor(2)],
     "cross-entropy": [CrossEntropyLoss() for _ in range(3)],
     "tuned trees": [TreeLoss("log(h) - y / h", coefficients=[1.0, k]) for k in (1.0, 1.5)],
     "a mixture": [
