@@ -9,7 +9,7 @@ from glo_lightning.errors import LossError, SettingsError
 from glo_lightning.losses import TreeLoss
 from glo_lightning.losses.expression import parse
 from glo_lightning.losses.expression.nodes import LABEL, PREDICTION
-from glo_lightning.search.engines.genetic import Slot
+from glo_lightning.search.engines.genetic import REPETITION, Slot
 from glo_lightning.theory.behaviour import ignores_label
 from glo_lightning.theory.gamma import check_num_classes, label_values
 from glo_lightning.theory.trainability import trainability
@@ -23,7 +23,7 @@ class Step(StrEnum):
     GRADIENT = "gradient"
     EXACT = "exact"
     STABLE = "stable"
-    UNSEEN = "unseen"
+    UNSEEN = REPETITION
 
 
 PAPER_STEPS = (Step.LEAVES, Step.UNSEEN)

@@ -1,7 +1,6 @@
 """Genetic programming over expression trees, the first stage of GLO."""
 
 import functools
-import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,9 @@ from glo_lightning.search.engines.variation import Variation
 
 MAX_DRAWS = 500
 """Draws per place in the population before refused expressions are accepted."""
+
+REPETITION = "unseen"
+"""Why a draw is refused that repeats an earlier candidate."""
 
 KNOWN_LOSSES = {
     "cross_entropy": "y * log(h)",
@@ -80,6 +82,8 @@ class GeneticEngine:
         refuse: returns why an expression is not worth a place in the population, or None. Refused expressions are
             drawn again, up to ``MAX_DRAWS`` times the population size, after which all are accepted. By default
             nothing is refused.
+        redraws: how often, for each place, a draw that repeats an earlier candidate is refused, too. By default never,
+            as in the paper, where most of a population soon repeats what was trained before.
 
     Raises:
         LossError: if a known expression cannot be read.
@@ -106,6 +110,7 @@ class GeneticEngine:
         known: Sequence[str] = (),
         key: Callable[[str], str] | None = None,
         refuse: Callable[[str], str | None] | None = None,
+        redraws: int = 0,
     ) -> None:
         if population_size < 2:
             raise SettingsError("population_size of 2 or more", repr(population_size), "Use 80, the paper's value.")
@@ -124,6 +129,7 @@ class GeneticEngine:
         self._variation = variation or Variation()
         self._key = functools.cache(key or _canonical_text)
         self._refuse = functools.cache(refuse or _refuse_nothing)
+        self._redraws = redraws
         self._first: dict[str, Slot] = {}
         self._scores: dict[str, float] = {}
         self._start = [Offspring(str(parse(expression)), "known") for expression in known]
@@ -159,30 +165,38 @@ class GeneticEngine:
 
     def _fill(self) -> list[Offspring]:
         """Draw until the population is full."""
-        population = list(self._start)
-        refused: Counter[str] = Counter()
-        for place in itertools.count():
-            if len(population) >= self.population_size:
-                break
-            rng = np.random.default_rng(SeedSequence([self._seed, self.generation, place]))
-            for offspring in self._draw(rng):
-                reason = self._refuse(offspring.expression) if place < MAX_DRAWS * self.population_size else None
-                if reason is None:
-                    population.append(replace(offspring, refused=dict(refused)))
-                    refused.clear()
-                else:
-                    refused[reason] += 1
-        return self._find_repeats(population[: self.population_size])
-
-    def _find_repeats(self, population: Sequence[Offspring]) -> list[Offspring]:
         first = dict(self._first)
-        marked = []
-        for index, offspring in enumerate(population):
-            key = self._key(offspring.expression)
-            slot = (self.generation, index)
-            original = first.setdefault(key, slot)
-            marked.append(replace(offspring, key=key, repeats=None if original == slot else original))
-        return marked
+        population: list[Offspring] = []
+        for offspring in self._start:
+            population.append(self._mark(offspring, len(population), first))
+        refused: Counter[str] = Counter()
+        draws = 0
+        while len(population) < self.population_size:
+            rng = np.random.default_rng(SeedSequence([self._seed, self.generation, draws]))
+            tired = draws >= MAX_DRAWS * self.population_size
+            for offspring in self._draw(rng):
+                reason = None if tired else self._reason_to_refuse(offspring.expression, first, refused)
+                if reason is not None:
+                    refused[reason] += 1
+                elif len(population) < self.population_size:
+                    offspring = replace(offspring, refused=dict(refused))
+                    population.append(self._mark(offspring, len(population), first))
+                    refused.clear()
+            draws += 1
+        return population
+
+    def _reason_to_refuse(self, expression: str, first: Mapping[str, Slot], refused: Counter[str]) -> str | None:
+        reason = self._refuse(expression)
+        if reason is None and refused[REPETITION] < self._redraws and self._key(expression) in first:
+            return REPETITION
+        return reason
+
+    def _mark(self, offspring: Offspring, index: int, first: dict[str, Slot]) -> Offspring:
+        """Note an offspring's key, and which candidate it repeats."""
+        key = self._key(offspring.expression)
+        slot = (self.generation, index)
+        original = first.setdefault(key, slot)
+        return replace(offspring, key=key, repeats=None if original == slot else original)
 
     def _grow(self, rng: Generator) -> list[Offspring]:
         return [Offspring(str(self._variation.grow(rng)), "random")]

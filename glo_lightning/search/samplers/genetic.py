@@ -17,6 +17,9 @@ from glo_lightning.search.screening import Screen, Screening
 POPULATION_SIZE = 80
 NUM_ELITES = 6
 
+REDRAWS = 5
+"""How often, for each place, a repetition is drawn again; without that, most of a population repeats an earlier one."""
+
 
 class GeneticSampler(GenerationalSampler[Offspring]):
     """Samples expressions by genetic programming, the same for one worker as for many.
@@ -36,8 +39,9 @@ class GeneticSampler(GenerationalSampler[Offspring]):
         variation: the rates of recombination and mutation; by default the paper's.
         known: expressions that start the first generation.
         sameness: what makes a candidate a repetition; see :func:`repetition_key`. By default ``"behaviour"``.
-        redraw: whether expressions that the screen would stop are drawn again, repetitions excepted, so that the
-            population is not filled with what cannot train. By default true; the paper's search does not.
+        redraw: whether expressions that the screen would stop are drawn again, repetitions a few times only, so that
+            the population is not filled with what cannot train or has trained. By default true; the paper's search
+            does not.
         seed: any integer >= 0; by default drawn once per study.
         attempts: times a failed candidate is issued again before it ranks worst.
         max_generations: generations to run; ``None`` for no end. May be raised later.
@@ -139,6 +143,7 @@ class GeneticSampler(GenerationalSampler[Offspring]):
             settings["known"],
             self._key,
             self._refuse if settings["redraw"] else None,
+            REDRAWS if settings["redraw"] else 0,
         )
 
     def encode(self, candidate: Offspring) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -196,6 +196,18 @@ def test_hopeless_refusal_ends(monkeypatch):
     assert engine.candidate(0).refused == {"never": 12}
 
 
+def test_repetitions_are_drawn_again_a_few_times_only():
+    def repeated(redraws):
+        populations = told(GeneticEngine(20, seed=0, num_elites=4, redraws=redraws), 5)
+        refused = [offspring.refused.get("unseen", 0) for population in populations for offspring in population]
+        assert max(refused) <= redraws
+        assert all(offspring.refused == {} for population in populations[1:] for offspring in population[:4])
+        return sum(offspring.repeats is not None for population in populations for offspring in population)
+
+    assert repeated(5) < repeated(1) < repeated(0)
+    assert repeated(20) == 4 * 4  # the elites
+
+
 def test_only_seed_and_outcomes_decide():
     assert told(GeneticEngine(20, seed=3), 5) == told(GeneticEngine(20, seed=3), 5)
     assert told(GeneticEngine(20, seed=3), 2) != told(GeneticEngine(20, seed=4), 2)
