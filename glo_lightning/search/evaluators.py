@@ -1,11 +1,12 @@
 """Choose what trains: one model after another or all at once, in one process or in several ranks."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 
 import optuna
 
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.shared import decide_once
 from glo_lightning.training.choice import Way, choose_evaluator
 from glo_lightning.training.distributed import Channel, DistributedEvaluator
 from glo_lightning.training.evaluation import Evaluator, Monitor
@@ -13,9 +14,6 @@ from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
 from glo_lightning.training.watch import AbortRule
-
-STORED = "evaluator"
-"""User attribute of a study that keeps what ``auto`` chose, so that a search goes on as it began."""
 
 
 class EvaluatorFactory:
@@ -39,7 +37,7 @@ class EvaluatorFactory:
         self.way: Way = "trainer"
 
     def choose(self, study: optuna.Study, say: Callable[[str], None]) -> None:
-        """Choose how candidates train, unless the study says how they have been trained so far.
+        """Choose how candidates train; with ``auto``, once for all workers and for the life of the study.
 
         Args:
             study: of the search.
@@ -47,15 +45,16 @@ class EvaluatorFactory:
         """
         if self.channel is not None:
             return
-        stored = study.user_attrs.get(STORED)
-        if self.settings.evaluator == "auto" and stored is not None:
-            self.way = stored
-            return
-        self.way = choose_evaluator(
+        if self.settings.evaluator == "auto":
+            self.way = cast(Way, decide_once(study, "evaluator", lambda: self._try_out(say)))
+        else:
+            self.way = self._try_out(say)
+        study.set_user_attr("evaluator", self.way)
+
+    def _try_out(self, say: Callable[[str], None]) -> Way:
+        return choose_evaluator(
             self.settings.evaluator, self.task, self.monitor, self.settings.loss_attribute, self._share, say
         )
-        if self.settings.evaluator == "auto":
-            study.set_user_attr(STORED, self.way)
 
     @property
     def batch(self) -> int:

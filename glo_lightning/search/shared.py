@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -86,6 +86,29 @@ class SharedEvaluator:
             training.get("seed", run.seed),
             training.get("epoch", -1),
         )
+
+
+def decide_once(search: optuna.Study, question: str, decide: Callable[[], str]) -> str:
+    """Have one worker decide something that all must agree on; the others wait for its answer.
+
+    Args:
+        search: the study of the search; the answer is kept beside it, as ``NAME/QUESTION``.
+        question: what is decided, in a word.
+        decide: returns the answer; called by one worker, once in the life of a study.
+    """
+    sampler = FixedListSampler(1)
+    study = optuna.create_study(
+        study_name=f"{search.study_name}/{question}", storage=search._storage, sampler=sampler, load_if_exists=True
+    )
+    while trials := sampler.claim(study):
+        try:
+            trials[0].set_user_attr("answer", decide())
+            study.tell(trials[0], 0.0)
+        except BaseException as error:
+            sampler.release(study, trials, reason=type(error).__name__)
+            raise
+    answer: str = _read_verdicts(study)[0].user_attrs["answer"]
+    return answer
 
 
 def _read_verdicts(study: optuna.Study) -> dict[int, FrozenTrial]:
