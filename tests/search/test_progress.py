@@ -12,8 +12,8 @@ def _say(terminal: bool) -> str:
     file = io.StringIO()
     progress = Progress(Console(file=file, force_terminal=terminal, width=80, color_system=None))
     progress.start("searching", generations=20, finished=3)
-    progress.generation(GenerationSummary(3, 0.9583, 0.9021, 17, 3, 20, 3.25))
-    progress.generation(GenerationSummary(4, None, None, 0, 20, 20, 0.0))
+    progress.generation(GenerationSummary(3, 0.9583, 0.9021, 17, 3, 20, 3.25, {}))
+    progress.generation(GenerationSummary(4, None, None, 0, 20, 20, 0.0, {}))
     return file.getvalue()
 
 
