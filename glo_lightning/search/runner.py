@@ -9,7 +9,9 @@ from types import FrameType
 
 import optuna
 from rich.console import Console
+from torch.distributed import DistNetworkError
 
+from glo_lightning.errors import SettingsError
 from glo_lightning.search.output import SearchOutput
 from glo_lightning.search.part import Part, take_part
 from glo_lightning.search.progress import Progress
@@ -48,7 +50,7 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
     part = None
     with interruptible():
         if alone or placement.external:
-            part = take_part(settings, task, placement, progress)
+            part = _take_part(settings, task, placement, progress)
         else:
             supervise(settings, task, placement, progress)
     if part is None:
@@ -62,6 +64,17 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
         monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
         write_retrospect(part.study, part.verdict.finalists[0], monitor, output)
     return SearchResult(part.verdict.loss, part.study, part.verdict.comparison, output.folder, part.verdict.fidelity)
+
+
+def _take_part(settings: SearchSettings, task: Task, placement: Placement, progress: Progress) -> Part | None:
+    try:
+        return take_part(settings, task, placement, progress)
+    except DistNetworkError as error:
+        raise SettingsError(
+            "ranks that can meet at MASTER_ADDR and MASTER_PORT",
+            str(error).partition("\n")[0],
+            "Set MASTER_PORT to a free port, the same for all ranks.",
+        ) from error
 
 
 @contextmanager

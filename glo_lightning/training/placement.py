@@ -51,11 +51,11 @@ def place(task: Task) -> Placement:
         )
     except GloError:
         raise
-    except (MisconfigurationException, RuntimeError, ValueError) as error:
+    except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
         raise SettingsError(
-            "a Trainer that fits this machine",
+            "a Trainer that can be built on this machine",
             " ".join(str(error).split()),
-            "Change --trainer.accelerator, --trainer.devices, --trainer.num_nodes or --trainer.strategy.",
+            "Check the trainer's arguments: accelerator, devices, num_nodes and strategy above all.",
         ) from error
 
 

@@ -155,7 +155,7 @@ def test_the_same_command_in_two_terminals_is_one_search(alone: SearchResult, tm
     [
         ({"storage": "memory"}, "storage that several processes share"),
         ({"monitor": "val_f1"}, "val_f1"),
-        ({"trainer": {"accelerator": "gpu", "devices": 2}}, "Trainer that fits this machine"),
+        ({"trainer": {"accelerator": "gpu", "devices": 2}}, "Trainer that can be built on this machine"),
         ({"trainer": {"strategy": "ddp_spawn", "devices": 2}}, "--trainer.strategy=ddp"),
         ({"trainer": {"num_nodes": 2}}, "torchrun"),
         ({"model": lambda: ToyModel()}, "sent to other processes"),
