@@ -145,9 +145,9 @@ class SearchSettings:
                     repr(value),
                     f"Leave --search.{setting.name} out, or choose the other family.",
                 )
-        if self.population_size is not None and self.population_size < 3:
+        if self.population_size is not None and self.population_size < 4:
             raise SettingsError(
-                "population_size of 3 or more",
+                "population_size of 4 or more",
                 repr(self.population_size),
                 "CMA-ES learns from differences: use 20, or 40 with an invariant.",
             )

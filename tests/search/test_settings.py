@@ -14,7 +14,7 @@ from glo_lightning.search.settings import SearchSettings
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("order", 0), ("generations", 0), ("population_size", 2), ("sigma", 0.0), ("sigma", float("nan")),
+        ("order", 0), ("generations", 0), ("population_size", 3), ("sigma", 0.0), ("sigma", float("nan")),
         ("comparison_seeds", 1), ("comparison_seeds", -1), ("finalists", 0), ("finalist_seeds", 0), ("threads", 0),
         ("seed", -1), ("study_name", ""), ("study_name", "a/b"),
     ],
@@ -26,7 +26,7 @@ def test_bad_values_are_refused_with_expected_got_and_cure(name: str, value: Any
     assert caught.value.cure.endswith(".")
 
 
-@given(st.integers(1, 9), st.integers(1, 500), st.one_of(st.none(), st.integers(3, 200)), st.floats(1e-6, 1e3))
+@given(st.integers(1, 9), st.integers(1, 500), st.one_of(st.none(), st.integers(4, 200)), st.floats(1e-6, 1e3))
 def test_good_values_are_taken(order: int, generations: int, population_size: int | None, sigma: float) -> None:
     settings = LossSearch(order=order, generations=generations, population_size=population_size, sigma=sigma)
     assert settings.candidates_per_generation == (population_size or 40)
