@@ -21,7 +21,8 @@ from glo_lightning.search.study import later_stages
 GENERATIONS, POPULATION = 3, 8
 SMALL: dict[str, Any] = {
     "family": "glo", "generations": GENERATIONS, "population_size": POPULATION, "tuned_trees": 1,
-    "coefficient_generations": 2, "finalists": 2, "finalist_seeds": 1, "comparison_seeds": 0, "seed": 1, "evaluator": "trainer",
+    "coefficient_generations": 2, "finalists": 2, "finalist_seeds": 1, "comparison_seeds": 0, "seed": 1,
+    "evaluator": "trainer",
 }  # fmt: skip
 
 
