@@ -12,7 +12,7 @@ from glo_lightning.losses.expression.nodes import LABEL, PREDICTION
 from glo_lightning.search.engines.genetic import REPETITION, Slot
 from glo_lightning.theory.behaviour import ignores_label
 from glo_lightning.theory.gamma import check_num_classes, label_values
-from glo_lightning.theory.trainability import trainability
+from glo_lightning.theory.trainability import default_kappa, trainability
 
 
 class Step(StrEnum):
@@ -30,6 +30,8 @@ PAPER_STEPS = (Step.LEAVES, Step.UNSEEN)
 """The GLO paper's: train every tree that has a label and a prediction, once."""
 
 ALL_STEPS = tuple(Step)
+
+LENIENT_KAPPA = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class Screen:
         num_classes: C, 2 or more.
         steps: the steps to take; :data:`PAPER_STEPS` for the paper's.
         label_smoothing: of the losses that will be trained, in [0, 1).
-        kappa: threshold of the step ``stable``, as :func:`trainability` takes it.
+        kappa: threshold of the step ``stable``, as :func:`trainability` takes it; by default 1 or, where that is more
+            lenient, :func:`default_kappa`. A tree that never trains costs one training, a good one that is stopped costs
+            its descendants, too.
 
     Raises:
         SettingsError: if ``num_classes`` or a step is not valid.
@@ -99,6 +103,7 @@ class Screen:
         self.steps = tuple(step for step in Step if step in chosen)
         self.label_smoothing = label_smoothing
         self.kappa = kappa
+        self._kappa = max(LENIENT_KAPPA, default_kappa(num_classes)) if kappa is None else kappa
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments that make this screen, as JSON values."""
@@ -136,7 +141,7 @@ class Screen:
             return Screening(Step.DEFINED, domain.reason)
         if Step.GRADIENT in self.steps and ignores_label(loss, self.num_classes):
             return Screening(Step.GRADIENT, "the gradient does not depend on the label")
-        verdict = trainability(loss, self.num_classes, self.kappa)
+        verdict = trainability(loss, self.num_classes, self._kappa)
         if Step.EXACT in self.steps and not verdict.exact:
             return Screening(Step.EXACT, verdict.reason)
         if Step.STABLE in self.steps and not verdict.stable:

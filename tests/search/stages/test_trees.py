@@ -81,7 +81,7 @@ def test_every_tree_has_a_verdict_and_only_what_the_screen_lets_pass_trains(whol
         assert (candidate.seconds > 0.0) == trained
         if trained:
             assert Screen(10).check(candidate.parameters["expression"]).passed
-            assert candidate.theory["stable"]
+            assert candidate.theory["exact"]
             assert candidate.formula.startswith("L = ")
         else:
             assert candidate.reason.startswith("unseen: trains as" if candidate.status == "repeated" else ("defined",))
