@@ -88,4 +88,6 @@ class SearchOutput:
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+    """Turn tuples into lists and paths, which Python users pass where text is meant, into text."""
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}

@@ -1,6 +1,7 @@
 """The settings of a search. Imports nothing heavy: ``--help`` reads it."""
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Literal
 
 from glo_lightning.errors import SettingsError
@@ -95,7 +96,7 @@ class SearchSettings:
     seed: int = 0
     storage: str | None = None
     study_name: str = "search"
-    output_dir: str | None = None
+    output_dir: str | Path | None = None
     finalists: int = 5
     finalist_seeds: int = 3
     comparison_seeds: int = 10
