@@ -70,8 +70,8 @@ class Screen:
         steps: the steps to take; :data:`PAPER_STEPS` for the paper's.
         label_smoothing: of the losses that will be trained, in [0, 1).
         kappa: threshold of the step ``stable``, as :func:`trainability` takes it; by default 1 or, where that is more
-            lenient, :func:`default_kappa`. A tree that never trains costs one training, a good one that is stopped costs
-            its descendants, too.
+            lenient, :func:`default_kappa`. A tree that never trains costs one training; a good one that is stopped
+            costs its descendants, too.
 
     Raises:
         SettingsError: if ``num_classes`` or a step is not valid.
