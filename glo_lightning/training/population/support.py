@@ -44,9 +44,11 @@ def check_model(model: LightningModule, attribute: str, metric: str) -> Classifi
         refuse(f"the monitor is not {' or '.join(METRICS)} but {metric}")
     if {id(weight) for weight in model.parameters()} != {id(weight) for weight in model.network.parameters()}:
         refuse("the model has parameters outside its network")
-    optimizer = type(model.make_optimizer(model.parameters()))
-    if optimizer not in ELEMENTWISE_OPTIMIZERS:
-        refuse(f"{optimizer.__name__} may not treat every weight by itself")
+    optimizer = model.make_optimizer(model.parameters())
+    if type(optimizer) not in ELEMENTWISE_OPTIMIZERS:
+        refuse(f"{type(optimizer).__name__} may not treat every weight by itself")
+    if len(optimizer.param_groups) > 1:
+        refuse("the optimizer has several parameter groups")
     return model
 
 

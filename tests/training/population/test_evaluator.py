@@ -29,6 +29,10 @@ from glo_lightning.losses import (
 from glo_lightning.models import Classifier, mlp, small_cnn
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
 from glo_lightning.training.population import PopulationEvaluator
+from glo_lightning.training.population import evaluator as evaluator_module
+from glo_lightning.training.population import plan as plan_module
+from glo_lightning.training.population.plan import Plan
+from glo_lightning.training.population.training import Population
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 from glo_lightning.training.watch import AbortRule
@@ -273,6 +277,30 @@ def test_scores_do_not_depend_on_who_else_is_in_the_stack(network: Callable[[], 
                 assert [e.score for e in evaluator.evaluate(runs)] == pytest.approx(whole, rel=1e-6)
 
 
+def test_no_more_models_train_together_than_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    class Counted(Population):
+        def __init__(self, plan: Plan, runs: Sequence[Run], abort: AbortRule | None = None) -> None:
+            sizes.append(len(runs))
+            super().__init__(plan, runs, abort)
+
+    monkeypatch.setattr(evaluator_module, "Population", Counted)
+    whole = PopulationEvaluator(task(), ACCURACY).evaluate(taylors(5))
+    monkeypatch.setattr(plan_module, "free_memory", lambda device: 400_000)
+    parts = PopulationEvaluator(task(), ACCURACY).evaluate(taylors(5))
+    assert sizes[0] == 5
+    assert len(sizes) > 3
+    assert max(sizes[1:]) < 5
+    assert timeless(parts) == timeless(whole)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@networks
+def test_on_a_gpu_scores_are_the_trainers(network: Callable[[], nn.Module]) -> None:
+    check(task(network, accelerator="gpu", devices=1, **DOUBLE), taylors(3, None))
+
+
 def test_order_of_the_runs_is_kept() -> None:
     losses = [taylor(0), CrossEntropyLoss(), taylor(1), BaikalLoss()]
     runs = [Run(loss, 0) for loss in losses]
@@ -335,6 +363,12 @@ class OwnOptimizer(Classifier):
         return torch.optim.LBFGS(parameters)
 
 
+class TwoGroups(Classifier):
+    def make_optimizer(self, parameters: object) -> torch.optim.Optimizer:
+        weights = list(parameters)  # type: ignore[call-overload]
+        return torch.optim.SGD([{"params": weights[:1]}, {"params": weights[1:]}], lr=0.1)
+
+
 class ExtraParameter(Classifier):
     def __init__(self) -> None:
         super().__init__(mlp())
@@ -371,6 +405,7 @@ OBSTACLES: dict[str, tuple[Callable[[], Task], str]] = {
     "step": (lambda: of(lambda: OwnStep(mlp())), "training_step of its own"),
     "patch": (lambda: of(_patched), "configure_optimizers of its own"),
     "optimizer": (lambda: of(lambda: OwnOptimizer(mlp())), "LBFGS"),
+    "parameter groups": (lambda: of(lambda: TwoGroups(mlp())), "several parameter groups"),
     "parameter": (lambda: of(ExtraParameter), "parameters outside"),
     "network": (lambda: task(DataDependent), "vmap cannot compute the network"),
     "loader": (lambda: task(data=OwnLoader()), "train_dataloader of its own"),
