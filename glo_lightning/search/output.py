@@ -4,6 +4,7 @@ import io
 import json
 import os
 import tempfile
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,7 @@ class SearchOutput:
         self._write(name, content.getvalue())
 
     def _write(self, name: str, content: str | bytes) -> None:
-        partial = self.folder / f".{name}.{os.getpid()}"
+        partial = self.folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
         partial.replace(self.folder / name)
 

@@ -79,7 +79,7 @@ def test_two_workers_find_what_one_finds(alone: SearchResult, tmp_path: Path) ->
     assert both.best_loss.to_dict() == alone.best_loss.to_dict()
     assert both.comparison == alone.comparison
     names = optuna.get_all_study_names(both.study._storage)
-    assert sorted(name.rpartition("/")[0] for name in names) == ["", "toy/comparison", "toy/finalists"]
+    assert {name.rpartition("/")[0] for name in names} - {"toy"} == {"", "toy/comparison", "toy/finalists"}
     assert len({trial.system_attrs[WORKER] for trial in _trials(both.study._storage)}) == 2, "both took part"
     assert {file.name for file in tmp_path.iterdir()} >= {"best_loss.json", "comparison.json", "trials.csv"}
 
