@@ -21,6 +21,10 @@ CONNECT_SECONDS = 10
 """Time for a server to answer when a storage is opened."""
 
 
+LOCK_SECONDS = 60.0
+"""Time for other processes to finish what they write to an SQLite database."""
+
+
 def open_storage(url: str | os.PathLike[str] | None = None) -> BaseStorage:
     """Open or create a storage.
 
@@ -98,10 +102,23 @@ def _create_tables(url: URL, options: dict[str, Any]) -> RDBStorage:
 def _connect_sqlite(url: URL) -> sqlite3.Connection:
     """Connect so that several processes can work: readers do not block the writer, and writers queue."""
     arguments, options = url.get_dialect()().create_connect_args(url)
-    connection: sqlite3.Connection = sqlite3.connect(*arguments, **{"timeout": 60.0, **options})  # type: ignore[call-overload]
-    connection.execute("PRAGMA journal_mode = WAL")
+    connection: sqlite3.Connection = sqlite3.connect(*arguments, **{"timeout": LOCK_SECONDS, **options})  # type: ignore[call-overload]
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL mode; SQLite does not queue for that as it does for writes, so wait for whoever writes."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.02, 0.1))
 
 
 def _check_sqlite(url: URL) -> None:
