@@ -67,7 +67,7 @@ class Ancestor:
 
 
 def trace_lineage(candidates: Mapping[Slot, Candidate], winner: Slot) -> list[Ancestor]:
-    """Follow a candidate's roots back to the first generation.
+    """Follow a candidate's roots back to the first generation, or to a parent that is unknown.
 
     Generations that carried a tree over unchanged are left out.
 
@@ -79,7 +79,7 @@ def trace_lineage(candidates: Mapping[Slot, Candidate], winner: Slot) -> list[An
         The line of descent, oldest first, the winner last.
 
     Raises:
-        KeyError: if the winner or an ancestor is missing.
+        KeyError: if the winner is missing.
 
     Example:
         >>> candidates = {
@@ -92,15 +92,17 @@ def trace_lineage(candidates: Mapping[Slot, Candidate], winner: Slot) -> list[An
         ['y * h', 'y * log(h)']
     """
     line: list[Ancestor] = []
-    slot: Slot | None = winner
-    while slot is not None:
-        candidate = candidates[slot]
-        mate = candidates[candidate.parents[1]] if len(candidate.parents) > 1 else None
+    slot, candidate = winner, candidates[winner]
+    while True:
+        mate = candidates.get(candidate.parents[1]) if len(candidate.parents) > 1 else None
         if line and line[-1].candidate.expression == candidate.expression:
             line.pop()
         line.append(Ancestor(slot, candidate, mate))
-        slot = candidate.parents[0] if candidate.parents else None
-    return line[::-1]
+        # Parents whose training failed have no record.
+        if not candidate.parents or candidate.parents[0] not in candidates:
+            return line[::-1]
+        slot = candidate.parents[0]
+        candidate = candidates[slot]
 
 
 def candidates_of(records: Sequence[CandidateRecord]) -> dict[Slot, Candidate]:

@@ -43,9 +43,15 @@ def test_a_first_generation_winner_is_its_own_lineage():
     assert trace_lineage(CANDIDATES, (0, 1)) == [Ancestor((0, 1), CANDIDATES[0, 1])]
 
 
-def test_a_missing_ancestor_is_an_error():
+def test_the_line_begins_after_an_unknown_parent():
+    known = {slot: candidate for slot, candidate in CANDIDATES.items() if slot not in ((1, 0), (0, 1))}
+    assert [ancestor.slot for ancestor in trace_lineage(known, (5, 2))] == [(2, 0), (5, 2)]
+    assert trace_lineage(known, (2, 0))[0].mate is None
+
+
+def test_an_unknown_winner_is_an_error():
     with pytest.raises(KeyError):
-        trace_lineage({(1, 0): CANDIDATES[1, 0]}, (1, 0))
+        trace_lineage(CANDIDATES, (9, 9))
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,13 @@ def test_the_papers_screen_trains_every_formula_with_both_leaves(tmp_path: Path)
     assert uphill.metric is not None
 
 
+def test_populations_find_what_the_trainer_finds(whole: SearchResult, tmp_path: Path) -> None:
+    together = run(tmp_path, evaluator="population", generations=1, stage="trees")
+    alone = [candidate for candidate in candidates(whole) if candidate.study == together.study.study_name][:POPULATION]
+    assert [(c.parameters, c.status) for c in candidates(together)] == [(c.parameters, c.status) for c in alone]
+    assert [c.metric for c in candidates(together)] == pytest.approx([c.metric for c in alone], abs=0.01)
+
+
 def test_known_losses_come_first(tmp_path: Path) -> None:
     known = ("baikal", "y * log(h)", "mean_squared_error")
     result = run(tmp_path, known=known, stage="trees", generations=1, population_size=4)
