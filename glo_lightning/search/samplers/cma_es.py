@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.engines.cma import CmaEngine, Theta
+from glo_lightning.search.samplers.coordinates import Coordinates
 from glo_lightning.search.samplers.generational import GenerationalSampler, positive, whole
 
 
@@ -23,9 +24,10 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
 
     Args:
         search_space: the vector's components in order. Bounds are kept by drawing again; give wide ones for a search
-            without bounds.
+            without bounds. CMA-ES works on the logarithm of a component with ``log=True``.
         population_size: candidates per generation, 4 or more; by default 4 + floor(3 ln D).
-        sigma: initial step size, > 0.
+        sigma: initial step size, > 0, in units of each component's scale.
+        scales: units of some components, above 0, in natural logarithms where ``log=True``; of all others 1.
         mean: start of the search, D numbers within the bounds; by default zeros.
         seed: any integer >= 0; by default drawn once per study.
         attempts: times a failed candidate is issued again before it ranks worst.
@@ -58,6 +60,7 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
         *,
         population_size: int | None = None,
         sigma: float = 1.2,
+        scales: Mapping[str, float] | None = None,
         mean: Sequence[float] | None = None,
         seed: int | None = None,
         attempts: int = 1,
@@ -65,14 +68,14 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
         max_generations: int | None = None,
         grace: float = 30.0,
     ) -> None:
-        bounds = _bounds(search_space)
+        coordinates = Coordinates(search_space, scales or {})
         dimension = len(search_space)
         start = np.zeros(dimension) if mean is None else _vector(mean, dimension)
-        if not ((bounds[:, 0] <= start) & (start <= bounds[:, 1])).all():
+        if not ((coordinates.low <= start) & (start <= coordinates.high)).all():
             raise SettingsError("a mean within the bounds", repr(start.tolist()), "Pass mean= or widen the bounds.")
         settings = {
             "engine": "cma-es",
-            "space": [[name, *limits] for name, limits in zip(search_space, bounds.tolist(), strict=True)],
+            "space": [[name, *_describe(each, (scales or {}).get(name))] for name, each in search_space.items()],
             "population_size": whole("population_size", population_size, 4),
             "sigma": positive("sigma", sigma),
             "mean": None if mean is None else start.tolist(),
@@ -88,42 +91,40 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
             max_generations=max_generations,
             grace=grace,
         )
-        self._bounds = bounds
+        self._coordinates = coordinates
         self._is_feasible = is_feasible
 
     def create_engine(self, settings: Mapping[str, Any]) -> CmaEngine:
         """Return CMA-ES at its start."""
         return CmaEngine(
-            np.array(settings["mean"]),
+            self._coordinates.of(np.array(settings["mean"])),
             settings["sigma"],
             settings["population_size"],
             settings["seed"],
-            self._bounds,
-            self._is_feasible,
+            self._coordinates.bounds,
+            None if self._is_feasible is None else self._is_feasible_at,
         )
 
     def encode(self, candidate: Theta) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the vector's components by name."""
-        return dict(zip(self.search_space, candidate.tolist(), strict=True)), {}
+        parameters = self._coordinates.parameters(candidate)
+        return dict(zip(self.search_space, parameters.tolist(), strict=True)), {}
 
     def decode(self, trial: FrozenTrial) -> Theta | None:
         """Read the vector from the trial's parameters."""
         if any(name not in trial.params for name in self.search_space):
             return None
-        return np.array([trial.params[name] for name in self.search_space])
+        return self._coordinates.of(np.array([trial.params[name] for name in self.search_space]))
+
+    def _is_feasible_at(self, coordinates: Theta) -> bool:
+        assert self._is_feasible is not None
+        return self._is_feasible(self._coordinates.parameters(coordinates))
 
 
-def _bounds(search_space: Mapping[str, FloatDistribution]) -> np.ndarray:
-    for name, distribution in search_space.items():
-        if not isinstance(distribution, FloatDistribution) or distribution.log or distribution.step:
-            raise SettingsError(
-                "FloatDistributions without log and step",
-                f"{name}: {distribution}",
-                "CMA-ES searches real vectors; suggest other parameters in the objective.",
-            )
-    if not search_space:
-        raise SettingsError("a search space of one dimension or more", "an empty one", "Name the parameters.")
-    return np.array([[distribution.low, distribution.high] for distribution in search_space.values()])
+def _describe(distribution: FloatDistribution, scale: float | None) -> list[Any]:
+    """Return what a study keeps of a component: its limits and, if it is no plain number, its unit."""
+    unit = ["log" if distribution.log else "linear", scale] if distribution.log or scale is not None else []
+    return [distribution.low, distribution.high, *unit]
 
 
 def _vector(mean: Sequence[float], dimension: int) -> np.ndarray:

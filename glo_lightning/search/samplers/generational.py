@@ -100,7 +100,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
 
     @abstractmethod
     def decode(self, trial: FrozenTrial) -> C | None:
-        """Read a candidate back from a trial, bit for bit; ``None`` if the trial does not hold one."""
+        """Read a candidate back from a trial, the same for every reader; ``None`` if the trial does not hold one."""
 
     def claim(self, study: optuna.Study, count: int = 1, on_wait: Callable[[], None] = never_mind) -> list[Trial]:
         """Claim up to ``count`` open candidates of the current generation.
@@ -280,7 +280,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         trials = [Trial(study, trial_id) for trial_id in trial_ids]
         for trial in trials:
             for name, distribution in self.search_space.items():
-                trial.suggest_float(name, distribution.low, distribution.high)
+                trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
         return trials
 
 
