@@ -1,0 +1,126 @@
+"""The LightningCLI of a verb: it parses once and builds model and Trainer afresh for every training."""
+
+import functools
+import warnings
+from argparse import SUPPRESS
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic
+
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from glo_lightning.training.config_file import ConfigFileWithBase
+from glo_lightning.training.task import LEAN_TRAINER, Task
+from glo_lightning.training.verb import SECTIONS, SettingsT, Verb
+
+DEFAULTS = {
+    "model": {
+        "class_path": "glo_lightning.models.Classifier",
+        "init_args": {"network": {"class_path": "glo_lightning.models.mlp"}},
+    },
+    "data": {"class_path": "glo_lightning.data.DigitsDataModule"},
+}
+
+
+class TaskCLI(LightningCLI, Generic[SettingsT]):
+    """Parses model, data, Trainer and a verb's own options, and builds nothing until asked.
+
+    Args:
+        verb: whose options these are. Those of other verbs may be in a configuration file, and are not read.
+        arguments: the command line without the program's name.
+    """
+
+    def __init__(self, verb: Verb[SettingsT], arguments: Sequence[str]) -> None:
+        self.verb = verb
+        self.arguments = tuple(arguments)
+        with warnings.catch_warnings():
+            # Lightning suspects a mistake where arguments are passed while sys.argv has some, too.
+            warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
+            super().__init__(
+                LightningModule,
+                LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                save_config_callback=None,
+                seed_everything_default=False,
+                trainer_defaults={**LEAN_TRAINER, "max_epochs": 3},
+                parser_kwargs={"usage": verb.usage},
+                run=False,
+                args=["--help" if argument == "--help=all" else argument for argument in arguments],
+            )
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Return a parser for configuration files that may have a base."""
+        parser = LightningArgumentParser(**kwargs)
+        parser.add_argument("-c", "--config", action=ConfigFileWithBase, help="Path to a YAML file.")
+        return parser
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the verb's own options, and the defaults that make a bare command run."""
+        parser.add_class_arguments(self.verb.settings, self.verb.section)
+        for ignored in self._ignored:
+            parser.add_argument(f"--{ignored}", type=Any, default=SUPPRESS, help=SUPPRESS)
+        parser.set_defaults(DEFAULTS)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse the command line, and leave out what other verbs read."""
+        super().parse_arguments(parser, args)
+        for ignored in self._ignored:
+            self.config.pop(ignored, None)
+
+    @property
+    def _ignored(self) -> list[str]:
+        return ["base", *(section for section in SECTIONS if section != self.verb.section)]
+
+    def instantiate_classes(self) -> None:
+        """Build nothing yet: every training gets objects of its own."""
+        self._dump_config()
+
+    def settings(self) -> SettingsT:
+        """Return the verb's own options."""
+        settings: SettingsT = self._instantiate(self.verb.section)[self.verb.section]
+        return settings
+
+    def task(self) -> Task:
+        """Return the task the command line describes."""
+        datamodule = self._instantiate("data").data
+        rebuild = functools.partial(task_from_command_line, self.verb, self.arguments)
+        return Task(self.build_model, datamodule, self.build_trainer, self.description(), rebuild)
+
+    def build_model(self) -> LightningModule:
+        """Build a new model, with the optimizer of the command line if there is one."""
+        self.config_init = self._instantiate("model", "optimizer", "lr_scheduler")
+        model: LightningModule = self.config_init.model
+        self.model = model
+        self._add_configure_optimizers_method_to_model(None)
+        return model
+
+    def build_trainer(self, callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
+        """Build a Trainer with new callbacks and loggers of the user's, and ours."""
+        self.config_init = self._instantiate("trainer")
+        trainer = self.instantiate_trainer(**overrides)
+        trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
+        return trainer
+
+    def _instantiate(self, *sections: str) -> Namespace:
+        chosen = Namespace(**{name: self.config[name] for name in sections if name in self.config})  # type: ignore[no-untyped-call]
+        built: Namespace = self.parser.instantiate(chosen)
+        return built
+
+    def description(self) -> dict[str, Any]:
+        """Return what tells this task from another: the model's, data's and Trainer's options that are set."""
+        return {
+            section: {name: value for name, value in (self.config_dump[section] or {}).items() if value is not None}
+            for section in ("model", "data", "trainer")
+        }
+
+    def save_config(self, path: Path) -> None:
+        """Write the whole configuration, so that ``--config`` repeats the command."""
+        self.parser.save(self.config, str(path), skip_unset=False, overwrite=True, multifile=False)
+
+
+def task_from_command_line(verb: Verb[Any], arguments: Sequence[str]) -> Task:
+    """Return the task of a command line; this is how other processes build it."""
+    return TaskCLI(verb, arguments).task()

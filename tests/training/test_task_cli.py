@@ -1,0 +1,97 @@
+"""One configuration file serves every verb, and may start from others."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from glo_lightning.data import DigitsDataModule
+from glo_lightning.training.config_file import with_bases
+from glo_lightning.training.task_cli import TaskCLI, task_from_command_line
+from glo_lightning.training.verb import Verb
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of a verb.
+
+    Args:
+        length: how long.
+    """
+
+    length: int = 1
+
+
+VERB = Verb("train", Settings, "training:", "Without arguments it trains.")
+
+
+def _write(folder: Path, **contents: str) -> None:
+    for name, content in contents.items():
+        (folder / f"{name}.yaml").write_text(content)
+
+
+def test_later_files_and_options_change_what_their_bases_say(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    _write(
+        tmp_path / "base",
+        network="model: {init_args: {network: {init_args: {hidden: [7]}}, learning_rate: 0.5}}",
+        data="data: {init_args: {batch_size: 16, split_seed: 3}}",
+    )
+    _write(
+        tmp_path,
+        row="base: [base/network.yaml, base/data.yaml]\ndata: {init_args: {batch_size: 8}}",
+        overlay="trainer: {max_epochs: 2}",
+    )
+    files = ["--config", str(tmp_path / "row.yaml"), f"--config={tmp_path / 'overlay.yaml'}"]
+    task = task_from_command_line(VERB, [*files, "--model.learning_rate=0.25"])
+    model, trainer = task.build_model(), task.build_trainer([], {})
+    assert model.hparams["learning_rate"] == 0.25
+    assert model.network[1].out_features == 7
+    assert isinstance(task.datamodule, DigitsDataModule)
+    assert (task.datamodule.batch_size, task.datamodule.split_seed) == (8, 3)
+    assert trainer.max_epochs == 2
+
+
+def test_sections_of_other_verbs_are_accepted_and_left_out(tmp_path: Path) -> None:
+    _write(tmp_path, mine="search: {generations: 3}\nlandscape: {points: 9}\ntrain: {length: 4}")
+    cli = TaskCLI(VERB, ["--config", str(tmp_path / "mine.yaml")])
+    assert cli.settings() == Settings(length=4)
+    cli.save_config(tmp_path / "saved.yaml")
+    saved = yaml.safe_load((tmp_path / "saved.yaml").read_text())
+    assert saved["train"] == {"length": 4}
+    assert not {"search", "landscape", "base"} & set(saved)
+
+
+@pytest.mark.parametrize(
+    ("contents", "text"),
+    [
+        ({"row": "base: row.yaml"}, "its own base"),
+        ({"row": "base: nowhere.yaml"}, "nowhere.yaml"),
+        ({"row": "base: [}"}, "not YAML"),
+        ({"row": "bases: other.yaml"}, "bases"),
+        ({"row": "train: {lenght: 3}"}, "lenght"),
+    ],
+)
+def test_bad_files_are_refused_by_name(
+    contents: dict[str, str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write(tmp_path, **contents)
+    with pytest.raises(SystemExit, match="2"):
+        TaskCLI(VERB, ["--config", str(tmp_path / "row.yaml")])
+    assert text in capsys.readouterr().err
+
+
+def test_bases_come_first_and_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    _write(tmp_path, row="base: inner/middle.yaml", root="{}")
+    _write(tmp_path / "inner", middle="base: ../root.yaml")
+    files = with_bases(str(tmp_path / "row.yaml"))
+    assert [Path(file).name for file in files] == ["root.yaml", "middle.yaml", "row.yaml"]
+
+
+def test_the_quick_help_tells_the_verbs_own_options() -> None:
+    text = VERB.quick_help()
+    assert "--train.length LENGTH" in text
+    assert "how long" in text
+    assert "python -m glo_lightning.train " in text
