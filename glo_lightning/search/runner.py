@@ -48,6 +48,8 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
     alone = settings.workers == 1 and placement.ranks == 1 and settings.launcher == "local"
     progress = Progress(console or Console(quiet=placement.rank > 0))
     part = None
+    if placement.rank == 0:
+        output.write_settings(settings)
     with interruptible():
         if alone or placement.external:
             part = _take_part(settings, task, placement, progress)
@@ -57,7 +59,6 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
         study = optuna.load_study(study_name=settings.study_name, storage=open_storage(settings.storage))
         part = Part(study, read_verdict(study))
     if placement.rank == 0:
-        output.write_settings(settings)
         output.write_trials(candidate_frame(part.study))
         output.write_best_loss(part.verdict.loss)
         output.write_comparison(part.verdict.to_dict())

@@ -24,6 +24,28 @@ def later_stages(study: optuna.Study) -> list[optuna.Study]:
     ]
 
 
+def tuned_expression(study_name: str) -> str:
+    """Return the expression whose coefficients a study tunes; empty for a search's first stage."""
+    return study_name.partition(LATER_STAGE)[2]
+
+
+def stage_title(study_name: str) -> str:
+    """Return what a stage is called where people read it."""
+    expression = tuned_expression(study_name)
+    return f"coefficients of {expression}" if expression else "search"
+
+
+ENVIRONMENTS = "environments"
+"""User attribute of a study that lists the versions and machines it ran with."""
+
+
+def note_environment(study: optuna.Study, environment: dict[str, str]) -> None:
+    """Remember which versions and machine a search runs with, if it did not run with the same before."""
+    before = study.user_attrs.get(ENVIRONMENTS, [])
+    if environment not in before:
+        study.set_user_attr(ENVIRONMENTS, [*before, environment])
+
+
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
     """Silence Optuna's log of every trial, and its notes on features it calls experimental."""

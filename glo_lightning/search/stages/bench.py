@@ -6,13 +6,14 @@ from typing import Any
 import optuna
 from optuna.storages import BaseStorage
 
+from glo_lightning.environment import describe_environment
 from glo_lightning.search.evaluators import EvaluatorFactory
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.pruner import make_pruner
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.space import LossSpace
-from glo_lightning.search.study import open_study
+from glo_lightning.search.study import note_environment, open_study
 from glo_lightning.training.evaluation import Evaluator, Monitor
 from glo_lightning.training.watch import AbortRule
 
@@ -76,6 +77,7 @@ class Bench:
         )
         study.set_metric_names([self.settings.monitor])
         if not suffix:
+            note_environment(study, describe_environment())
             self.evaluators.choose(study, self.progress.note)
         return study
 

@@ -1,0 +1,217 @@
+"""Read a search back from its output folder, finished or not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.trial import TrialState
+
+from glo_lightning.errors import StudyError
+from glo_lightning.losses import Loss
+from glo_lightning.search.records import CandidateRecord, read_candidates
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.space import LossSpace, as_asked, make_space
+from glo_lightning.search.storage import open_storage
+from glo_lightning.search.study import FINGERPRINT, later_stages, tuned_expression
+from glo_lightning.search.tree_space import CoefficientSpace, ExpressionSpace
+from glo_lightning.search.verdict import PURPOSES, STORED, Verdict, best_candidates
+from glo_lightning.training.evaluation import Monitor
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one part of a search cost.
+
+    Args:
+        title: what was done.
+        trainings: how many trainings ended.
+        failures: how many crashed.
+        seconds: training time of all of them together.
+        begin: when the first began; None if none has.
+        end: when the last ended; None if none has.
+    """
+
+    title: str
+    trainings: int
+    failures: int
+    seconds: float
+    begin: datetime | None
+    end: datetime | None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the first beginning to the last end, pauses and interruptions included."""
+        return 0.0 if self.begin is None or self.end is None else (self.end - self.begin).total_seconds()
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A search as its folder and its study keep it.
+
+    Args:
+        folder: the output folder.
+        settings: of the last run.
+        study: of the search.
+        configuration: the text of ``config.yaml``, or empty.
+    """
+
+    folder: Path
+    settings: SearchSettings
+    study: optuna.Study
+    configuration: str = ""
+
+    @classmethod
+    def open(cls, folder: Path) -> "Archive":
+        """Open the folder of a search that has begun; nothing is written.
+
+        Raises:
+            StudyError: if there is no search in the folder, or it has not proposed anything yet.
+            SettingsError: if its settings are damaged.
+        """
+        path = folder / "config.yaml"
+        if not path.is_file():
+            raise StudyError(
+                "the output folder of a search",
+                f"{str(folder)!r} without a config.yaml",
+                "Name a folder such as runs/search; a search creates it when it begins.",
+            )
+        text = path.read_text(encoding="utf-8")
+        settings = _read_settings(text, path)
+        url = settings.storage or f"sqlite:///{folder / 'study.db'}"
+        if url == "memory" or (not settings.storage and not (folder / "study.db").is_file()):
+            raise StudyError(
+                "a search whose study can be read from outside",
+                f"storage {url!r}",
+                "Run the search with a storage that lasts; without --search.storage it is SQLite.",
+            )
+        try:
+            study = optuna.load_study(study_name=settings.study_name, storage=open_storage(url))
+        except KeyError:
+            study = None
+        if study is None or FINGERPRINT not in study.user_attrs:
+            raise StudyError(
+                f"a study named {settings.study_name!r} in the storage of {str(folder)!r}",
+                "none that has begun",
+                "Wait until the search has trained its first candidates.",
+            )
+        return cls(folder, settings, study, text)
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What was searched: space, task, seed."""
+        fingerprint: Mapping[str, Any] = self.study.user_attrs[FINGERPRINT]
+        return fingerprint
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the task."""
+        return int(self.fingerprint["num_classes"])
+
+    @property
+    def monitor(self) -> Monitor:
+        """The metric that scored candidates."""
+        return Monitor(self.settings.monitor, self.settings.mode, self.settings.worst_metric)
+
+    @cached_property
+    def stages(self) -> dict[str, list[CandidateRecord]]:
+        """The candidates of every stage by the name of its study, the main stage first."""
+        return {study.study_name: read_candidates(study) for study in (self.study, *later_stages(self.study))}
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """The end of the search; None if it has not come that far."""
+        stored = self.study.user_attrs.get(STORED)
+        return None if stored is None else Verdict.from_dict(stored)
+
+    @property
+    def leader(self) -> CandidateRecord | None:
+        """The winner, or the best candidate so far; None if none has trained."""
+        candidates = [candidate for stage in self.stages.values() for candidate in stage]
+        if self.verdict is not None:
+            first = self.verdict.finalists[0]
+            return next(each for each in candidates if (each.study, each.trial) == (first.study, first.trial))
+        if all(candidate.metric is None for candidate in candidates):
+            return None
+        return best_candidates(candidates, self.monitor, 1)[0]
+
+    def build(self, candidate: CandidateRecord) -> Loss:
+        """Return the loss of a candidate.
+
+        Raises:
+            LossError: if its expression is undefined everywhere.
+        """
+        return self._space(candidate.study).build(candidate.parameters)
+
+    def phases(self) -> list[Phase]:
+        """Return what was done and what it cost, in the order of its beginning."""
+        own = self.study.study_name
+        storage = self.study._storage
+        phases = []
+        for name in optuna.get_all_study_names(storage):
+            purpose = name.split("/")[1] if name.startswith(f"{own}/") else ""
+            if name == own or purpose in (*PURPOSES, "coefficients"):
+                study = optuna.load_study(study_name=name, storage=storage)
+                phases.append(_measure(study, _title(name, purpose)))
+        return sorted(phases, key=lambda phase: phase.begin or datetime.max)
+
+    def failures(self) -> dict[str, int]:
+        """Return how often which reason made a candidate's training crash."""
+        reasons: dict[str, int] = {}
+        for name in self.stages:
+            study = optuna.load_study(study_name=name, storage=self.study._storage)
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
+                reason = trial.user_attrs.get("training", {}).get("reason") or "given back by a worker that stopped"
+                reasons[reason] = reasons.get(reason, 0) + 1
+        return reasons
+
+    def _space(self, study_name: str) -> LossSpace:
+        expression = tuned_expression(study_name)
+        space: LossSpace
+        if expression:
+            space = CoefficientSpace(expression)
+        elif self.settings.family == "glo":
+            space = ExpressionSpace()
+        else:
+            space = make_space(self.settings, self.num_classes)
+        return as_asked(space, self.settings, self.num_classes)
+
+
+def _read_settings(text: str, path: Path) -> SearchSettings:
+    try:
+        stored = yaml.safe_load(text)["search"]
+        known = {field.name for field in fields(SearchSettings)}
+        given: dict[str, Any] = {name: value for name, value in stored.items() if name in known}
+        return SearchSettings(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        )
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise StudyError(
+            f"the settings of a search in {path}", str(error) or type(error).__name__, "Restore the file."
+        ) from error
+
+
+def _title(study_name: str, purpose: str) -> str:
+    if not purpose:
+        return "search"
+    return PURPOSES.get(purpose) or f"tuning the coefficients of {tuned_expression(study_name)}"
+
+
+def _measure(study: optuna.Study, title: str) -> Phase:
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    trainings = [trial.user_attrs["training"] for trial in trials if "training" in trial.user_attrs]
+    trained = [training for training in trainings if "seconds" in training]
+    begins = [trial.datetime_start for trial in trials if trial.datetime_start is not None]
+    ends = [trial.datetime_complete for trial in trials if trial.datetime_complete is not None]
+    return Phase(
+        title,
+        len(trained),
+        sum(trial.state == TrialState.FAIL for trial in trials),
+        sum(training["seconds"] for training in trained),
+        min(begins, default=None),
+        max(ends, default=None),
+    )
