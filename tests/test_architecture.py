@@ -15,7 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "theory": {"errors", "losses"},
     "models": {"errors", "environment", "losses"},
     "data": {"errors", "environment"},
-    "callbacks": {"errors", "environment", "losses", "theory"},
+    "callbacks": {"errors", "environment", "losses", "theory", "evaluation.attacks"},
     "training": {"errors", "losses", "models", "data", "callbacks"},
     "evaluation": {"errors", "losses", "models", "data", "theory", "callbacks", "training"},
     "search.engines": {"errors", "losses"},

@@ -4,12 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from glo_lightning.callbacks.adversarial_validation import AdversarialValidation
     from glo_lightning.callbacks.attraction import AttractionRecorder
     from glo_lightning.callbacks.injection import LossInjection
     from glo_lightning.callbacks.pruning import OptunaPruning
 
-_HOMES = {"AttractionRecorder": "attraction", "LossInjection": "injection", "OptunaPruning": "pruning"}
-__all__ = ["AttractionRecorder", "LossInjection", "OptunaPruning"]
+_HOMES = {
+    "AdversarialValidation": "adversarial_validation",
+    "AttractionRecorder": "attraction",
+    "LossInjection": "injection",
+    "OptunaPruning": "pruning",
+}
+__all__ = ["AdversarialValidation", "AttractionRecorder", "LossInjection", "OptunaPruning"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,103 @@
+"""Validate on adversarial inputs, too."""
+
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from glo_lightning.errors import ModelError
+from glo_lightning.evaluation.attacks import PixelSpace, fgsm, parse_epsilon
+
+METRIC = "fgsm_accuracy"
+"""What is logged, after ``val_`` or ``test_``."""
+
+
+class AdversarialValidation(Callback):
+    """Logs the accuracy under FGSM as ``val_fgsm_accuracy`` and ``test_fgsm_accuracy``.
+
+    Images are attacked in pixel space with cross-entropy, whatever loss the model trains with, so that no loss scores
+    by hiding its gradient. A search for robust losses monitors ``val_fgsm_accuracy`` and adds this callback by itself
+    unless the Trainer has one.
+
+    Args:
+        epsilon: largest change of a pixel, in [0, 1]; text such as ``"8/255"`` will do.
+
+    Raises:
+        SettingsError: if epsilon is outside its range.
+        DataError: from ``fit``, if the data module does not say what its images are normalised by.
+        ModelError: from ``fit``, if batches are not inputs and class indices.
+
+    Example:
+        >>> from lightning.pytorch import Trainer
+        >>> from glo_lightning.data import DigitsDataModule
+        >>> from glo_lightning.models import Classifier, mlp
+        >>> trainer = Trainer(
+        ...     max_epochs=2, accelerator="cpu", callbacks=[AdversarialValidation("8/255")], logger=False,
+        ...     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
+        >>> trainer.fit(Classifier(mlp()), DigitsDataModule())
+        >>> bool(trainer.callback_metrics["val_fgsm_accuracy"] < trainer.callback_metrics["val_accuracy"])
+        True
+
+    Source: the objective of adversarially robust losses in arXiv:2010.00788, with epsilon 0.1.
+    """
+
+    def __init__(self, epsilon: float | str = 0.1) -> None:
+        self.epsilon = parse_epsilon(epsilon)
+        self._accuracy = MeanMetric()
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to count."""
+        self._accuracy.to(pl_module.device).reset()
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Attack the batch."""
+        inputs, target = _examples(batch)
+        space = PixelSpace.of(trainer.datamodule)  # type: ignore[attr-defined]
+        logits = pl_module(fgsm(pl_module, inputs, target, self.epsilon, space))
+        self._accuracy.update((logits.argmax(-1) == target).float())
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the accuracy over all batches and ranks."""
+        self.log(f"val_{METRIC}", self._accuracy.compute(), sync_dist=True)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to count."""
+        self.on_validation_epoch_start(trainer, pl_module)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Attack the batch."""
+        self.on_validation_batch_end(trainer, pl_module, outputs, batch, batch_idx, dataloader_idx)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the accuracy over all batches and ranks."""
+        self.log(f"test_{METRIC}", self._accuracy.compute(), sync_dist=True)
+
+
+def _examples(batch: Any) -> tuple[Tensor, Tensor]:
+    if isinstance(batch, list | tuple) and len(batch) == 2:
+        inputs, target = batch
+        if isinstance(inputs, Tensor) and isinstance(target, Tensor) and target.dtype == torch.int64:
+            return inputs, target
+    raise ModelError(
+        "validation batches of inputs and class indices (N,) int64",
+        type(batch).__name__,
+        "Serve (inputs, target), or train without AdversarialValidation.",
+    )

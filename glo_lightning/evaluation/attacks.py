@@ -1,0 +1,196 @@
+"""Adversarial inputs in pixel space: FGSM and PGD."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from glo_lightning.errors import DataError, SettingsError
+
+AttackLoss = Callable[[Tensor, Tensor], Tensor]
+"""What an attack maximises: takes logits (N, C) and class indices (N,)."""
+
+
+@dataclass(frozen=True)
+class PixelSpace:
+    """How the network's inputs follow from pixels in [0, 1].
+
+    .. math:: x = (p - mean) / std
+
+    Args:
+        mean: of each channel; one number serves all.
+        std: of each channel, positive; one number serves all.
+
+    Raises:
+        DataError: if a standard deviation is not positive.
+
+    Example:
+        >>> space = PixelSpace((0.5,), (0.25,))
+        >>> space.pixels(torch.tensor([[[[-2.0, 0.0, 2.0]]]]))
+        tensor([[[[0.0000, 0.5000, 1.0000]]]])
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        if not all(std > 0.0 for std in self.std):
+            raise DataError("a positive standard deviation of each channel", repr(self.std), "Check std.")
+
+    @classmethod
+    def of(cls, datamodule: object) -> Self:
+        """Read the attributes ``mean`` and ``std`` of a data module that has been set up.
+
+        Raises:
+            DataError: if it has none.
+        """
+        try:
+            return cls(tuple(datamodule.mean), tuple(datamodule.std))  # type: ignore[attr-defined]
+        except (AttributeError, TypeError):
+            raise DataError(
+                "a data module with attributes mean and std, one number per channel in units of [0, 1]",
+                f"a {type(datamodule).__name__} without",
+                "Set them to what its images are normalised by, or to (0.0,) and (1.0,) if its inputs are pixels.",
+            ) from None
+
+    def pixels(self, inputs: Tensor) -> Tensor:
+        """Return the pixels of normalised inputs (N, channels, ...)."""
+        return inputs * self.scale(inputs) + _per_channel(self.mean, inputs)
+
+    def scale(self, inputs: Tensor) -> Tensor:
+        """Return what a unit of the inputs (N, channels, ...) is in pixels, per channel."""
+        return _per_channel(self.std, inputs)
+
+
+def fgsm(
+    model: nn.Module,
+    inputs: Tensor,
+    target: Tensor,
+    epsilon: float,
+    space: PixelSpace,
+    loss: AttackLoss = cross_entropy,
+) -> Tensor:
+    r"""Move every pixel by epsilon in the direction that raises the loss, within [0, 1].
+
+    .. math:: p' = \mathrm{clip}_{[0, 1]}(p + \varepsilon \, \mathrm{sign}(\nabla_p L))
+
+    Args:
+        model: maps inputs to logits (N, C); attacked in evaluation mode and left as it was.
+        inputs: normalised, shape (N, channels, ...).
+        target: class indices, shape (N,), int64.
+        epsilon: largest change of a pixel, in [0, 1].
+        space: how inputs follow from pixels.
+        loss: what to raise. An evolved loss can hide the gradient from the attack: cross-entropy does not.
+
+    Returns:
+        Adversarial inputs, normalised, shape (N, channels, ...); the inputs themselves, bit for bit, at epsilon 0.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> inputs, space = torch.full((1, 1, 2, 2), 0.5), PixelSpace()
+        >>> adversarial = fgsm(model, inputs, torch.tensor([0]), 8 / 255, space)
+        >>> ((adversarial - inputs).abs() * 255).round()
+        tensor([[[[8., 8.],
+                  [8., 8.]]]])
+
+    Source: Goodfellow et al., "Explaining and Harnessing Adversarial Examples", arXiv:1412.6572.
+    """
+    return pgd(model, inputs, target, epsilon, space, loss, steps=1, step_size=epsilon)
+
+
+def pgd(
+    model: nn.Module,
+    inputs: Tensor,
+    target: Tensor,
+    epsilon: float,
+    space: PixelSpace,
+    loss: AttackLoss = cross_entropy,
+    steps: int = 10,
+    step_size: float | None = None,
+    start: torch.Generator | None = None,
+) -> Tensor:
+    """Climb the loss in steps, each by the sign of the gradient, within epsilon of the pixels and [0, 1].
+
+    Args:
+        model: maps inputs to logits (N, C); attacked in evaluation mode and left as it was.
+        inputs: normalised, shape (N, channels, ...).
+        target: class indices, shape (N,), int64.
+        epsilon: largest change of a pixel, in [0, 1].
+        space: how inputs follow from pixels.
+        loss: what to raise.
+        steps: 1 or more.
+        step_size: change of a pixel in a step; by default 2.5 epsilon / steps, which reaches every corner.
+        start: draws a random start within epsilon; by default the climb starts from the inputs. On the CPU.
+
+    Returns:
+        Adversarial inputs, normalised, shape (N, channels, ...); the inputs themselves, bit for bit, at epsilon 0.
+
+    Example:
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+        >>> inputs, space = torch.rand(3, 1, 2, 2), PixelSpace()
+        >>> adversarial = pgd(model, inputs, torch.tensor([0, 1, 0]), 0.1, space, start=torch.Generator())
+        >>> bool(((adversarial - inputs).abs() < 0.1001).all())
+        True
+
+    Source: Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", arXiv:1706.06083.
+    """
+    size = 2.5 * epsilon / steps if step_size is None else step_size
+    # Lightning validates in inference mode, whose tensors no gradient can pass.
+    with evaluating(model), torch.inference_mode(False), torch.enable_grad():
+        inputs, target = inputs.detach().clone(), target.clone()
+        scale = space.scale(inputs)
+        pixels = space.pixels(inputs).clamp(0.0, 1.0)
+        low, high = (pixels - epsilon).clamp(min=0.0), (pixels + epsilon).clamp(max=1.0)
+        moved = pixels.clone()
+        if start is not None:
+            noise = 2.0 * torch.rand(pixels.shape, generator=start).to(pixels) - 1.0
+            moved = (pixels + epsilon * noise).clamp(low, high)
+        for _ in range(steps):
+            moved.requires_grad_()
+            raised = loss(model(inputs + (moved - pixels) / scale), target)
+            (gradient,) = torch.autograd.grad(raised.sum(), moved)
+            moved = (moved.detach() + size * gradient.sign()).clamp(low, high)
+        # Not the pixels normalised again, which would round even those that have not moved.
+        return inputs + (moved - pixels) / scale
+
+
+def parse_epsilon(text: float | str) -> float:
+    """Read an epsilon in units of [0, 1], which may be written as a fraction.
+
+    Raises:
+        SettingsError: if it is no number in [0, 1].
+
+    Example:
+        >>> parse_epsilon("8/255"), parse_epsilon(0.1)
+        (0.03137254901960784, 0.1)
+    """
+    try:
+        epsilon = float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError, TypeError):
+        epsilon = -1.0
+    if not 0.0 <= epsilon <= 1.0:
+        raise SettingsError(
+            "an epsilon in [0, 1], the range of a pixel", repr(text), "Write 8/255 or 0.031 for 8 of 255 grey levels."
+        )
+    return epsilon
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put every layer into evaluation mode for a while."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def _per_channel(values: tuple[float, ...], inputs: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=inputs.dtype, device=inputs.device).view(-1, *[1] * (inputs.ndim - 2))
