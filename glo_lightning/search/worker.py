@@ -63,7 +63,7 @@ class Worker(ABC):
 
     def _settle(self, trials: Sequence[Trial]) -> None:
         try:
-            runs = {trial.number: self.prepare(trial) for trial in trials}
+            runs = {trial.number: self._prepare(trial) for trial in trials}
             open_trials = [trial for trial in trials if runs[trial.number] is not None]
             try:
                 evaluations = self.evaluator.evaluate([run for run in runs.values() if run is not None])
@@ -77,6 +77,12 @@ class Worker(ABC):
             with suppress(StudyError):  # if it is the storage that fails, silence will tell
                 self.sampler.release(self.study, trials, reason=type(error).__name__)
             raise
+
+    def _prepare(self, trial: Trial) -> Run | None:
+        try:
+            return self.prepare(trial)
+        except UpdateFinishedTrialError:
+            return None  # this worker was taken for dead, and another has the candidate
 
     def _tell(self, trial: Trial, evaluation: Evaluation) -> None:
         # A worker that was silent for too long comes late: its trial has ended, and somebody else's verdict stands.

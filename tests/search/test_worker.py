@@ -106,6 +106,21 @@ def test_late_results_do_no_harm() -> None:
     assert _states(worker) == ["FAIL", "COMPLETE"]
 
 
+def test_a_worker_taken_for_dead_before_it_prepares_a_candidate_leaves_it_to_others() -> None:
+    worker = _worker(Scripted(GOOD), size=1)
+    prepare = worker.prepare
+
+    def prepare_late(trial: Trial) -> Run:
+        worker.prepare = prepare  # type: ignore[method-assign]
+        worker.study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        trial.set_user_attr("note", "too late")
+        return prepare(trial)
+
+    worker.prepare = prepare_late  # type: ignore[method-assign]
+    worker.run()
+    assert _states(worker) == ["FAIL", "COMPLETE"]
+
+
 def _search(folder: Path, model: Any = ToyModel, **changes: Any) -> SearchResult:
     settings = {
         "generations": 3, "population_size": 8, "monitor": "val_loss", "mode": "min", "comparison_seeds": 0,
