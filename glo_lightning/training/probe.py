@@ -14,7 +14,7 @@ from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.trainer import fit
+from glo_lightning.training.trainer import build_trainer, fit
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ def probe_task(task: Task, monitor: Monitor, attribute: str = "loss_fn", seed: i
     with quiet_lightning():
         seed_everything(seed, workers=True, verbose=False)
         model = task.build_model()
-        trainer = task.build_trainer(
+        trainer = build_trainer(
+            task,
+            monitor,
             [LossInjection(recorder, attribute)],
             {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": 1, "check_val_every_n_epoch": 1},
         )

@@ -2,14 +2,15 @@
 
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
+from glo_lightning.callbacks.adversarial_validation import METRIC, AdversarialValidation
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.report import MetricReport
@@ -86,7 +87,8 @@ class TrainerEvaluator:
         if isinstance(self.task.datamodule, TensorDataModule):
             self.task.datamodule.seed = run.seed
         model = self.task.build_model()
-        trainer = self.task.build_trainer(callbacks, {} if self.epochs is None else {"max_epochs": self.epochs})
+        overrides = {} if self.epochs is None else {"max_epochs": self.epochs}
+        trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
         fit(trainer, model, self.task)
         evaluation = self._judge(trainer, model, divergence, watch)
         # Rank 0 alone reports and watches; with its word on all ranks they stay in step.
@@ -105,6 +107,17 @@ class TrainerEvaluator:
         if not finite:
             return Evaluation(score, Status.DIVERGED, f"{self.monitor.name} was {metric}", epoch=watch.epoch)
         return Evaluation(score, watch.status, watch.reason, epoch=watch.epoch)
+
+
+def build_trainer(
+    task: Task, monitor: Monitor, callbacks: Sequence[Callback], overrides: Mapping[str, Any]
+) -> Trainer:
+    """Build the task's Trainer, with what measures the accuracy under attack if that is monitored."""
+    trainer = task.build_trainer(callbacks, overrides)
+    own: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    if monitor.name == f"val_{METRIC}" and not any(isinstance(each, AdversarialValidation) for each in own):
+        own.insert(0, AdversarialValidation())
+    return trainer
 
 
 def fit(trainer: Trainer, model: LightningModule, task: Task) -> None:
