@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
 from torchmetrics import MeanMetric
 
@@ -27,7 +28,7 @@ class AdversarialValidation(Callback):
     Raises:
         SettingsError: if epsilon is outside its range.
         DataError: from ``fit``, if the data module does not say what its images are normalised by.
-        ModelError: from ``fit``, if batches are not inputs and class indices.
+        ModelError: from ``fit``, if the module has no ``forward``, or batches are not inputs and class indices.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -47,6 +48,15 @@ class AdversarialValidation(Callback):
         self.epsilon = parse_epsilon(epsilon)
         self._accuracy = MeanMetric()
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse a module that cannot be asked for logits."""
+        if not is_overridden("forward", pl_module, LightningModule):
+            raise ModelError(
+                "a LightningModule whose forward returns the logits of its inputs",
+                f"a {type(pl_module).__name__} without a forward",
+                "Define forward(self, inputs), or train without AdversarialValidation.",
+            )
+
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to count."""
         self._accuracy.to(pl_module.device).reset()
@@ -64,7 +74,7 @@ class AdversarialValidation(Callback):
         inputs, target = _examples(batch)
         space = PixelSpace.of(trainer.datamodule)  # type: ignore[attr-defined]
         logits = pl_module(fgsm(pl_module, inputs, target, self.epsilon, space))
-        self._accuracy.update((logits.argmax(-1) == target).float())
+        self._accuracy.update((logits.argmax(1) == target).float())
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the accuracy over all batches and ranks."""

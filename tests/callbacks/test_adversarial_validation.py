@@ -1,0 +1,103 @@
+"""AdversarialValidation in real trainings, alone, over ranks and as the monitor of an evaluator."""
+
+import functools
+import json
+from pathlib import Path
+
+import pytest
+from lightning.pytorch import Callback, Trainer
+
+from glo_lightning.callbacks import AdversarialValidation
+from glo_lightning.data import DigitsDataModule, VisionDataModule
+from glo_lightning.errors import DataError, ModelError, SettingsError
+from glo_lightning.evaluation.attacks import PixelSpace, fgsm
+from glo_lightning.losses import CrossEntropyLoss, Loss, named_loss
+from glo_lightning.models import Classifier, mlp
+from glo_lightning.search.launchers.local import LocalLauncher
+from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.training.population import PopulationEvaluator
+from glo_lightning.training.probe import probe_task
+from glo_lightning.training.task import Task, python_task
+from glo_lightning.training.trainer import TrainerEvaluator
+from tests.callbacks import attacked
+from tests.search.toy import ToyData, ToyModel
+
+ROBUST = Monitor("val_fgsm_accuracy")
+
+
+def _trainer(*callbacks: Callback) -> Trainer:
+    return Trainer(
+        max_epochs=2, accelerator="cpu", callbacks=list(callbacks), logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+
+
+def _task(*callbacks: Callback) -> Task:
+    settings = {"accelerator": "cpu", "max_epochs": 2, "callbacks": list(callbacks)}
+    return python_task(lambda: Classifier(mlp()), DigitsDataModule(), settings)
+
+
+def _score(task: Task, monitor: Monitor, loss: Loss | None = None, split: str = "val") -> float:
+    (evaluation,) = TrainerEvaluator(task, monitor, split=split).evaluate([Run(loss or CrossEntropyLoss(), 0)])  # type: ignore[arg-type]
+    return evaluation.score
+
+
+def test_it_logs_the_accuracy_on_the_attacked_images() -> None:
+    model, data, trainer = Classifier(mlp()), DigitsDataModule(), _trainer(AdversarialValidation(0.05))
+    trainer.fit(model, data)
+    inputs, target = data.val_tensors
+    right = model(fgsm(model, inputs, target, 0.05, PixelSpace())).argmax(-1) == target
+    assert trainer.callback_metrics["val_fgsm_accuracy"] == right.float().mean()
+
+
+def test_epsilon_zero_gives_the_clean_accuracy_and_training_is_not_disturbed() -> None:
+    assert _score(_task(AdversarialValidation(0)), ROBUST) == _score(_task(), Monitor())
+    assert _score(_task(AdversarialValidation(0.1)), Monitor()) == _score(_task(), Monitor())
+
+
+def test_ranks_agree_with_one_process(tmp_path: Path) -> None:
+    attacked.validate(tmp_path, devices=1)
+    LocalLauncher(functools.partial(attacked.validate, tmp_path, devices=2), [{}], ranks=2).run()
+    alone, leader, follower = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("1-0", "2-0", "2-1"))
+    assert {"val_fgsm_accuracy", "test_fgsm_accuracy"} < set(alone)
+    assert leader == follower
+    assert leader == pytest.approx(alone, abs=1e-6)
+
+
+def test_monitoring_it_is_enough_on_both_splits() -> None:
+    task = _task()
+    assert ROBUST.name in probe_task(task, ROBUST).metrics
+    assert ROBUST.name not in probe_task(task, Monitor()).metrics
+    for split in ("val", "test"):
+        assert 0.0 < _score(task, ROBUST, split=split) < _score(task, Monitor(), split=split)
+
+
+def test_the_users_own_epsilon_is_kept() -> None:
+    scores = [_score(_task(AdversarialValidation(epsilon)), ROBUST) for epsilon in ("2/255", "51/510")]
+    assert scores[0] > scores[1] == _score(_task(), ROBUST)
+
+
+def test_a_loss_that_hides_its_gradient_is_attacked_with_cross_entropy() -> None:
+    assert _score(_task(), ROBUST, named_loss("baikal")) < _score(_task(), Monitor(), named_loss("baikal"))
+
+
+def test_a_population_steps_aside() -> None:
+    assert PopulationEvaluator(_task(), ROBUST).obstacle() == (
+        "the monitor is not val_accuracy or val_loss but val_fgsm_accuracy"
+    )
+    assert "AdversarialValidation" in PopulationEvaluator(_task(AdversarialValidation()), Monitor()).obstacle()
+
+
+def test_what_cannot_be_attacked_is_refused() -> None:
+    with pytest.raises(SettingsError, match="epsilon"):
+        AdversarialValidation(8)
+    cpu = {"accelerator": "cpu"}
+    with pytest.raises(ModelError, match="forward"):
+        probe_task(python_task(ToyModel, ToyData(), cpu), ROBUST)
+    with pytest.raises(DataError, match="mean and std"):
+        probe_task(python_task(lambda: Classifier(mlp(3, in_features=4)), ToyData(), cpu), ROBUST)
+
+
+def test_every_data_module_of_images_says_how_it_normalises() -> None:
+    assert PixelSpace.of(VisionDataModule("mnist")) == PixelSpace((0.1307,), (0.3081,))
+    assert PixelSpace.of(DigitsDataModule()) == PixelSpace((0.0,), (1.0,))
