@@ -1,6 +1,7 @@
 """Losses that have a name: the classic ones and those the papers published."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
@@ -12,11 +13,15 @@ from glo_lightning.losses.classic import (
     MeanSquaredErrorLoss,
     PolyLoss,
 )
+from glo_lightning.losses.spec import load_loss
 from glo_lightning.losses.taylor import TaylorLoss
 
 TAYLORGLO_1 = (0.8439, 1.4872, 1.5742, -1.4446, 2.3616, -0.6632, -2.8569, -1.1313)
 TAYLORGLO_2 = (-10.9408, 7.5216, 8.2896, 0.2415, 7.8726, 8.9666, 2.0184, 7.0513)
 """The two parameter vectors the TaylorGLO authors published: third order, folded, centre first."""
+
+BEST_LOSS = "best_loss.json"
+"""What every search calls the file of its winner."""
 
 NAMED_LOSSES: dict[str, Callable[[], Loss]] = {
     "cross_entropy": CrossEntropyLoss,
@@ -48,3 +53,52 @@ def named_loss(name: str) -> Loss:
     if name not in NAMED_LOSSES:
         raise LossError(f"a name out of {', '.join(NAMED_LOSSES)}", repr(name), "Check it, or load a stored loss.")
     return NAMED_LOSSES[name]()
+
+
+def find_loss(name: str) -> Loss:
+    """Return a loss by its name, or from the file it is stored in.
+
+    Args:
+        name: one of ``NAMED_LOSSES``, or a JSON file that :func:`save_loss` wrote.
+
+    Raises:
+        LossError: if it is neither.
+        LossFileError: if the file is no stored loss.
+    """
+    if name in NAMED_LOSSES:
+        return named_loss(name)
+    if not Path(name).is_file():
+        raise LossError(
+            f"a stored loss's file, or a name out of {', '.join(NAMED_LOSSES)}",
+            f"{name!r}, which is neither",
+            "Check the path; a search leaves its loss in runs/<study_name>/best_loss.json.",
+        )
+    return load_loss(name)
+
+
+def load_losses(names: Sequence[str]) -> dict[str, Loss]:
+    """Load losses by name or file, each once.
+
+    Args:
+        names: what :func:`find_loss` takes.
+
+    Returns:
+        Losses by what to call them: their name, or the file's; a ``best_loss.json``, as every search calls its own,
+        is called like its folder, and a file by its whole path where two share a name.
+
+    Raises:
+        LossError: if something is neither a name nor a file.
+        LossFileError: if a file is no stored loss.
+    """
+    losses: dict[str, Loss] = {}
+    for name in dict.fromkeys(names):
+        short = _short_name(name)
+        losses[short if short not in losses else name] = find_loss(name)
+    return losses
+
+
+def _short_name(name: str) -> str:
+    path = Path(name)
+    if name in NAMED_LOSSES or path.name != BEST_LOSS:
+        return path.stem
+    return path.resolve().parent.name

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glo_lightning.errors import SettingsError
-from glo_lightning.losses import NAMED_LOSSES, Loss, load_loss, named_loss
+from glo_lightning.losses import NAMED_LOSSES, Loss
+from glo_lightning.losses.named import load_losses
 from glo_lightning.theory.figures import (
     figure_attraction,
     figure_shapes,
@@ -60,29 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in _write(losses, summaries, records, options.num_classes, options.output):
             sys.stdout.write(f"{path}\n")
     return 0
-
-
-def load_losses(names: Sequence[str]) -> dict[str, Loss]:
-    """Load losses by name or file.
-
-    Args:
-        names: names out of ``NAMED_LOSSES``, or JSON files that :func:`save_loss` wrote.
-
-    Returns:
-        Losses by what to call them: their name, or the file's; its whole path where two files share a name.
-
-    Raises:
-        LossError: if something is neither a name nor a file.
-        LossFileError: if a file is no stored loss.
-    """
-    losses: dict[str, Loss] = {}
-    for name in names:
-        path = Path(name)
-        if name in NAMED_LOSSES or not path.is_file():
-            losses[name] = named_loss(name)
-        else:
-            losses[path.stem if path.stem not in losses else name] = load_loss(path)
-    return losses
 
 
 def load_records(files: Sequence[Path]) -> dict[str, AttractionRecord]:

@@ -1,0 +1,32 @@
+"""Losses by name and by file, as command lines give them."""
+
+from pathlib import Path
+
+import pytest
+
+from glo_lightning.errors import LossError, LossFileError
+from glo_lightning.losses import CrossEntropyLoss, cross_entropy_taylor, save_loss
+from glo_lightning.losses.named import find_loss, load_losses
+
+
+def test_a_loss_is_found_by_name_or_file(tmp_path: Path) -> None:
+    assert isinstance(find_loss("cross_entropy"), CrossEntropyLoss)
+    save_loss(cross_entropy_taylor(3), tmp_path / "mine.json")
+    assert find_loss(str(tmp_path / "mine.json")).to_dict() == cross_entropy_taylor(3).to_dict()
+
+
+def test_each_loss_is_called_by_something_that_tells_it_apart(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / name for folder in ("a", "b") for name in ("best_loss.json", "mine.json")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        save_loss(cross_entropy_taylor(2), path)
+    names = [str(path) for path in paths]
+    assert list(load_losses(["baikal", *names, "baikal"])) == ["baikal", "a", "mine", "b", names[3]]
+
+
+def test_what_is_neither_a_name_nor_a_stored_loss_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LossError, match="cross_entropie"):
+        find_loss("cross_entropie")
+    (tmp_path / "bad.json").write_text("[]")
+    with pytest.raises(LossFileError):
+        find_loss(str(tmp_path / "bad.json"))
