@@ -78,7 +78,7 @@ class AdversarialValidation(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the accuracy over all batches and ranks."""
-        self.log(f"val_{METRIC}", self._accuracy.compute(), sync_dist=True)
+        pl_module.log(f"val_{METRIC}", self._accuracy.compute(), sync_dist=True)
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin to count."""
@@ -98,7 +98,7 @@ class AdversarialValidation(Callback):
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the accuracy over all batches and ranks."""
-        self.log(f"test_{METRIC}", self._accuracy.compute(), sync_dist=True)
+        pl_module.log(f"test_{METRIC}", self._accuracy.compute(), sync_dist=True)
 
 
 def _examples(batch: Any) -> tuple[Tensor, Tensor]:

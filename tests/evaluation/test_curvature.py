@@ -1,0 +1,45 @@
+"""The largest eigenvalue of the Hessian against the whole Hessian."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, hessian
+from torch.nn.functional import cross_entropy
+
+from glo_lightning.evaluation.curvature import top_eigenvalue
+from glo_lightning.losses import named_loss
+
+
+def _dense(model: nn.Module, inputs: Tensor, target: Tensor, loss: nn.Module) -> Tensor:
+    weights = {name: weight.detach() for name, weight in model.named_parameters()}
+    sizes = [weight.numel() for weight in weights.values()]
+
+    def value(flat: Tensor) -> Tensor:
+        parts = zip(weights.items(), flat.split(sizes), strict=True)
+        return loss(functional_call(model, {name: part.view_as(w) for (name, w), part in parts}, (inputs,)), target)
+
+    return hessian(value)(torch.cat([weight.flatten() for weight in weights.values()]))
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, named_loss("taylorglo_1").double()], ids=["cross_entropy", "evolved"])
+def test_it_is_the_largest_eigenvalue_of_the_whole_hessian(loss: nn.Module) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Tanh(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(8, 3)
+    ).double()
+    inputs, target = torch.randn(24, 1, 4, 4, dtype=torch.float64), torch.arange(24) % 3
+    batches = list(zip(inputs.split(10), target.split(10), strict=True))
+    found = top_eigenvalue(model, batches, loss, tolerance=1e-9)
+    expected = torch.linalg.eigvalsh(_dense(model.eval(), inputs, target, loss))[-1]
+    assert found == pytest.approx(float(expected), rel=1e-7)
+    assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_the_largest_is_meant_not_the_one_of_largest_magnitude() -> None:
+    model = nn.Linear(2, 1, bias=False).double()
+    inputs = torch.eye(2, dtype=torch.float64)
+
+    def saddle(outputs: Tensor, target: Tensor) -> Tensor:
+        return 0.5 * (outputs[0, 0] ** 2 - 9.0 * outputs[1, 0] ** 2)
+
+    assert top_eigenvalue(model, [(inputs, torch.zeros(2))], saddle) == pytest.approx(1.0)
