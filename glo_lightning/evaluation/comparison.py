@@ -9,6 +9,7 @@ from scipy import stats
 
 from glo_lightning.losses import Loss
 from glo_lightning.training.evaluation import Evaluator, Monitor, Run, Status
+from glo_lightning.training.task import Hyperparameters
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def compare_losses(
     seeds: Sequence[int],
     split: str = "test",
     epochs: int | None = None,
+    hyperparameters: Mapping[str, Hyperparameters] | None = None,
 ) -> Comparison:
     """Train every loss with every seed and compare each with the first.
 
@@ -106,11 +108,13 @@ def compare_losses(
         seeds: the same for every loss; 2 or more.
         split: what the evaluator scores on, for the record.
         epochs: epochs of each training, for the record.
+        hyperparameters: of the model with some of the losses, by the loss's name; with all others as configured.
 
     Returns:
         The comparison.
     """
-    runs = [Run(loss, seed) for loss in losses.values() for seed in seeds]
+    own = hyperparameters or {}
+    runs = [Run(loss, seed, hyperparameters=own.get(name, {})) for name, loss in losses.items() for seed in seeds]
     evaluations = evaluator.evaluate(runs)
     groups = [evaluations[start : start + len(seeds)] for start in range(0, len(runs), len(seeds))]
     metrics = [tuple(monitor.to_metric(evaluation.score) for evaluation in group) for group in groups]

@@ -35,7 +35,7 @@ class Classifier(LightningModule):
         optimizer: ``"sgd"``, ``"adam"`` or ``"adamw"``.
         scheduler: ``"constant"``, ``"step"`` (times ``decay`` at each milestone) or ``"cosine"`` (to zero at the
             last epoch).
-        milestones: epochs, increasing, at which ``"step"`` decays.
+        milestones: epochs, in order, at which ``"step"`` decays; twice at one that occurs twice.
         decay: factor in (0, 1] of ``"step"``.
 
     Raises:
@@ -76,8 +76,8 @@ class Classifier(LightningModule):
         )
         _require(0.0 < decay <= 1.0, "decay in (0, 1]", decay, "Use 0.1 to divide by ten.")
         _require(
-            list(milestones) == sorted(set(milestones)) and (scheduler != "step" or len(milestones) > 0),
-            "increasing milestones, at least one for scheduler='step'",
+            list(milestones) == sorted(milestones) and (scheduler != "step" or len(milestones) > 0),
+            "milestones in order, at least one for scheduler='step'",
             list(milestones),
             "List the epochs at which the learning rate falls, e.g. milestones=[81, 122].",
         )

@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from glo_lightning.search.loss_search import LossSearch
+from glo_lightning.search.ranges import Range
 
 if TYPE_CHECKING:
     from glo_lightning.search.result import SearchResult
     from glo_lightning.search.samplers import GenerationalCmaEsSampler
 
-__all__ = ["GenerationalCmaEsSampler", "LossSearch", "SearchResult"]
+__all__ = ["GenerationalCmaEsSampler", "LossSearch", "Range", "SearchResult"]
 
 
 def __getattr__(name: str) -> Any:

@@ -52,6 +52,9 @@ class EvaluatorFactory:
         study.set_user_attr("evaluator", self.way)
 
     def _try_out(self, say: Callable[[str], None]) -> Way:
+        if self.settings.joint and self.settings.evaluator != "trainer":
+            say("Training one candidate after another: the candidates differ in their hyperparameters.")
+            return "trainer"
         return choose_evaluator(
             self.settings.evaluator, self.task, self.monitor, self.settings.loss_attribute, self._share, say
         )

@@ -9,6 +9,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import NopPruner
 from optuna.trial import Trial, TrialState
 
+from glo_lightning.search.hyperparameters import HyperparameterSpace
 from glo_lightning.search.records import VIOLATED, proposal
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.space import LossSpace
@@ -32,6 +33,7 @@ class Explorer(Worker):
         seed: the training seed, the same for all candidates so that they differ in their loss alone.
         batch: candidates claimed at once.
         announce: called after every batch of candidates.
+        hyperparameters: turns a trial into what else a candidate is, if anything.
     """
 
     def __init__(
@@ -46,27 +48,32 @@ class Explorer(Worker):
         seed: int,
         batch: int = 1,
         announce: Callable[[], None] = lambda: None,
+        hyperparameters: HyperparameterSpace | None = None,
     ) -> None:
         super().__init__(study, sampler, evaluator, monitor, batch, announce)
         self.space = space
         self.num_classes = num_classes
         self.invariant = invariant
         self.seed = seed
+        self.hyperparameters = hyperparameters or HyperparameterSpace()
 
     def prepare(self, trial: Trial) -> Run | None:
         """Note what theory says of a candidate, and return its training if the invariant lets it train."""
-        loss = self.space.build(proposal(trial))
+        parameters = proposal(trial)
+        loss, hyperparameters = self.space.build(parameters), self.hyperparameters.build(parameters)
         verdict = trainability(loss, self.num_classes)
         generation, index = self.sampler.slot_of(trial)
         trial.set_user_attr("generation", generation)
         trial.set_user_attr("index", index)
         trial.set_user_attr("formula", loss.formula("unicode"))
         trial.set_user_attr("theory", describe(verdict))
+        if hyperparameters:
+            trial.set_user_attr("hyperparameters", hyperparameters)
         if self.invariant != "none" and getattr(verdict, self.invariant) is False:
             self._prune(trial, self.invariant, verdict)
             return None
         report = None if isinstance(self.study.pruner, NopPruner) else self._reporter(trial)
-        return Run(loss, self.seed, report)
+        return Run(loss, self.seed, report, hyperparameters)
 
     def _prune(self, trial: Trial, invariant: Invariant, verdict: Trainability) -> None:
         trial.set_user_attr("training", {"status": VIOLATED, "reason": verdict.reason})

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from glo_lightning.losses import Loss
 from glo_lightning.search.records import CandidateRecord
 from glo_lightning.training.evaluation import Evaluator, Monitor, Run
 
@@ -55,9 +54,8 @@ def measure_fidelity(
     candidates: Sequence[CandidateRecord],
     count: int,
     evaluator: Evaluator,
-    build: Callable[[CandidateRecord], Loss],
+    run: Callable[[CandidateRecord], Run],
     monitor: Monitor,
-    seed: int,
     epochs: int,
 ) -> Fidelity:
     """Train a sample of candidates fully, and correlate.
@@ -66,13 +64,12 @@ def measure_fidelity(
         candidates: of the search.
         count: size of the sample, spread evenly over the ranks of those that trained.
         evaluator: trains fully and scores on the validation split.
-        build: makes the loss of a candidate.
+        run: makes the training of a candidate.
         monitor: the metric.
-        seed: of the trainings, the search's own.
         epochs: of a full training, for the record.
     """
     sample = spread(candidates, count, monitor)
-    evaluations = evaluator.evaluate([Run(build(candidate), seed) for candidate in sample])
+    evaluations = evaluator.evaluate([run(candidate) for candidate in sample])
     partial = tuple(float(candidate.metric or 0.0) for candidate in sample)
     full = tuple(monitor.to_metric(evaluation.score) for evaluation in evaluations)
     return Fidelity(

@@ -33,15 +33,15 @@ class LossSearch(SearchSettings):
 
     def run(
         self,
-        model: "Callable[[], LightningModule]",
+        model: "Callable[..., LightningModule]",
         datamodule: "LightningDataModule",
         trainer: Mapping[str, Any] | None = None,
     ) -> "SearchResult":
         """Search, choose and compare.
 
         Args:
-            model: a LightningModule class, or a function without arguments that returns a new module, whose
-                training loss is computed through ``loss_attribute``.
+            model: a LightningModule class, or a function that returns a new module, whose training loss is computed
+                through ``loss_attribute``. It is called without arguments, or with those that ``joint`` searches.
             datamodule: train, validation and test data; shared by all trainings.
             trainer: keyword arguments of ``lightning.Trainer``; ``max_epochs`` is the length of the partial training.
 

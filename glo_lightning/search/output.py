@@ -15,6 +15,7 @@ import yaml
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import Loss, save_loss
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.training.task import Hyperparameters
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,6 +68,10 @@ class SearchOutput:
         path = self.folder / "best_loss.json"
         save_loss(loss, path)
         return path
+
+    def write_best_hyperparameters(self, hyperparameters: Hyperparameters) -> None:
+        """Write what a joint search found along with the winner, by the names of options."""
+        self._write("best_hyperparameters.json", json.dumps(dict(hyperparameters), indent=2) + "\n")
 
     def write_comparison(self, verdict: dict[str, Any]) -> None:
         """Write the finalists and the comparison."""

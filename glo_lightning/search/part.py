@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import optuna
 import torch
@@ -10,7 +10,9 @@ from optuna.storages import BaseStorage
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.evaluators import EvaluatorFactory
+from glo_lightning.search.hyperparameters import hyperparameters_of
 from glo_lightning.search.progress import Progress
+from glo_lightning.search.ranges import Range
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.stages import Bench, explore
 from glo_lightning.search.storage import open_storage
@@ -32,6 +34,7 @@ SEARCHED = (
     "inputs",
     "parameters",
     "start",
+    "joint",
     "normalize",
     "population_size",
     "sigma",
@@ -108,6 +111,7 @@ def _explore_and_judge(
         storage,
         _fingerprint(settings, task, probe),
         evaluators,
+        hyperparameters_of(task, settings.joint),
         probe.num_classes,
         epochs,
         _abort_rule(settings, probe.num_classes, epochs),
@@ -144,6 +148,8 @@ def _fingerprint(settings: SearchSettings, task: Task, probe: Probe) -> dict[str
 
 
 def _json(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: asdict(each) if isinstance(each, Range) else each for name, each in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -1,6 +1,7 @@
 """What a search returns."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
@@ -13,6 +14,7 @@ from glo_lightning.search.fidelity import Fidelity
 from glo_lightning.search.records import read_candidates
 from glo_lightning.search.study import later_stages
 from glo_lightning.search.verdict import DISCOVERED
+from glo_lightning.training.task import Hyperparameters
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class SearchResult:
         comparison: the verdict on the test split; None if it was skipped.
         output_dir: where the files are.
         fidelity: how well partial trainings predict full ones; None if it was not asked.
+        best_hyperparameters: what a joint search found along with the loss.
     """
 
     best_loss: Loss
@@ -32,12 +35,15 @@ class SearchResult:
     comparison: Comparison | None
     output_dir: Path
     fidelity: Fidelity | None = None
+    best_hyperparameters: Hyperparameters = field(default_factory=dict)
 
     def __str__(self) -> str:
         table = "" if self.comparison is None else render(self.comparison, DISCOVERED)
         fidelity = "" if self.fidelity is None else f"{self.fidelity}\n"
         formula = self.best_loss.formula("unicode")
-        return f"{table}{fidelity}\nThe discovered loss:\n  {formula}\nFiles in {self.output_dir}"
+        found = "".join(f"  --{name}={json.dumps(value)}\n" for name, value in self.best_hyperparameters.items())
+        along = f"found along with\n{found}" if found else ""
+        return f"{table}{fidelity}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds."""

@@ -61,10 +61,19 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
     if placement.rank == 0:
         output.write_trials(candidate_frame(part.study))
         output.write_best_loss(part.verdict.loss)
+        if settings.joint:
+            output.write_best_hyperparameters(part.verdict.hyperparameters)
         output.write_comparison(part.verdict.to_dict())
         monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
         write_retrospect(part.study, part.verdict.finalists[0], monitor, output)
-    return SearchResult(part.verdict.loss, part.study, part.verdict.comparison, output.folder, part.verdict.fidelity)
+    return SearchResult(
+        part.verdict.loss,
+        part.study,
+        part.verdict.comparison,
+        output.folder,
+        part.verdict.fidelity,
+        part.verdict.hyperparameters,
+    )
 
 
 def _take_part(settings: SearchSettings, task: Task, placement: Placement, progress: Progress) -> Part | None:

@@ -1,16 +1,17 @@
 """The settings of a search. Imports nothing heavy: ``--help`` reads it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
 from glo_lightning.errors import SettingsError
+from glo_lightning.search.ranges import Range, read_ranges
 
 Input = Literal["y", "h", "f", "t"]
 
 UNUSED = {
     "taylor": ("stage", "screen", "known", "tuned_trees", "coefficient_generations"),
-    "glo": ("order", "inputs", "parameters", "start", "sigma", "on_violation"),
+    "glo": ("order", "inputs", "parameters", "start", "sigma", "on_violation", "joint"),
 }
 """Settings that a family has no use for."""
 
@@ -28,6 +29,10 @@ class SearchSettings:
         parameters: of family=taylor: theta (search all parameters, as the papers do) or canonical (only those that
             training can tell apart: 4 instead of 8 at order 3).
         start: of family=taylor: mean of the first generation: zeros, as in the papers, or cross_entropy, its expansion.
+        joint: of family=taylor: numbers of the model that CMA-ES searches along with the loss, from where they are
+            configured, as JSON, e.g. {"model.learning_rate": {"low": 0.001, "high": 1.0, "log": true}}. Names are those
+            of options; a list of numbers is searched as a whole. Further keys: scale (what weighs as much as 1 in
+            theta; by default a quarter of the range) and increasing (puts a list in order, for milestones).
         normalize: drive scales each candidate to start with cross-entropy's gradient, so that shapes compete and not
             learning rates; none leaves the scale to the search.
         generations: generations to run; raise it later to continue a finished search.
@@ -80,6 +85,7 @@ class SearchSettings:
     inputs: tuple[Input, ...] = ("y", "h")
     parameters: Literal["theta", "canonical"] = "theta"
     start: Literal["zeros", "cross_entropy"] = "zeros"
+    joint: dict[str, Range] = field(default_factory=dict)
     normalize: Literal["none", "drive"] = "none"
     generations: int = 20
     population_size: int | None = None
@@ -115,6 +121,7 @@ class SearchSettings:
     fidelity_sample: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "joint", read_ranges(self.joint))
         at_least = {
             "order": 1,
             "generations": 1,
@@ -140,7 +147,7 @@ class SearchSettings:
             raise SettingsError(f"family out of {', '.join(UNUSED)}", repr(self.family), "Leave it out for taylor.")
         for setting in fields(SearchSettings):
             value = getattr(self, setting.name)
-            if setting.name in UNUSED[self.family] and value != setting.default:
+            if setting.name in UNUSED[self.family] and value not in (setting.default, {}):
                 raise SettingsError(
                     f"no {setting.name} with family={self.family}, which has no use for it",
                     repr(value),

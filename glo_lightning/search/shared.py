@@ -71,8 +71,7 @@ class SharedEvaluator:
         return [self._evaluation(verdicts[index], run) for index, run in enumerate(runs)]
 
     def _digest(self, runs: Sequence[Run]) -> str:
-        orders = [{"loss": run.loss.to_dict(), "seed": run.seed} for run in runs]
-        text = json.dumps([dict(self.basis), orders], sort_keys=True)
+        text = json.dumps([dict(self.basis), [_order(run) for run in runs]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def _evaluation(self, trial: FrozenTrial, run: Run) -> Evaluation:
@@ -86,6 +85,11 @@ class SharedEvaluator:
             training.get("seed", run.seed),
             training.get("epoch", -1),
         )
+
+
+def _order(run: Run) -> dict[str, Any]:
+    order = {"loss": run.loss.to_dict(), "seed": run.seed}
+    return {**order, "hyperparameters": dict(run.hyperparameters)} if run.hyperparameters else order
 
 
 def decide_once(search: optuna.Study, question: str, decide: Callable[[], str]) -> str:
@@ -142,4 +146,6 @@ class _ListWorker(Worker):
         run = self.runs[self.sampler.slot_of(trial).index]
         trial.set_user_attr("formula", run.loss.formula("unicode"))
         trial.set_user_attr("seed", run.seed)
+        if run.hyperparameters:
+            trial.set_user_attr("hyperparameters", dict(run.hyperparameters))
         return run

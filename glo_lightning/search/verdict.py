@@ -1,7 +1,7 @@
 """Choose the winner with fresh seeds, and compare it with cross-entropy on the test split."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from glo_lightning.search.shared import SharedEvaluator
 from glo_lightning.search.stages import Source
 from glo_lightning.theory import trainability
 from glo_lightning.training.evaluation import Monitor, Run
-from glo_lightning.training.task import max_epochs
+from glo_lightning.training.task import Hyperparameters, max_epochs
 
 FULL_LENGTH = 4
 """Epochs of a full training per epoch of a partial one, unless the settings say otherwise."""
@@ -65,18 +65,21 @@ class Verdict:
         finalists: the candidates that were re-scored, best first.
         comparison: the winner against cross-entropy; None if it was skipped.
         fidelity: partial against full training; None if it was skipped.
+        hyperparameters: that were found along with the loss, if any were searched.
     """
 
     loss: Loss
     finalists: tuple[Finalist, ...]
     comparison: Comparison | None
     fidelity: Fidelity | None = None
+    hyperparameters: Hyperparameters = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values of ``comparison.json``."""
         return {
             "loss": self.loss.to_dict(),
             "formula": self.loss.formula("unicode"),
+            "hyperparameters": dict(self.hyperparameters),
             "finalists": [asdict(finalist) for finalist in self.finalists],
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "fidelity": None if self.fidelity is None else self.fidelity.to_dict(),
@@ -91,6 +94,7 @@ class Verdict:
             tuple(Finalist(**{**each, "metrics": tuple(each["metrics"])}) for each in stored["finalists"]),
             None if comparison is None else Comparison.from_dict(comparison),
             None if fidelity is None else Fidelity.from_dict(fidelity),
+            stored.get("hyperparameters", {}),
         )
 
 
@@ -138,7 +142,7 @@ class Judge:
         progress.note(PURPOSES["finalists"])
         finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists))
         first = (finalists[0].study, finalists[0].trial)
-        winner = self._build(next(each for each in candidates if (each.study, each.trial) == first))
+        winner = self._run(next(each for each in candidates if (each.study, each.trial) == first), self.settings.seed)
         fidelity = comparison = None
         if self.settings.fidelity_sample:
             progress.note(PURPOSES["fidelity"])
@@ -146,17 +150,17 @@ class Judge:
         if self.settings.comparison_seeds:
             progress.note(PURPOSES["comparison"])
             comparison = self._compare(winner)
-        verdict = Verdict(winner, tuple(finalists), comparison, fidelity)
+        verdict = Verdict(winner.loss, tuple(finalists), comparison, fidelity, winner.hyperparameters)
         self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
         return verdict
 
-    def _build(self, candidate: CandidateRecord) -> Loss:
-        return self.sources[candidate.study].space.build(candidate.parameters)
+    def _run(self, candidate: CandidateRecord, seed: int) -> Run:
+        return self.sources[candidate.study].run(candidate, seed)
 
     def _rescore(self, candidates: Sequence[CandidateRecord]) -> list[Finalist]:
         """A search that tries hundreds also selects for luck; a fresh score does not know who was lucky."""
         seeds = fresh_seeds(self.settings.seed, "finalists", self.settings.finalist_seeds)
-        runs = [Run(self._build(candidate), seed) for candidate in candidates for seed in seeds]
+        runs = [self._run(candidate, seed) for candidate in candidates for seed in seeds]
         evaluations = self._evaluator("finalists", self.epochs, "val").evaluate(runs)
         finalists = []
         for position, candidate in enumerate(candidates):
@@ -171,17 +175,17 @@ class Judge:
             candidates,
             self.settings.fidelity_sample,
             self._evaluator("fidelity", self.full_epochs, "val"),
-            self._build,
+            lambda candidate: self._run(candidate, self.settings.seed),
             self.monitor,
-            self.settings.seed,
             self.full_epochs,
         )
 
-    def _compare(self, winner: Loss) -> Comparison:
+    def _compare(self, winner: Run) -> Comparison:
         evaluator = self._evaluator("comparison", self.full_epochs, "test")
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
-        losses = rivals(winner, self.num_classes)
-        return compare_losses(losses, evaluator, self.monitor, seeds, epochs=self.full_epochs)
+        losses = rivals(winner.loss, self.num_classes, bool(winner.hyperparameters))
+        found = {name: winner.hyperparameters for name in losses if name != BASELINE}
+        return compare_losses(losses, evaluator, self.monitor, seeds, "test", self.full_epochs, found)
 
     def _evaluator(self, purpose: str, epochs: int, split: Literal["val", "test"]) -> SharedEvaluator:
         return SharedEvaluator(
@@ -222,18 +226,23 @@ def best_candidates(candidates: Sequence[CandidateRecord], monitor: Monitor, cou
     return sorted(trained, key=lambda candidate: -monitor.to_score(candidate.metric or 0.0))[:count]
 
 
-def rivals(winner: Loss, num_classes: int) -> dict[str, Loss]:
+def rivals(winner: Loss, num_classes: int, joint: bool = False) -> dict[str, Loss]:
     """Return cross-entropy, its twin scaled to the winner's start-up gradient, and the winner.
 
     The twin separates a better shape from a mere change of learning rate: at the null epoch every loss is
-    cross-entropy times drive / C.
+    cross-entropy times drive / C. After a joint search there is cross-entropy twice: as it is configured, and with the
+    winner's hyperparameters, as its twin and the winner have them.
 
     Source: derivations.md, section 7.3.
     """
     losses: dict[str, Loss] = {BASELINE: CrossEntropyLoss()}
+    rival = BASELINE
+    if joint:
+        rival = f"{BASELINE}, same settings"
+        losses[rival] = CrossEntropyLoss()
     scale = trainability(winner, num_classes).drive / num_classes
     if scale > 0.0:
-        losses[f"{BASELINE} × {scale:.3g}"] = ScaledLoss(CrossEntropyLoss(), scale)
+        losses[f"{rival} × {scale:.3g}"] = ScaledLoss(CrossEntropyLoss(), scale)
     losses[DISCOVERED] = winner
     return losses
 

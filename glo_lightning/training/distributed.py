@@ -94,6 +94,7 @@ class DistributedEvaluator:
             {
                 "loss": run.loss.to_dict(),
                 "seed": run.seed,
+                "hyperparameters": dict(run.hyperparameters),
                 "reported": run.report is not None,
                 "epochs": self.evaluator.epochs,
                 "split": self.evaluator.split,
@@ -119,7 +120,7 @@ def serve(task: Task, monitor: Monitor, attribute: str, channel: Channel) -> Non
         abort = None if order["abort"] is None else AbortRule(**order["abort"])
         evaluator = TrainerEvaluator(task, monitor, attribute, order["epochs"], order["split"], abort)
         report = _leave_it_to_rank_0 if order["reported"] else None
-        _train(evaluator, Run(Loss.from_dict(order["loss"]), order["seed"], report))
+        _train(evaluator, Run(Loss.from_dict(order["loss"]), order["seed"], report, order["hyperparameters"]))
 
 
 def _leave_it_to_rank_0(epoch: int, score: float) -> bool:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
 from glo_lightning.losses import Loss
+from glo_lightning.training.task import Hyperparameters
 
 Mode = Literal["max", "min"]
 
@@ -29,11 +30,13 @@ class Run:
         loss: the loss to train with.
         seed: fixes initial weights, data order and dropout.
         report: called after each validation with (epoch, score); a reply of True stops the training.
+        hyperparameters: of the model, where they differ from those it is configured with.
     """
 
     loss: Loss
     seed: int
     report: Callable[[int, float], bool] | None = None
+    hyperparameters: Hyperparameters = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

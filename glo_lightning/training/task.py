@@ -7,11 +7,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 
-from glo_lightning.errors import ModelError
+from glo_lightning.errors import ModelError, SettingsError
+
+Hyperparameters = Mapping[str, Any]
+"""JSON values by the name of what they configure, such as ``{"model.learning_rate": 0.1}``."""
 
 LEAN_TRAINER: Mapping[str, Any] = {
     "logger": False,
@@ -24,6 +27,18 @@ LEAN_TRAINER: Mapping[str, Any] = {
 """Trainer arguments that switch off what hundreds of short trainings do not need, more devices than one included."""
 
 
+class ModelBuilder(Protocol):
+    """Builds a new LightningModule."""
+
+    def __call__(self, hyperparameters: Hyperparameters | None = None) -> LightningModule:
+        """Build it with some hyperparameters other than they are configured."""
+        ...
+
+
+def _none_configured(name: str) -> Any:
+    raise SettingsError("a task whose hyperparameters are known", name, "Use python_task.")
+
+
 @dataclass(frozen=True)
 class Task:
     """Everything a training needs but its loss.
@@ -34,24 +49,28 @@ class Task:
         build_trainer: takes extra callbacks and Trainer arguments that override the user's.
         description: JSON values that tell one task from another, kept with a study.
         rebuild: makes the task again in another process, to which it can be sent; None if that is impossible.
+        configured: returns the value that a hyperparameter has unless ``build_model`` is told another; raises a
+            SettingsError if there is none of that name.
     """
 
-    build_model: Callable[[], LightningModule]
+    build_model: ModelBuilder
     datamodule: LightningDataModule
     build_trainer: Callable[[Sequence[Callback], Mapping[str, Any]], Trainer]
     description: Mapping[str, Any] = field(default_factory=dict)
     rebuild: "Callable[[], Task] | None" = None
+    configured: Callable[[str], Any] = _none_configured
 
 
 def python_task(
-    model: Callable[[], LightningModule],
+    model: Callable[..., LightningModule],
     datamodule: LightningDataModule,
     trainer: Mapping[str, Any] | None = None,
 ) -> Task:
     """Make a task from Python objects.
 
     Args:
-        model: a LightningModule class, or any function without arguments that returns a new module.
+        model: a LightningModule class, or any function that returns a new module and can be called without arguments.
+            Arguments that it has all the same are hyperparameters: ``learning_rate`` is ``"model.learning_rate"``.
         datamodule: the data; shared by all trainings.
         trainer: keyword arguments of ``lightning.Trainer``, e.g. ``{"max_epochs": 3}``.
 
@@ -81,7 +100,7 @@ def python_task(
         )
     settings = {**LEAN_TRAINER, **(trainer or {})}
     return Task(
-        build_model=model,
+        build_model=functools.partial(_build_model, model),
         datamodule=datamodule,
         build_trainer=functools.partial(_build_trainer, settings),
         description={
@@ -89,7 +108,25 @@ def python_task(
             "trainer": {name: repr(value) for name, value in sorted((trainer or {}).items())},
         },
         rebuild=functools.partial(python_task, model, datamodule, trainer),
+        configured=functools.partial(_default_argument, model),
     )
+
+
+def _build_model(
+    model: Callable[..., LightningModule], hyperparameters: Hyperparameters | None = None
+) -> LightningModule:
+    return model(**{name.removeprefix("model."): value for name, value in (hyperparameters or {}).items()})
+
+
+def _default_argument(model: Callable[..., LightningModule], name: str) -> Any:
+    arguments = {f"model.{argument.name}": argument for argument in inspect.signature(model).parameters.values()}
+    if name not in arguments or arguments[name].default is inspect.Parameter.empty:
+        raise SettingsError(
+            f"a hyperparameter out of {', '.join(arguments) or 'those of the model, which takes no arguments'}",
+            repr(name),
+            "Pass a model that takes it as an argument with a default, as in def make_model(learning_rate=0.1).",
+        )
+    return arguments[name].default
 
 
 def _build_trainer(settings: Mapping[str, Any], callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:

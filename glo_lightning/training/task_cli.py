@@ -11,8 +11,9 @@ from jsonargparse import Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from glo_lightning.errors import SettingsError
 from glo_lightning.training.config_file import ConfigFileWithBase
-from glo_lightning.training.task import LEAN_TRAINER, Task
+from glo_lightning.training.task import LEAN_TRAINER, Hyperparameters, Task
 from glo_lightning.training.verb import SECTIONS, SettingsT, Verb
 
 DEFAULTS = {
@@ -87,11 +88,31 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
         """Return the task the command line describes."""
         datamodule = self._instantiate("data").data
         rebuild = functools.partial(task_from_command_line, self.verb, self.arguments)
-        return Task(self.build_model, datamodule, self.build_trainer, self.description(), rebuild)
+        return Task(self.build_model, datamodule, self.build_trainer, self.description(), rebuild, self.configured)
 
-    def build_model(self) -> LightningModule:
-        """Build a new model, with the optimizer of the command line if there is one."""
-        self.config_init = self._instantiate("model", "optimizer", "lr_scheduler")
+    def configured(self, name: str) -> Any:
+        """Return the value of an option of the model, the optimizer or the schedule.
+
+        Args:
+            name: as on the command line, without dashes; dots lead into arguments that are objects, too.
+
+        Raises:
+            SettingsError: if there is no such option.
+        """
+        place, last = _find_option(self.config, name)
+        return place[last]
+
+    def build_model(self, hyperparameters: Hyperparameters | None = None) -> LightningModule:
+        """Build a new model, with the optimizer of the command line if there is one.
+
+        Args:
+            hyperparameters: options that shall have other values than the command line gives them.
+        """
+        sections = self._sections("model", "optimizer", "lr_scheduler").clone()
+        for name, value in (hyperparameters or {}).items():
+            place, last = _find_option(sections, name)
+            place[last] = value
+        self.config_init = self.parser.instantiate(sections)
         model: LightningModule = self.config_init.model
         self.model = model
         self._add_configure_optimizers_method_to_model(None)
@@ -105,9 +126,11 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
         return trainer
 
     def _instantiate(self, *sections: str) -> Namespace:
-        chosen = Namespace(**{name: self.config[name] for name in sections if name in self.config})  # type: ignore[no-untyped-call]
-        built: Namespace = self.parser.instantiate(chosen)
+        built: Namespace = self.parser.instantiate(self._sections(*sections))
         return built
+
+    def _sections(self, *names: str) -> Namespace:
+        return Namespace(**{name: self.config[name] for name in names if name in self.config})  # type: ignore[no-untyped-call]
 
     def description(self) -> dict[str, Any]:
         """Return what tells this task from another: the model's, data's and Trainer's options that are set."""
@@ -119,6 +142,31 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
     def save_config(self, path: Path) -> None:
         """Write the whole configuration, so that ``--config`` repeats the command."""
         self.parser.save(self.config, str(path), skip_unset=False, overwrite=True, multifile=False)
+
+
+def _find_option(config: Namespace, name: str) -> tuple[Namespace, str]:
+    """Return where an option is, and what it is called there.
+
+    Raises:
+        SettingsError: if there is no such option.
+    """
+    place: Any = config
+    *path, last = name.split(".")
+    for part in path:
+        place = _arguments(place.get(part)) if isinstance(place, Namespace) else None
+    if path and path[0] in ("model", "optimizer", "lr_scheduler") and isinstance(place, Namespace) and last in place:
+        return place, last
+    known = f"options of {'.'.join(path)}: {', '.join(vars(place))}" if isinstance(place, Namespace) else "--model.*"
+    raise SettingsError(
+        f"an option of the model, the optimizer or the schedule, such as model.learning_rate; {known}",
+        repr(name),
+        "Check the name; --print_config shows them all.",
+    )
+
+
+def _arguments(value: Any) -> Any:
+    """Return the arguments of an object that the configuration describes."""
+    return value.get("init_args") if isinstance(value, Namespace) and "class_path" in value else value
 
 
 def task_from_command_line(verb: Verb[Any], arguments: Sequence[str]) -> Task:

@@ -86,7 +86,7 @@ class TrainerEvaluator:
         seed_everything(run.seed, workers=True, verbose=False)
         if isinstance(self.task.datamodule, TensorDataModule):
             self.task.datamodule.seed = run.seed
-        model = self.task.build_model()
+        model = self.task.build_model(run.hyperparameters)
         overrides = {} if self.epochs is None else {"max_epochs": self.epochs}
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
         fit(trainer, model, self.task)

@@ -1,6 +1,6 @@
 """What every stage of a search works with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -8,13 +8,15 @@ from optuna.storages import BaseStorage
 
 from glo_lightning.environment import describe_environment
 from glo_lightning.search.evaluators import EvaluatorFactory
+from glo_lightning.search.hyperparameters import HyperparameterSpace
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.pruner import make_pruner
+from glo_lightning.search.records import CandidateRecord
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.space import LossSpace
 from glo_lightning.search.study import note_environment, open_study
-from glo_lightning.training.evaluation import Evaluator, Monitor
+from glo_lightning.training.evaluation import Evaluator, Monitor, Run
 from glo_lightning.training.watch import AbortRule
 
 
@@ -25,10 +27,17 @@ class Source:
     Args:
         study: holds the candidates.
         space: turns them into losses.
+        hyperparameters: turns them into what else the candidates are, if anything.
     """
 
     study: optuna.Study
     space: LossSpace
+    hyperparameters: HyperparameterSpace = field(default_factory=HyperparameterSpace)
+
+    def run(self, candidate: CandidateRecord, seed: int) -> Run:
+        """Return a training of a candidate."""
+        parameters = candidate.parameters
+        return Run(self.space.build(parameters), seed, hyperparameters=self.hyperparameters.build(parameters))
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Bench:
         storage: of its studies.
         fingerprint: what must not change while the search runs.
         evaluators: make what trains.
+        hyperparameters: that are searched along with the loss.
         num_classes: classes of the task.
         epochs: of a partial training.
         abort: when a training is given up; None for never.
@@ -50,6 +60,7 @@ class Bench:
     storage: BaseStorage
     fingerprint: dict[str, Any]
     evaluators: EvaluatorFactory
+    hyperparameters: HyperparameterSpace
     num_classes: int
     epochs: int
     abort: AbortRule | None

@@ -4,6 +4,7 @@ import numpy as np
 
 from glo_lightning.search.chronicle import Chronicle
 from glo_lightning.search.explorer import Explorer
+from glo_lightning.search.hyperparameters import HyperparameterSpace
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.space import VectorSpace, make_space, scaled_as_asked
@@ -14,7 +15,7 @@ from glo_lightning.theory import trainability
 def explore_taylor(bench: Bench) -> list[Source]:
     """Work on the search's study until every generation is complete."""
     vectors = make_space(bench.settings, bench.num_classes)
-    sampler = _make_sampler(bench.settings, vectors, bench.num_classes)
+    sampler = _make_sampler(bench.settings, vectors, bench.hyperparameters, bench.num_classes)
     space = scaled_as_asked(vectors, bench.settings, bench.num_classes)
     study = bench.open_study(sampler)
     chronicle = Chronicle.of_search(study, bench.settings, bench.progress)
@@ -30,24 +31,29 @@ def explore_taylor(bench: Bench) -> list[Source]:
         bench.settings.seed,
         batch=bench.evaluators.batch,
         announce=chronicle.update,
+        hyperparameters=bench.hyperparameters,
     ).run()
     chronicle.update()
-    return [Source(study, space)]
+    return [Source(study, space, bench.hyperparameters)]
 
 
-def _make_sampler(settings: SearchSettings, space: VectorSpace, num_classes: int) -> GenerationalCmaEsSampler:
-    names = list(space.distributions)
+def _make_sampler(
+    settings: SearchSettings, space: VectorSpace, hyperparameters: HyperparameterSpace, num_classes: int
+) -> GenerationalCmaEsSampler:
+    distributions = {**space.distributions, **hyperparameters.distributions}
+    mean = space.cross_entropy if settings.start == "cross_entropy" else [0.0] * len(space.distributions)
 
     def is_feasible(theta: np.ndarray) -> bool:
-        loss = space.build(dict(zip(names, theta.tolist(), strict=True)))
+        loss = space.build(dict(zip(distributions, theta.tolist(), strict=True)))
         return bool(getattr(trainability(loss, num_classes), settings.invariant))
 
     resample = settings.invariant != "none" and settings.on_violation == "resample"
     return GenerationalCmaEsSampler(
-        space.distributions,
+        distributions,
         population_size=settings.candidates_per_generation,
         sigma=settings.sigma,
-        mean=space.cross_entropy if settings.start == "cross_entropy" else None,
+        scales=hyperparameters.scales,
+        mean=[*mean, *hyperparameters.start] if settings.start == "cross_entropy" or hyperparameters.start else None,
         seed=settings.seed,
         attempts=settings.attempts,
         is_feasible=is_feasible if resample else None,

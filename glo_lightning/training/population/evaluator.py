@@ -9,6 +9,7 @@ import torch
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
 from glo_lightning.training.population.plan import Plan, Split, make_plan
+from glo_lightning.training.population.recipe import refuse
 from glo_lightning.training.population.training import Population
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.watch import AbortRule, attempt_seed
@@ -73,8 +74,10 @@ class PopulationEvaluator:
         """Train every run and return its evaluation, in the order given.
 
         Raises:
-            SettingsError: if the task cannot be trained as a population.
+            SettingsError: if the task cannot be trained as a population, or the runs differ in hyperparameters.
         """
+        if any(run.hyperparameters for run in runs):
+            refuse("the candidates differ in their hyperparameters")
         evaluations = self._train_all(runs)
         for attempt in range(1, 1 + (0 if self.abort is None else self.abort.attempts)):
             hopeless = [place for place, each in enumerate(evaluations) if each.status is Status.ABORTED]
