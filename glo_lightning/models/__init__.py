@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from glo_lightning.models.activation import TaylorActivation
 from glo_lightning.models.alexnet import alexnet
 from glo_lightning.models.allcnn_c import allcnn_c
 from glo_lightning.models.mlp import mlp
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Classifier",
+    "TaylorActivation",
     "alexnet",
     "allcnn_c",
     "mlp",

@@ -2,8 +2,12 @@
 
 from torch import nn
 
+from glo_lightning.models.activation import Activation
 
-def allcnn_c(num_classes: int = 10, in_channels: int = 3, quirks: bool = False) -> nn.Sequential:
+
+def allcnn_c(
+    num_classes: int = 10, in_channels: int = 3, quirks: bool = False, activation: Activation = nn.ReLU
+) -> nn.Sequential:
     """Build All-CNN-C for images of 32x32, as published or as the TaylorGLO authors trained it.
 
     1,369,738 parameters for 10 classes of colour images, either way.
@@ -14,6 +18,7 @@ def allcnn_c(num_classes: int = 10, in_channels: int = 3, quirks: bool = False) 
         quirks: whether to differ from the published network where the TaylorGLO authors' does: no dropout on the
             input, no ReLU after the convolutions of stride 2, and padding in the third stage, so that the mean
             over 6x6 leaves out the last two rows and columns of an 8x8 map.
+        activation: builds what stands for every ReLU, such as ``nn.SiLU``, ``nn.LogSigmoid`` or ``TaylorActivation``.
 
     Returns:
         A network from images (N, in_channels, 32, 32) to logits (N, C), which a last ReLU keeps from being negative.
@@ -27,12 +32,12 @@ def allcnn_c(num_classes: int = 10, in_channels: int = 3, quirks: bool = False) 
     """
 
     def stage(inputs: int, outputs: int) -> list[nn.Module]:
-        after_stride = [] if quirks else [nn.ReLU()]
+        after_stride = [] if quirks else [activation()]
         return [
             nn.Conv2d(inputs, outputs, 3, padding=1),
-            nn.ReLU(),
+            activation(),
             nn.Conv2d(outputs, outputs, 3, padding=1),
-            nn.ReLU(),
+            activation(),
             nn.Conv2d(outputs, outputs, 3, stride=2, padding=1),
             *after_stride,
             nn.Dropout(0.5),
@@ -43,11 +48,11 @@ def allcnn_c(num_classes: int = 10, in_channels: int = 3, quirks: bool = False) 
         *stage(in_channels, 96),
         *stage(96, 192),
         nn.Conv2d(192, 192, 3, padding=1 if quirks else 0),
-        nn.ReLU(),
+        activation(),
         nn.Conv2d(192, 192, 1),
-        nn.ReLU(),
+        activation(),
         nn.Conv2d(192, num_classes, 1),
-        nn.ReLU(),
+        activation(),
         nn.AvgPool2d(6),
         nn.Flatten(),
     )

@@ -6,6 +6,7 @@ from itertools import pairwise
 from torch import nn
 
 from glo_lightning.errors import ModelError
+from glo_lightning.models.activation import Activation
 
 Block = Callable[[int, int, int], nn.Module]
 
@@ -20,9 +21,9 @@ def conv1x1(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
 
 
-def batch_norm_relu(channels: int) -> nn.Sequential:
-    """Build batch normalisation and a ReLU."""
-    return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+def batch_norm_relu(channels: int, activation: Activation = nn.ReLU) -> nn.Sequential:
+    """Build batch normalisation and a ReLU, or another activation."""
+    return nn.Sequential(nn.BatchNorm2d(channels), activation())
 
 
 def blocks_per_stage(depth: int, layers_outside: int, cure: str) -> int:

@@ -5,6 +5,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from glo_lightning.errors import ModelError
+from glo_lightning.models.activation import Activation
 from glo_lightning.models.residual import (
     batch_norm_relu,
     blocks_per_stage,
@@ -18,12 +19,12 @@ from glo_lightning.models.residual import (
 class WideBlock(nn.Module):
     """A pre-activation block with dropout; where channels change, the shortcut starts from the activation."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, dropout: float) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, dropout: float, activation: Activation) -> None:
         super().__init__()
-        self.activation = batch_norm_relu(inputs)
+        self.activation = batch_norm_relu(inputs, activation)
         self.branch = nn.Sequential(
             conv3x3(inputs, outputs, stride),
-            batch_norm_relu(outputs),
+            batch_norm_relu(outputs, activation),
             nn.Dropout(dropout),
             conv3x3(outputs, outputs),
         )
@@ -42,6 +43,7 @@ def wide_resnet(
     num_classes: int = 10,
     in_channels: int = 3,
     dropout: float = 0.3,
+    activation: Activation = nn.ReLU,
 ) -> nn.Sequential:
     """Build a Wide ResNet of basic blocks, 16k to 64k channels wide for a widen factor k.
 
@@ -53,6 +55,7 @@ def wide_resnet(
         num_classes: C, outputs of the last layer.
         in_channels: channels of an image.
         dropout: probability in [0, 1) between the convolutions of a block.
+        activation: builds what stands for every ReLU, such as ``nn.SiLU``, ``nn.LogSigmoid`` or ``TaylorActivation``.
 
     Returns:
         A network from images (N, in_channels, 32, 32) to logits (N, C).
@@ -77,8 +80,8 @@ def wide_resnet(
     nn.init.zeros_(last.bias)
     network = nn.Sequential(
         conv3x3(in_channels, 16),
-        *stages(partial(WideBlock, dropout=dropout), num_blocks, widths),
-        batch_norm_relu(widths[-1]),
+        *stages(partial(WideBlock, dropout=dropout, activation=activation), num_blocks, widths),
+        batch_norm_relu(widths[-1], activation),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         last,

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from glo_lightning import models
@@ -27,10 +28,13 @@ SMALL = [
     case(models.alexnet, {}, COLOUR, 2_472_266),
     case(models.allcnn_c, {}, COLOUR, 1_369_738),
     case(models.allcnn_c, {"quirks": True}, COLOUR, 1_369_738),
+    case(models.allcnn_c, {"quirks": True, "activation": nn.LogSigmoid}, COLOUR, 1_369_738),
+    case(models.allcnn_c, {"activation": models.TaylorActivation}, COLOUR, 1_369_738),
     case(models.mnist_cnn, {}, (1, 28, 28), 3_274_634),
     case(models.preresnet, {"depth": 8}, COLOUR, 77_850),
     case(models.resnet, {"depth": 8}, COLOUR, 78_042),
     case(models.wide_resnet, {"depth": 10, "widen_factor": 2}, COLOUR, 303_706),
+    case(models.wide_resnet, {"depth": 10, "widen_factor": 2, "activation": nn.SiLU}, COLOUR, 303_706),
 ]
 PUBLISHED = [
     case(models.alexnet, {"num_classes": 100}, COLOUR, 2_495_396),

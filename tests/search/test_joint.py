@@ -238,3 +238,15 @@ def test_bad_options_are_refused_before_anything_trains(
     errors = capsys.readouterr().err
     assert all(text in errors for text in texts), errors
     assert "Traceback" not in errors
+
+
+def test_an_activation_is_evolved_along_with_the_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "model.network.activation.coefficients"
+    activation = "--model.network.activation=glo_lightning.models.TaylorActivation"
+    assert _main(activation, f'--search.joint={{"{name}": {{"low": -9.0, "high": 9.0, "scale": 0.2}}}}') == 0
+    folder = tmp_path / "runs" / "joint"
+    found = json.loads((folder / "best_hyperparameters.json").read_text())[name]
+    trials = (folder / "trials.csv").read_text().splitlines()
+    assert len(found) == 7
+    assert [f"{name}[{k}]" in trials[0] for k in range(8)] == [True] * 7 + [False]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import conv2d
 
+from glo_lightning.models.activation import TaylorActivation
 from glo_lightning.training.population.dropout import DROPOUTS, SeededDropout
 
 State = Mapping[str, Tensor]
@@ -141,7 +142,8 @@ def _conv2d(module: nn.Conv2d, state: State, x: Tensor, shared: bool) -> Tensor:
 
 KERNELS: dict[tuple[type[nn.Module], ...], Kernel] = {
     (nn.Identity, *DROPOUTS): _unchanged,  # dropout that drops something has been replaced
-    (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh): _pointwise,
+    (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.LogSigmoid, nn.Sigmoid, nn.Tanh): _pointwise,
+    (TaylorActivation,): _pointwise,
     (nn.Flatten, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d): _per_example,
     (SeededDropout,): _dropout,
     (nn.Linear,): _linear,
