@@ -47,9 +47,9 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
                 save_config_callback=None,
                 seed_everything_default=False,
                 trainer_defaults={**LEAN_TRAINER, "max_epochs": 3},
-                parser_kwargs={"usage": verb.usage},
+                parser_kwargs={"prog": verb.program, "usage": verb.usage},
                 run=False,
-                args=["--help" if argument == "--help=all" else argument for argument in arguments],
+                args=["--help" if each == "--help=all" else each for each in verb.spell_out(arguments)],
             )
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -109,9 +110,7 @@ class TrainerEvaluator:
         return Evaluation(score, watch.status, watch.reason, epoch=watch.epoch)
 
 
-def build_trainer(
-    task: Task, monitor: Monitor, callbacks: Sequence[Callback], overrides: Mapping[str, Any]
-) -> Trainer:
+def build_trainer(task: Task, monitor: Monitor, callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
     """Build the task's Trainer, with what measures the accuracy under attack if that is monitored."""
     trainer = task.build_trainer(callbacks, overrides)
     own: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
@@ -120,11 +119,18 @@ def build_trainer(
     return trainer
 
 
-def fit(trainer: Trainer, model: LightningModule, task: Task) -> None:
-    """Fit, and let Ctrl-C be a KeyboardInterrupt: Lightning turns it into ``sys.exit(1)`` and ignores the next."""
+def fit(trainer: Trainer, model: LightningModule, task: Task, checkpoint: Path | None = None) -> None:
+    """Fit, and let Ctrl-C be a KeyboardInterrupt: Lightning turns it into ``sys.exit(1)`` and ignores the next.
+
+    Args:
+        trainer: the Trainer.
+        model: the model.
+        task: the task whose data it is trained on.
+        checkpoint: of an earlier fit that was stopped, to go on from.
+    """
     handler = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(model, datamodule=task.datamodule)
+        trainer.fit(model, datamodule=task.datamodule, ckpt_path=checkpoint)
     except SystemExit as exit_:
         if not trainer.interrupted:
             raise
@@ -133,27 +139,36 @@ def fit(trainer: Trainer, model: LightningModule, task: Task) -> None:
 
 
 def score_on_test(trainer: Trainer, model: LightningModule, task: Task, monitor: str) -> float:
-    """Measure a trained model on the test split.
-
-    A model with a ``test_step`` reports through it, under the monitor's name with ``val`` replaced by ``test`` where
-    it logs one; a model without is validated on the test data instead.
+    """Return the monitored metric on the test split.
 
     Args:
         trainer: the Trainer that fitted the model.
         model: the trained model.
         task: the task whose data module has a ``test_dataloader``.
         monitor: the validation metric's name.
+    """
+    metrics = measure_on_test(trainer, model, task)
+    name = name_on_test(monitor)
+    return metrics[name] if name in metrics else metrics[monitor]
+
+
+def measure_on_test(trainer: Trainer, model: LightningModule, task: Task) -> dict[str, float]:
+    """Measure a trained model on the test split.
+
+    Args:
+        trainer: the Trainer that fitted the model.
+        model: the trained model.
+        task: the task whose data module has a ``test_dataloader``.
 
     Returns:
-        The metric on the test split.
+        What the model's ``test_step`` logs; of a model without one, what it logs when validated on the test data.
     """
     if is_overridden("test_step", model, LightningModule):
         (metrics,) = trainer.test(model, datamodule=task.datamodule, verbose=False)
-        name = name_on_test(monitor)
-        return metrics[name] if name in metrics else metrics[monitor]
-    task.datamodule.setup("test")
-    (metrics,) = trainer.validate(model, dataloaders=task.datamodule.test_dataloader(), verbose=False)
-    return metrics[monitor]
+    else:
+        task.datamodule.setup("test")
+        (metrics,) = trainer.validate(model, dataloaders=task.datamodule.test_dataloader(), verbose=False)
+    return dict(metrics)
 
 
 def name_on_test(monitor: str) -> str:

@@ -1,0 +1,180 @@
+"""Train a model fully with one loss, so that it can be stopped at any time and gone on with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+
+from glo_lightning.callbacks.divergence import StopOnDivergence
+from glo_lightning.callbacks.injection import LossInjection
+from glo_lightning.callbacks.training_loss import TrainingLossLog
+from glo_lightning.environment import require_torchvision
+from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.losses import Loss, save_loss
+from glo_lightning.losses.named import load_losses
+from glo_lightning.training.command import TRAIN
+from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.probe import probe_task
+from glo_lightning.training.settings import TrainSettings
+from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.task_cli import TaskCLI
+from glo_lightning.training.trainer import build_trainer, fit, measure_on_test
+
+
+@dataclass(frozen=True)
+class FullTraining:
+    """What a full training left behind.
+
+    Args:
+        metrics: of the last validation, and of the test split if it was opened.
+        last: checkpoint of the last epoch, which the test metrics are of.
+        best: checkpoint of the epoch whose validation was best.
+    """
+
+    metrics: Mapping[str, float]
+    last: Path
+    best: Path
+
+
+def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -> FullTraining:
+    """Train with a loss, going on from the last checkpoint in the folder if there is one.
+
+    Args:
+        task: the model, the data and the Trainer; loggers and callbacks of the Trainer's own are kept.
+        loss: what to minimise.
+        settings: epochs, seed, monitor, and whether to test.
+        folder: gets ``last.ckpt``, ``best.ckpt``, ``csv/`` and ``tensorboard/``.
+
+    Returns:
+        The metrics and the checkpoints.
+
+    Raises:
+        GloError: if something does not fit, before anything trains.
+        ModelError: if the training diverged.
+        KeyboardInterrupt: after Ctrl-C; the last epoch has been kept.
+    """
+    monitor = Monitor(settings.monitor, settings.mode)
+    probe_task(task, monitor, settings.loss_attribute, settings.seed)
+    checkpoint = ModelCheckpoint(
+        folder, "best", settings.monitor, mode=settings.mode, save_last=True, enable_version_counter=False
+    )
+    divergence = StopOnDivergence()
+    callbacks = [
+        LossInjection(loss, settings.loss_attribute),
+        divergence,
+        TrainingLossLog(),
+        LearningRateMonitor("epoch"),
+    ]
+    with quiet_lightning():
+        seed_everything(settings.seed, workers=True, verbose=False)
+        model = task.build_model()
+        trainer = _trainer(task, monitor, callbacks, settings, folder)
+        # Behind all others, so that it keeps the state they have reached; building it in, Lightning may refuse it.
+        trainer.callbacks.append(checkpoint)  # type: ignore[attr-defined]
+        last = folder / "last.ckpt"
+        fit(trainer, model, task, last if last.exists() else None)
+        if divergence.reason:
+            raise ModelError(
+                "a training that stays finite", divergence.reason, "Lower the learning rate, or choose another loss."
+            )
+        (metrics,) = trainer.validate(model, datamodule=task.datamodule, verbose=False)
+        if settings.test:
+            metrics = {**metrics, **measure_on_test(trainer, model, task)}
+    return FullTraining(metrics, last, folder / "best.ckpt")
+
+
+def _trainer(
+    task: Task, monitor: Monitor, callbacks: Sequence[Callback], settings: TrainSettings, folder: Path
+) -> Trainer:
+    overrides: dict[str, Any] = {"enable_progress_bar": Console().is_terminal, "default_root_dir": folder}
+    if settings.epochs is not None:
+        overrides["max_epochs"] = settings.epochs
+    trainer = build_trainer(task, monitor, callbacks, overrides)
+    trainer.loggers = [
+        *trainer.loggers,
+        CSVLogger(folder, name="csv"),
+        TensorBoardLogger(folder, name="tensorboard", version=""),
+    ]
+    return trainer
+
+
+def train_from_command_line(arguments: Sequence[str]) -> int:
+    """Parse, train, and print the metrics.
+
+    Args:
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        GloError: if something does not fit; before anything trains.
+        KeyboardInterrupt: after Ctrl-C, with how to continue.
+    """
+    require_torchvision()
+    cli = TaskCLI(TRAIN, arguments)
+    settings = cli.settings()
+    ((name, loss),) = load_losses([settings.loss]).items()
+    task = cli.task()
+    folder = Path(settings.output_dir or Path("runs") / (settings.name or f"train_{name}"))
+    leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if leads:
+        _claim(folder, {"loss": loss.to_dict(), "seed": settings.seed, **_what_learns(task)}, settings.resume)
+        cli.save_config(folder / "config.yaml")
+        save_loss(loss, folder / "loss.json")
+    try:
+        training = train_fully(task, loss, settings, folder)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Stopped. The last epoch is kept in {folder}; the same command goes on from there."
+        ) from None
+    if leads:
+        (folder / "metrics.json").write_text(json.dumps(training.metrics, indent=2) + "\n")
+        _print(training)
+    return 0
+
+
+def _what_learns(task: Task) -> dict[str, Any]:
+    """Return what the checkpoints of a task depend on; the Trainer's devices and loggers may change on the way."""
+    return {section: task.description[section] for section in ("model", "data")}
+
+
+def _claim(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
+    """Make the folder this training's own.
+
+    Raises:
+        SettingsError: if it cannot be written to, or holds another training that shall not be replaced.
+    """
+    mark, text = folder / "training.json", json.dumps(identity, indent=2, sort_keys=True) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            for checkpoint in folder.glob("*.ckpt"):
+                checkpoint.unlink()
+        elif mark.exists() and mark.read_text() != text:
+            raise SettingsError(
+                f"no other training in {str(folder)!r}",
+                "one with another loss, seed, model or data",
+                "Choose another folder with --train.name, or replace that training with --train.resume=false.",
+            )
+        mark.write_text(text)
+    except OSError as error:
+        raise SettingsError(
+            f"a writable output folder {str(folder)!r}",
+            error.strerror or str(error),
+            "Choose another with --train.output_dir.",
+        ) from None
+
+
+def _print(training: FullTraining) -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for name, value in sorted(training.metrics.items()):
+        console.print(f"{name:<16}{value:.4f}")
+    console.print(f"last epoch      {training.last}\nbest epoch      {training.best}")

@@ -1,0 +1,131 @@
+"""``python -m glo_lightning.train`` as a user meets it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from glo_lightning.cli import main
+from glo_lightning.losses import cross_entropy_taylor, load_loss, save_loss
+
+QUICK = ["--trainer.accelerator=cpu", "--trainer.max_epochs=2"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _train(*arguments: str) -> int:
+    try:
+        return main(["train", *QUICK, *arguments])
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+
+
+def _weights(checkpoint: str) -> torch.Tensor:
+    state = torch.load(checkpoint, weights_only=True)["state_dict"]
+    return torch.cat([state[name].flatten() for name in sorted(state) if name.startswith("network.")])
+
+
+def test_help_is_quick(capsys: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "import sys\n"
+        "from glo_lightning.cli import main\n"
+        "assert main(['train', '--help']) == 0\n"
+        "assert not {'torch', 'lightning'} & set(sys.modules), 'help loads too much'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--train.monitor" in done.stdout
+    assert "[--loss LOSS]" in done.stdout
+
+
+def test_it_leaves_checkpoints_logs_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    save_loss(cross_entropy_taylor(3), "mine.json")
+    assert _train("--loss", "mine.json") == 0
+    folder = Path("runs/train_mine")
+    assert {path.name for path in folder.iterdir()} == {
+        "best.ckpt", "last.ckpt", "config.yaml", "csv", "loss.json", "metrics.json", "tensorboard", "training.json"
+    }  # fmt: skip
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert set(metrics) == {"val_accuracy", "val_loss", "test_accuracy", "test_loss"}
+    assert f"test_accuracy   {metrics['test_accuracy']:.4f}" in capsys.readouterr().out
+    logged = pd.read_csv(folder / "csv" / "version_0" / "metrics.csv")
+    assert {"train_loss", "val_accuracy", "lr-SGD"} <= set(logged.columns)
+    assert logged["val_accuracy"].max() == pytest.approx(metrics["val_accuracy"])
+    assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
+    assert load_loss(folder / "loss.json").to_dict() == cross_entropy_taylor(3).to_dict()
+
+
+def test_the_loss_makes_the_difference_and_the_seed_fixes_the_rest() -> None:
+    for name, loss in (("a", "mse"), ("b", "mse"), ("c", "cross_entropy")):
+        assert _train("--loss", loss, f"--train.name={name}", "--train.test=false") == 0
+    assert torch.equal(_weights("runs/a/last.ckpt"), _weights("runs/b/last.ckpt"))
+    assert not torch.equal(_weights("runs/a/last.ckpt"), _weights("runs/c/last.ckpt"))
+    assert "test_accuracy" not in json.loads(Path("runs/a/metrics.json").read_text())
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been() -> None:
+    assert _train("--train.name=whole", "--train.epochs=4") == 0
+    assert _train("--train.name=parts") == 0
+    assert _train("--train.name=parts", "--train.epochs=4") == 0
+    assert torch.equal(_weights("runs/parts/last.ckpt"), _weights("runs/whole/last.ckpt"))
+    whole = json.loads(Path("runs/whole/metrics.json").read_text())
+    assert json.loads(Path("runs/parts/metrics.json").read_text()) == whole
+    assert _train("--train.name=parts", "--train.epochs=4") == 0
+    assert json.loads(Path("runs/parts/metrics.json").read_text()) == whole
+
+
+def test_another_training_is_not_mixed_with_this_one_but_may_replace_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _train("--train.name=mine") == 0
+    before = _weights("runs/mine/last.ckpt")
+    assert _train("--train.name=mine", "--loss=mse") == 2
+    assert "--train.resume=false" in capsys.readouterr().err
+    assert _train("--train.name=mine", "--loss=mse", "--train.resume=false") == 0
+    assert not torch.equal(_weights("runs/mine/last.ckpt"), before)
+
+
+def test_the_configuration_it_leaves_repeats_it() -> None:
+    assert _train("--loss=focal", "--model.learning_rate=0.03") == 0
+    assert main(["train", "--config", "runs/train_focal/config.yaml", "--train.name=again"]) == 0
+    assert torch.equal(_weights("runs/again/last.ckpt"), _weights("runs/train_focal/last.ckpt"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["--loss=cross_entropie"], ["cross_entropie", "baikal"]),
+        (["--loss"], ["--loss"]),
+        (["--train.epochs=0"], ["epochs of 1 or more"]),
+        (["--train.monitor=val_f1"], ["val_f1", "val_accuracy"]),
+        (["--train.loss_attribute=criterion"], ["criterion", "loss_fn"]),
+        (["--config=nowhere.yaml"], ["nowhere.yaml"]),
+        (["--data=glo_lightning.data.VisionDataModule", "--data.dataset=cifar10"], ["CIFAR10", "download=True"]),
+        (["--model.learning_rate=1e30", "--train.epochs=1"], ["finite", "learning rate"]),
+        (["--train.output_dir=taken/here"], ["writable output folder"]),
+    ],
+)
+def test_bad_input_is_refused_with_exit_code_2_and_no_traceback(
+    arguments: list[str], texts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("taken").write_text("")
+    assert _train(*arguments) == 2
+    errors = capsys.readouterr().err
+    for text in texts:
+        assert text in errors
+    assert "Traceback" not in errors
+
+
+def test_two_ranks_train_one_model() -> None:
+    command = [sys.executable, "-m", "glo_lightning.train", *QUICK, "--trainer.devices=2", "--trainer.strategy=ddp"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("test_accuracy") == 1
+    assert json.loads(Path("runs/train_cross_entropy/metrics.json").read_text())["test_accuracy"] > 0.5
