@@ -12,6 +12,7 @@ from glo_lightning.losses.classic import (
 from glo_lightning.losses.multi_index import Input, fold, multi_indices, num_parameters, unfold
 from glo_lightning.losses.named import NAMED_LOSSES, named_loss
 from glo_lightning.losses.scaled import ScaledLoss
+from glo_lightning.losses.sigmoid import Outputs, SigmoidLoss, for_outputs
 from glo_lightning.losses.spec import load_loss, loss_from_dict, loss_to_dict, save_loss
 from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
 from glo_lightning.losses.tree import TreeLoss
@@ -27,13 +28,16 @@ __all__ = [
     "Input",
     "Loss",
     "MeanSquaredErrorLoss",
+    "Outputs",
     "PolyLoss",
     "Reduction",
     "ScaledLoss",
+    "SigmoidLoss",
     "TaylorLoss",
     "TreeLoss",
     "cross_entropy_taylor",
     "fold",
+    "for_outputs",
     "label_distribution",
     "load_loss",
     "loss_from_dict",

@@ -118,21 +118,50 @@ class Loss(nn.Module, ABC):
         """Compute the loss of a batch, in float32 or wider.
 
         Args:
-            logits: unscaled logits, shape (N, C), floating, C >= 2.
-            target: class indices, shape (N,), int64, in 0..C-1; or label distributions, shape (N, C), floating.
+            logits: unscaled logits, shape (N, C) or (N, C, ...), floating, C >= 2; further dimensions are positions,
+                as in segmentation, and each of them counts as a sample.
+            target: class indices, shape (N,) or (N, ...), int64, in 0..C-1; or label distributions, floating, of the
+                logits' shape.
 
         Returns:
-            The loss, shape () or, with ``reduction="none"``, shape (N,).
+            The loss, shape () or, with ``reduction="none"``, shape (N,) or (N, ...).
 
         Raises:
             LossError: if shapes, dtypes or label values do not fit.
         """
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        return self._compute(logits, target, self.reduction)
+        rows, labels, shape = self.rows(logits, target)
+        losses = self._compute(rows, labels, self.reduction)
+        return losses.reshape(shape) if self.reduction == "none" else losses
+
+    def rows(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
+        """Lay the arguments of a call out as rows, one per sample or position, with a logit for every class.
+
+        Args:
+            logits: as in :meth:`forward`.
+            target: as in :meth:`forward`.
+
+        Returns:
+            Logits, shape (M, C); labels, shape (M,) or (M, C); and the shape that M losses go back to.
+
+        Raises:
+            LossError: if the shapes do not fit.
+        """
+        if logits.ndim <= 2:
+            return logits, target, logits.shape[:1]
+        positions = torch.Size([logits.shape[0], *logits.shape[2:]])
+        if target.shape != (logits.shape if target.is_floating_point() else positions):
+            raise LossError(
+                f"labels of shape {tuple(positions)} and dtype int64, or floating of shape {tuple(logits.shape)}",
+                describe(target),
+                "Dimension 1 of the logits holds the classes, as in torch: move it there with logits.movedim(-1, 1).",
+            )
+        labels = target.movedim(1, -1).flatten(0, -2) if target.is_floating_point() else target.flatten()
+        return logits.movedim(1, -1).flatten(0, -2), labels, positions
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-        """Compute the loss in the logits' precision; families override it where there is a shorter way."""
+        """Compute the loss of rows in the logits' precision; families override it where there is a shorter way."""
         per_class = self.per_class(logits, self.smooth(label_distribution(logits, target)))
         return reduce_batch(per_class.sum(-1) if self.class_reduction == "sum" else per_class.mean(-1), reduction)
 
@@ -263,9 +292,9 @@ def check_batch(logits: Tensor, target: Tensor) -> None:
     shape = logits.shape
     if len(shape) != 2 or shape[1] < 2 or not logits.is_floating_point():
         raise LossError(
-            "floating logits of shape (N, C) with C >= 2",
-            _describe(logits),
-            "Flatten other dimensions into N, e.g. logits.movedim(1, -1).flatten(0, -2), and labels likewise.",
+            "floating logits of shape (N, C) or (N, C, ...) with C >= 2",
+            describe(logits),
+            "Give every class a logit; for yes-or-no questions with one logit each, use SigmoidLoss(loss).",
         )
     if (
         target.is_floating_point()
@@ -275,8 +304,8 @@ def check_batch(logits: Tensor, target: Tensor) -> None:
         return
     raise LossError(
         f"labels of shape {tuple(shape[:1])} and dtype int64, or floating of shape {tuple(shape)}",
-        _describe(target),
-        "Convert class indices with .long(), label distributions with .float().",
+        describe(target),
+        "Convert class indices with .long(), label distributions with .float(); cut real values into classes.",
     )
 
 
@@ -297,7 +326,8 @@ def explain_labels(error: Exception, logits: Tensor, target: Tensor) -> Exceptio
     return LossError(
         f"labels in 0..{logits.shape[-1] - 1}",
         f"labels from {int(target.min())} to {int(target.max())}",
-        "Give the network one output per class, or map the labels to 0..C-1.",
+        "Give the network one output per class, map the labels to 0..C-1, and leave out what has no label: "
+        "keep = target >= 0, then logits.movedim(1, -1)[keep] and target[keep].",
     )
 
 
@@ -323,5 +353,6 @@ def finite_number(value: object, name: str) -> float:
     return float(value)
 
 
-def _describe(tensor: Tensor) -> str:
+def describe(tensor: Tensor) -> str:
+    """Tell a tensor's dtype and shape in words."""
     return f"{str(tensor.dtype).removeprefix('torch.')} of shape {tuple(tensor.shape)}"

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss, Reduction, finite_number
+from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:
     import sympy
 
 
-class ScaledLoss(Loss):
+class ScaledLoss(WrappedLoss):
     r"""Another loss times a constant.
 
     .. math:: \ell(y, h) = s \, \ell_0(y, h)
@@ -38,52 +38,31 @@ class ScaledLoss(Loss):
     family: ClassVar[str] = "scaled"
 
     def __init__(self, loss: Loss, factor: float) -> None:
-        if not isinstance(loss, Loss):
-            raise LossError("a Loss to scale", repr(loss)[:80], "Pass for example CrossEntropyLoss().")
-        super().__init__(loss.class_reduction, loss.reduction, loss.label_smoothing)
-        self.loss = loss
+        super().__init__(loss)
         self.factor = finite_number(factor, "factor")
-
-    @property
-    def uses_progress(self) -> bool:
-        """Whether the scaled loss changes with training progress."""
-        return self.loss.uses_progress
-
-    @property
-    def progress(self) -> float:
-        """Training progress t in [0, 1] of the scaled loss."""
-        return self.loss.progress
-
-    @progress.setter
-    def progress(self, value: float) -> None:
-        self.loss.progress = value
 
     def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
         """Evaluate s times the loss; see :meth:`Loss.elementwise`."""
-        return self.factor * self.loss.elementwise(h, y)
+        return self.factor * super().elementwise(h, y)
 
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate s times the loss from unscaled logits; see :meth:`Loss.per_class`."""
-        return self.factor * self.loss.per_class(logits, y)
+        return self.factor * super().per_class(logits, y)
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-        return self.factor * self.loss._compute(logits, target, reduction)
+        return self.factor * super()._compute(logits, target, reduction)
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
         """Return s times the loss's factor; see :meth:`Loss.gamma`."""
-        return self.factor * self.loss.gamma(h, y)
+        return self.factor * super().gamma(h, y)
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the stored form of the loss, and the factor."""
         return {"loss": self.loss.to_dict(), "factor": self.factor}
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the hyperparameters alone: everything else is the scaled loss's own."""
-        return self.hyperparameters()
-
     def expression(self) -> "sympy.Expr":
         """Return s times the loss's expression; see :meth:`Loss.expression`."""
-        return self.factor * self.loss.expression()
+        return self.factor * super().expression()
 
     def extra_repr(self) -> str:
         """Show the factor; the loss is shown as a part."""

@@ -40,6 +40,7 @@ SEARCHED = (
     "sigma",
     "invariant",
     "on_violation",
+    "outputs",
     "monitor",
     "mode",
     "seed",
@@ -86,12 +87,12 @@ def take_part(settings: SearchSettings, task: Task, placement: Placement, progre
     monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
     with torch_threads(settings.threads), quiet_optuna():
         if placement.rank > 0:
-            probe_task(task, monitor, settings.loss_attribute, settings.seed)
+            probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
             serve(task, monitor, settings.loss_attribute, Channel())
             return None
         assert settings.storage is not None
         storage = open_storage(settings.storage)
-        probe = probe_task(task, monitor, settings.loss_attribute, settings.seed)
+        probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
         with Channel() if placement.ranks > 1 else nullcontext() as channel:
             evaluators = EvaluatorFactory(settings, task, monitor, channel)
             return _explore_and_judge(settings, task, storage, probe, evaluators, progress)

@@ -60,6 +60,8 @@ class SearchSettings:
         finalist_seeds: fresh seeds per finalist.
         comparison_seeds: full trainings per loss in the final comparison; 0 skips it.
         comparison_epochs: epochs of a full training; by default 4 times the Trainer's max_epochs.
+        outputs: what the model's logits mean: softmax (one of C classes for each sample or pixel) or sigmoid (yes or no
+            for each logit: binary and multi-label models).
         loss_attribute: the attribute through which the model computes its training loss; dots reach submodules.
         worst_metric: the metric a diverged training gets; by default 0 if higher is better, else 1e6.
         workers: processes that search together on this machine, each with GPUs of its own. Any other machine joins by
@@ -107,6 +109,7 @@ class SearchSettings:
     finalist_seeds: int = 3
     comparison_seeds: int = 10
     comparison_epochs: int | None = None
+    outputs: Literal["softmax", "sigmoid"] = "softmax"
     loss_attribute: str = "loss_fn"
     worst_metric: float | None = None
     evaluator: Literal["auto", "trainer", "population"] = "auto"

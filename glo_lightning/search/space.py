@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from optuna.distributions import FloatDistribution
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import Loss, TaylorLoss, cross_entropy_taylor, num_parameters
+from glo_lightning.losses import Loss, SigmoidLoss, TaylorLoss, cross_entropy_taylor, num_parameters
 from glo_lightning.search.settings import Input, SearchSettings
 from glo_lightning.theory import CanonicalForm, canonical, canonical_terms, normalize_drive
 
@@ -124,6 +124,21 @@ class NormalizedSpace:
             return loss
 
 
+class SigmoidSpace:
+    """A space of losses for models with sigmoid outputs: those of another space, which see every logit as two classes.
+
+    Args:
+        space: the space of the losses inside.
+    """
+
+    def __init__(self, space: LossSpace) -> None:
+        self.space = space
+
+    def build(self, parameters: Mapping[str, Any]) -> SigmoidLoss:
+        """Make the loss inside, and wrap it."""
+        return SigmoidLoss(self.space.build(parameters))
+
+
 def make_space(settings: SearchSettings, num_classes: int) -> VectorSpace:
     """Return the space of vectors that the settings ask for.
 
@@ -136,6 +151,8 @@ def make_space(settings: SearchSettings, num_classes: int) -> VectorSpace:
     return TaylorSpace(settings.order, settings.inputs)
 
 
-def scaled_as_asked(space: LossSpace, settings: SearchSettings, num_classes: int) -> LossSpace:
-    """Return the space itself, or normalised if the settings ask for that."""
-    return NormalizedSpace(space, num_classes) if settings.normalize == "drive" else space
+def as_asked(space: LossSpace, settings: SearchSettings, num_classes: int) -> LossSpace:
+    """Return the space itself, or normalised or for sigmoid outputs if the settings ask for that."""
+    if settings.normalize == "drive":
+        space = NormalizedSpace(space, num_classes)
+    return SigmoidSpace(space) if settings.outputs == "sigmoid" else space

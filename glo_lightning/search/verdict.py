@@ -9,7 +9,7 @@ import optuna
 
 from glo_lightning.errors import StudyError
 from glo_lightning.evaluation.comparison import Comparison, compare_losses
-from glo_lightning.losses import CrossEntropyLoss, Loss, ScaledLoss
+from glo_lightning.losses import CrossEntropyLoss, Loss, Outputs, ScaledLoss, for_outputs
 from glo_lightning.search.evaluators import EvaluatorFactory
 from glo_lightning.search.fidelity import Fidelity, measure_fidelity
 from glo_lightning.search.progress import Progress
@@ -183,7 +183,7 @@ class Judge:
     def _compare(self, winner: Run) -> Comparison:
         evaluator = self._evaluator("comparison", self.full_epochs, "test")
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
-        losses = rivals(winner.loss, self.num_classes, bool(winner.hyperparameters))
+        losses = rivals(winner.loss, self.num_classes, self.settings.outputs, bool(winner.hyperparameters))
         found = {name: winner.hyperparameters for name in losses if name != BASELINE}
         return compare_losses(losses, evaluator, self.monitor, seeds, "test", self.full_epochs, found)
 
@@ -226,8 +226,8 @@ def best_candidates(candidates: Sequence[CandidateRecord], monitor: Monitor, cou
     return sorted(trained, key=lambda candidate: -monitor.to_score(candidate.metric or 0.0))[:count]
 
 
-def rivals(winner: Loss, num_classes: int, joint: bool = False) -> dict[str, Loss]:
-    """Return cross-entropy, its twin scaled to the winner's start-up gradient, and the winner.
+def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: bool = False) -> dict[str, Loss]:
+    """Return cross-entropy of such outputs, its twin scaled to the winner's start-up gradient, and the winner.
 
     The twin separates a better shape from a mere change of learning rate: at the null epoch every loss is
     cross-entropy times drive / C. After a joint search there is cross-entropy twice: as it is configured, and with the
@@ -235,14 +235,15 @@ def rivals(winner: Loss, num_classes: int, joint: bool = False) -> dict[str, Los
 
     Source: derivations.md, section 7.3.
     """
-    losses: dict[str, Loss] = {BASELINE: CrossEntropyLoss()}
+    cross_entropy = for_outputs(CrossEntropyLoss(), outputs)
+    losses: dict[str, Loss] = {BASELINE: cross_entropy}
     rival = BASELINE
     if joint:
         rival = f"{BASELINE}, same settings"
-        losses[rival] = CrossEntropyLoss()
+        losses[rival] = cross_entropy
     scale = trainability(winner, num_classes).drive / num_classes
     if scale > 0.0:
-        losses[f"{rival} × {scale:.3g}"] = ScaledLoss(CrossEntropyLoss(), scale)
+        losses[f"{rival} × {scale:.3g}"] = ScaledLoss(cross_entropy, scale)
     losses[DISCOVERED] = winner
     return losses
 

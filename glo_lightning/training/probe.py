@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
-from glo_lightning.losses import CrossEntropyLoss
+from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.labels import check_labels
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.trainer import build_trainer, fit
 
@@ -22,7 +23,7 @@ class Probe:
     """What one batch of training and validation revealed.
 
     Args:
-        num_classes: classes the model's logits have.
+        num_classes: classes the model's logits have; 2 for sigmoid outputs.
         num_weights: trainable parameters of the model.
         model: its class, and a digest of its layers and hyper-parameters.
         metrics: every metric the validation logged, and its value.
@@ -34,7 +35,9 @@ class Probe:
     metrics: Mapping[str, float]
 
 
-def probe_task(task: Task, monitor: Monitor, attribute: str = "loss_fn", seed: int = 0) -> Probe:
+def probe_task(
+    task: Task, monitor: Monitor, attribute: str = "loss_fn", seed: int = 0, outputs: Outputs = "softmax"
+) -> Probe:
     """Train and validate on one batch with cross-entropy, and check everything a search relies on.
 
     Args:
@@ -42,16 +45,17 @@ def probe_task(task: Task, monitor: Monitor, attribute: str = "loss_fn", seed: i
         monitor: the metric that must be logged by validation.
         attribute: where the model keeps its training loss.
         seed: seeds the model.
+        outputs: what the model's logits mean.
 
     Returns:
         What was found.
 
     Raises:
-        LossError: if logits or labels are not what a classification loss takes.
+        LossError: if logits or labels are not what losses of such outputs take.
         ModelError: if the model does not compute its training loss through ``attribute``.
         SettingsError: if no validation logs the monitor.
     """
-    recorder = _Recorder()
+    recorder = _Recorder(outputs)
     with quiet_lightning():
         seed_everything(seed, workers=True, verbose=False)
         model = task.build_model()
@@ -89,14 +93,15 @@ def _identify(model: LightningModule) -> str:
 class _Recorder(nn.Module):
     """Cross-entropy that remembers how many classes it saw."""
 
-    def __init__(self) -> None:
+    def __init__(self, outputs: Outputs) -> None:
         super().__init__()
-        self.loss = CrossEntropyLoss()
+        self.outputs = outputs
+        self.loss = for_outputs(CrossEntropyLoss(), outputs)
         self.num_classes: int | None = None
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        self.num_classes = check_labels(logits, target, self.outputs)
         loss: Tensor = self.loss(logits, target)
-        self.num_classes = logits.shape[-1]
         if not torch.isfinite(loss.detach()):
             raise ModelError(
                 "finite logits from a freshly built model",

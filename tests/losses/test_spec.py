@@ -113,7 +113,7 @@ def nested(depth: int) -> dict[str, Any]:
         (changed(TAYLOR, "parameters", "inputs", to=[["y"], "h"]), "inputs out of"),
         (changed(TAYLOR, "parameters", "folded", to="no"), "folded"),
         ({"format": 1, "family": "taylor", "parameters": {}}, "missing 1 required positional argument: 'theta'"),
-        ({"format": 1, "family": "scaled", "parameters": {"loss": 1, "factor": 1.0}}, "a Loss to scale"),
+        ({"format": 1, "family": "scaled", "parameters": {"loss": 1, "factor": 1.0}}, "a Loss to wrap"),
         (nested(20), "levels of nesting"),
         (changed(CROSS_ENTROPY, "family", to=b"taylor"), "JSON values, got bytes"),
         (changed(CROSS_ENTROPY, "parameters", to={1: 2}), "names as keys"),

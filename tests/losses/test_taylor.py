@@ -290,7 +290,7 @@ def test_bad_builder_arguments_are_refused(build: Any, message: str) -> None:
         (LOGITS, TARGET.double(), "labels of shape"),
         (LOGITS, LOGITS.softmax(-1)[:, :3], "labels of shape"),
         (LOGITS[0], TARGET, "logits of shape"),
-        (LOGITS[None], TARGET, "logits of shape"),
+        (LOGITS[None], TARGET, "labels of shape"),
         (LOGITS[:, :1], TARGET, "C >= 2"),
         (TARGET[:, None].expand(8, 5), TARGET, "floating logits"),
     ],

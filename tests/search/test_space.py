@@ -7,7 +7,7 @@ import torch
 
 from glo_lightning.losses import CrossEntropyLoss, TaylorLoss, TreeLoss
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.space import CanonicalSpace, NormalizedSpace, TaylorSpace, make_space, scaled_as_asked
+from glo_lightning.search.space import CanonicalSpace, NormalizedSpace, TaylorSpace, as_asked, make_space
 from glo_lightning.search.tree_space import CoefficientSpace, ExpressionSpace
 from glo_lightning.theory import canonical, trainability
 
@@ -74,6 +74,6 @@ def test_losses_that_cannot_be_normalized_stay_for_the_invariant_to_stop() -> No
 
 @pytest.mark.parametrize("normalize", ["none", "drive"])
 def test_the_settings_decide_on_the_scale(normalize: Literal["none", "drive"]) -> None:
-    space = scaled_as_asked(ExpressionSpace(), SearchSettings(normalize=normalize), 10)
+    space = as_asked(ExpressionSpace(), SearchSettings(normalize=normalize), 10)
     drive = trainability(space.build({"expression": "-square(h - y)"}), 10).drive
     assert drive == pytest.approx({"none": 2.0, "drive": 10.0}[normalize])

@@ -7,7 +7,7 @@ from glo_lightning.search.explorer import Explorer
 from glo_lightning.search.hyperparameters import HyperparameterSpace
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.space import VectorSpace, make_space, scaled_as_asked
+from glo_lightning.search.space import VectorSpace, as_asked, make_space
 from glo_lightning.search.stages.bench import Bench, Source
 from glo_lightning.theory import trainability
 
@@ -16,7 +16,7 @@ def explore_taylor(bench: Bench) -> list[Source]:
     """Work on the search's study until every generation is complete."""
     vectors = make_space(bench.settings, bench.num_classes)
     sampler = _make_sampler(bench.settings, vectors, bench.hyperparameters, bench.num_classes)
-    space = scaled_as_asked(vectors, bench.settings, bench.num_classes)
+    space = as_asked(vectors, bench.settings, bench.num_classes)
     study = bench.open_study(sampler)
     chronicle = Chronicle.of_search(study, bench.settings, bench.progress)
     chronicle.begin()

@@ -12,7 +12,7 @@ from glo_lightning.search.records import read_candidates
 from glo_lightning.search.repetition import Sameness
 from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
 from glo_lightning.search.screening import ALL_STEPS, PAPER_STEPS, Screen
-from glo_lightning.search.space import scaled_as_asked
+from glo_lightning.search.space import as_asked
 from glo_lightning.search.stages.bench import Bench, Source
 from glo_lightning.search.study import LATER_STAGE
 from glo_lightning.search.tree_explorer import TreeExplorer
@@ -50,7 +50,7 @@ def _explore_expressions(bench: Bench) -> Source:
     chronicle.begin()
     if settings.stage == "coefficients":
         _require_finished(study, sampler, settings.generations)
-    space = scaled_as_asked(ExpressionSpace(), settings, bench.num_classes)
+    space = as_asked(ExpressionSpace(), settings, bench.num_classes)
     TreeExplorer(
         study,
         sampler,
@@ -94,7 +94,7 @@ def _best_expressions(bench: Bench, study: optuna.Study) -> Sequence[str]:
 def _tune(bench: Bench, expression: str) -> Source:
     """Search the coefficients of one expression in a study of its own, beside the search's."""
     coefficients = CoefficientSpace(expression)
-    space = scaled_as_asked(coefficients, bench.settings, bench.num_classes)
+    space = as_asked(coefficients, bench.settings, bench.num_classes)
     sampler = GenerationalCmaEsSampler(
         coefficients.distributions,
         population_size=COEFFICIENT_POPULATION,

@@ -79,15 +79,17 @@ def check_network(model: Classifier, inputs: Tensor) -> None:
         inputs: a few examples, shape (N, ...).
 
     Raises:
-        SettingsError: if it cannot; ``got`` has torch's own words.
+        SettingsError: if it cannot; ``got`` has torch's own words, or says that the outputs are no rows of classes.
     """
     networks = NetworkStack([model.network] * 2, [0, 0], inputs.device)
     try:
         with torch.no_grad():
             for training in (True, False):
-                networks(inputs, shared=True, training=training)
+                outputs = networks(inputs, shared=True, training=training)
     except (RuntimeError, TypeError, ValueError) as error:
         refuse(f"vmap cannot compute the network: {str(error).strip().splitlines()[0]}")
+    if outputs.ndim != 3:
+        refuse(f"the network's outputs have the shape (N, {', '.join(map(str, outputs.shape[2:]))})")
 
 
 def _own_methods(model: Classifier) -> list[str]:

@@ -1,0 +1,79 @@
+"""Losses made of another loss."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from glo_lightning.errors import LossError
+from glo_lightning.losses.base import Loss, Reduction
+
+if TYPE_CHECKING:
+    import sympy
+
+
+class WrappedLoss(Loss):
+    """Another loss, whose reductions and label smoothing are kept; a family overrides what it changes.
+
+    Args:
+        loss: the loss inside.
+
+    Raises:
+        LossError: if it is not a loss.
+    """
+
+    def __init__(self, loss: Loss) -> None:
+        if not isinstance(loss, Loss):
+            raise LossError("a Loss to wrap", repr(loss)[:80], "Pass for example CrossEntropyLoss().")
+        super().__init__(loss.class_reduction, loss.reduction, loss.label_smoothing)
+        self.loss = loss
+
+    @property
+    def uses_progress(self) -> bool:
+        """Whether the loss inside changes with training progress."""
+        return self.loss.uses_progress
+
+    @property
+    def progress(self) -> float:
+        """Training progress t in [0, 1] of the loss inside."""
+        return self.loss.progress
+
+    @progress.setter
+    def progress(self, value: float) -> None:
+        self.loss.progress = value
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss inside; see :meth:`Loss.elementwise`."""
+        return self.loss.elementwise(h, y)
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss inside from unscaled logits; see :meth:`Loss.per_class`."""
+        return self.loss.per_class(logits, y)
+
+    def rows(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
+        """Lay out the arguments as the loss inside does; see :meth:`Loss.rows`."""
+        return self.loss.rows(logits, target)
+
+    def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        return self.loss._compute(logits, target, reduction)
+
+    def gamma(self, h: Tensor, y: Tensor) -> Tensor:
+        """Return the factor of the loss inside; see :meth:`Loss.gamma`."""
+        return self.loss.gamma(h, y)
+
+    @abstractmethod
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the stored form of the loss inside, and what the family adds."""
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the hyperparameters alone: everything else is the inner loss's own."""
+        return self.hyperparameters()
+
+    def expression(self) -> "sympy.Expr":
+        """Return the expression of the loss inside; see :meth:`Loss.expression`."""
+        return self.loss.expression()
+
+    def extra_repr(self) -> str:
+        """Show nothing: the loss inside is shown as a part."""
+        return ""

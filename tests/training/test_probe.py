@@ -1,0 +1,103 @@
+"""One batch tells whether a search can train a model, and which setting or change makes it able to."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from glo_lightning.errors import LossError
+from glo_lightning.losses import Outputs
+from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.probe import probe_task
+from glo_lightning.training.task import python_task
+from tests.training.same_data import SameData
+
+INPUTS = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+CLASSES = torch.arange(16) % 3
+SEVERAL = (INPUTS[:, :3] > 0.0).float()
+REAL = INPUTS.sum(1, keepdim=True)
+MASKS = CLASSES[:, None, None].expand(-1, 4, 4)
+
+
+class Model(LightningModule):
+    def __init__(self, outputs: int, shape: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.network = nn.Linear(4, outputs)
+        self.shape = shape
+        self.loss_fn = nn.Identity()
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        inputs, target = batch
+        return self.loss_fn(self.shape(self.network(inputs)), target)
+
+    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        self.log("val_score", self.network(batch[0]).mean())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def probe(outputs: Outputs, width: int, target: Tensor, shape: Callable[[Tensor], Tensor] = lambda f: f) -> int:
+    data = SameData(TensorDataset(INPUTS, target))
+    task = python_task(lambda: Model(width, shape), data, {"accelerator": "cpu", "max_epochs": 1})
+    return probe_task(task, Monitor("val_score"), outputs=outputs).num_classes
+
+
+def as_image(f: Tensor) -> Tensor:
+    return f[:, :, None, None].expand(-1, -1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "width", "target", "shape", "num_classes"),
+    [
+        ("softmax", 3, CLASSES, lambda f: f, 3),
+        ("softmax", 3, SEVERAL.softmax(-1), lambda f: f, 3),
+        ("softmax", 3, MASKS, as_image, 3),
+        ("sigmoid", 3, SEVERAL, lambda f: f, 2),
+        ("sigmoid", 1, SEVERAL[:, :1], lambda f: f, 2),
+        ("sigmoid", 1, SEVERAL[:, 0], lambda f: f.squeeze(-1), 2),
+        ("sigmoid", 1, SEVERAL[:, :1, None, None].expand(-1, -1, 4, 4), as_image, 2),
+    ],
+    ids=["classes", "distributions", "segmentation", "multi-label", "binary", "binary, one dimension", "binary masks"],
+)
+def test_what_losses_take(outputs: Outputs, width: int, target: Tensor, shape: object, num_classes: int) -> None:
+    assert probe(outputs, width, target, shape) == num_classes  # type: ignore[arg-type]
+
+
+SIGMOID = "set --search.outputs=sigmoid and give floating labels"
+REGRESSION = "cut their range into intervals"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "width", "target", "shape", "cures"),
+    [
+        ("softmax", 3, SEVERAL, lambda f: f, [SIGMOID, REGRESSION]),
+        ("softmax", 3, SEVERAL.long(), lambda f: f, [SIGMOID]),
+        ("softmax", 1, SEVERAL[:, :1], lambda f: f, [SIGMOID]),
+        ("softmax", 1, REAL, lambda f: f, [REGRESSION]),
+        ("softmax", 3, INPUTS[:, :3], lambda f: f, [REGRESSION]),
+        ("softmax", 3, REAL.squeeze(-1), lambda f: f, ["cut real values into classes"]),
+        ("softmax", 3, CLASSES - 1, lambda f: f, ["keep = target >= 0", "one output per class"]),
+        ("softmax", 3, MASKS, lambda f: as_image(f).movedim(1, -1), ["logits.movedim(-1, 1)"]),
+        ("sigmoid", 1, REAL, lambda f: f, [REGRESSION]),
+        ("sigmoid", 3, CLASSES, lambda f: f, ["leave --search.outputs out"]),
+        ("sigmoid", 1, SEVERAL[:, 0].long(), lambda f: f, ["labels.float().view_as(logits)"]),
+        ("sigmoid", 1, SEVERAL[:, 0], lambda f: f, ["unsqueeze(-1)"]),
+        ("sigmoid", 3, SEVERAL.long(), lambda f: f, [".float()"]),
+    ],
+    ids=[
+        "multi-label", "multi-label integers", "binary", "regression", "regression of vectors", "regression, logits",
+        "labels from -1", "classes last", "sigmoid regression", "sigmoid classes", "sigmoid integers",
+        "sigmoid shapes", "sigmoid multi-label integers",
+    ],
+)  # fmt: skip
+def test_everything_else_is_refused_with_its_cure(
+    outputs: Outputs, width: int, target: Tensor, shape: object, cures: list[str]
+) -> None:
+    with pytest.raises(LossError) as caught:
+        probe(outputs, width, target, shape)  # type: ignore[arg-type]
+    for cure in cures:
+        assert cure in caught.value.cure
