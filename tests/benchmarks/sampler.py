@@ -1,8 +1,9 @@
 """The generational sampler beside Optuna's CmaEsSampler: cost per trial, waste, and evaluations to a target.
 
-Usage: OMP_NUM_THREADS=1 nice python tests/benchmarks/sampler.py [cost | workers]
+Usage: OMP_NUM_THREADS=1 nice python tests/benchmarks/sampler.py [cost | workers | digits]
 """
 
+import copy
 import statistics
 import sys
 import tempfile
@@ -14,11 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+import torch
 from optuna.distributions import FloatDistribution
 from optuna.samplers import BaseSampler, CmaEsSampler, RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import Trial
 
+from glo_lightning.data import DigitsDataModule
+from glo_lightning.losses import TaylorLoss
+from glo_lightning.models import mlp
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.storage import open_storage
 
@@ -113,14 +118,51 @@ def measure(study: optuna.Study, ask: Callable[[optuna.Study], Trial], repetitio
 # Workers
 
 
-def workers(num_trials: int = 800, seeds: int = 5, seconds: float = 0.02) -> None:
-    """Print what parallel evaluation costs: trials the search never used, and evaluations to a target."""
-    print(f"{num_trials} trials of {1e3 * seconds:g} ms (log-normal, 0.3), medians of {seeds} seeds")
-    print(
-        f"{'function':10s} {'workers':>7s} "
-        + " ".join(f"{name + ' ' + what:>15s}" for what in ("to target", "unused", "busy") for name in SAMPLERS)
-    )
-    for function, target in ((sphere, 1e-2), (ellipsoid, 100.0), (rosenbrock, 30.0)):
+def workers() -> None:
+    """Print what parallel evaluation costs on test functions."""
+    race_all({"sphere": (sphere, 1e-2), "ellipsoid": (ellipsoid, 100.0), "rosenbrock": (rosenbrock, 30.0)}, 800, 5)
+
+
+def digits() -> None:
+    """Print what parallel evaluation costs a search for a Taylor loss: the validation error after three epochs."""
+    race_all({"digits": (make_digits_error(), 0.06)}, 384, 3, seconds=0.0)
+
+
+def make_digits_error() -> Callable[[np.ndarray], float]:
+    """Return the error of a perceptron as a function of theta; it draws nothing, so that threads may share it."""
+    data = DigitsDataModule()
+    data.setup("fit")
+    (inputs, target), (val_inputs, val_target) = data.train_tensors, data.val_tensors
+    batches = [rows for epoch in range(3) for rows in data.train_order(epoch, 0).split(data.batch_size)]
+    torch.manual_seed(0)
+    initial = mlp()
+
+    def error(theta: np.ndarray) -> float:
+        network, loss = copy.deepcopy(initial), TaylorLoss(theta.tolist())
+        optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+        for rows in batches:
+            optimizer.zero_grad()
+            loss(network(inputs[rows]), target[rows]).backward()
+            optimizer.step()
+        with torch.no_grad():
+            return float((network(val_inputs).argmax(-1) != val_target).float().mean())
+
+    return error
+
+
+def race_all(
+    functions: dict[str, tuple[Callable[[np.ndarray], float], float]],
+    num_trials: int,
+    seeds: int,
+    seconds: float = 0.02,
+) -> None:
+    """Print the trials a search never used, and its evaluations to a target."""
+    columns = ("to target", "unused", "busy")[: 3 if seconds else 2]
+    waiting = f" of {1e3 * seconds:g} ms (log-normal, 0.3)" if seconds else ""
+    print(f"{num_trials} trials{waiting}, medians of {seeds} seeds")
+    titles = [f"{f'{name} {column}':>15s}" for column in columns for name in SAMPLERS]
+    print(f"{'function':10s} {'workers':>7s} {' '.join(titles)}")
+    for title, (function, target) in functions.items():
         for count in (1, 4, 8):
             runs = {
                 name: [
@@ -131,10 +173,10 @@ def workers(num_trials: int = 800, seeds: int = 5, seconds: float = 0.02) -> Non
             }
             cells = [
                 f"{statistics.median(run[column] for run in runs[name]):15.{digits}f}"
-                for column, digits in ((0, 0), (1, 0), (2, 2))
+                for column, digits in ((0, 0), (1, 0), (2, 2))[: len(columns)]
                 for name in SAMPLERS
             ]
-            print(f"{function.__name__:10s} {count:7d} " + " ".join(cells), flush=True)
+            print(f"{title:10s} {count:7d} " + " ".join(cells), flush=True)
 
 
 def race(
@@ -172,6 +214,6 @@ def unused(study: optuna.Study) -> int:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    for part in sys.argv[1:] or ("cost", "workers"):
-        {"cost": cost, "workers": workers}[part]()
+    for part in sys.argv[1:] or ("cost", "workers", "digits"):
+        {"cost": cost, "workers": workers, "digits": digits}[part]()
         print()
