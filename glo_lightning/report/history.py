@@ -56,8 +56,8 @@ def draw_history(stages: Mapping[str, Sequence[GenerationSummary]], monitor: Mon
     end = len(first)
     for place, (title, summaries) in enumerate(stages.items()):
         _draw_scores(scores, summaries, 1 + end if place else 1, title, COLORS[place % len(COLORS)], monitor)
-    _draw_shares(shares, [summary.fates for summary in first], 1)
-    _draw_shares(shares, [sum_fates(fates) for fates in _side_by_side(later)], 1 + end)
+    draw_shares(shares, [summary.fates for summary in first], 1)
+    draw_shares(shares, [sum_fates(fates) for fates in _side_by_side(later)], 1 + end)
     # What lies far from the best would press the curves flat.
     levels = [level for line in scores.lines if line.get_label() in stages for level in line.get_ydata()]
     margin = 0.15 * (max(levels) - min(levels)) or 0.05
@@ -115,8 +115,14 @@ def _draw_scores(
     axes.plot(places, bests, "o", color=color, markersize=4, markerfacecolor="white")
 
 
-def _draw_shares(axes: "Axes", fates: Sequence[Mapping[str, int]], start: int) -> None:
-    """Stack one bar per generation."""
+def draw_shares(axes: "Axes", fates: Sequence[Mapping[str, int]], start: int) -> None:
+    """Stack one bar per generation.
+
+    Args:
+        axes: to draw on.
+        fates: how many draws of each generation ended how; see :class:`GenerationSummary`.
+        start: where the first bar stands.
+    """
     places = range(start, start + len(fates))
     totals = [sum(each.values()) for each in fates]
     bottom = [0.0] * len(fates)

@@ -133,7 +133,24 @@ def tuned(expression: str, record: CandidateRecord) -> Ancestor:
     )
 
 
-def draw_lineage(lineage: Sequence[Ancestor], metric: str = "score") -> "Figure":
+def trace_descent(final: CandidateRecord, trees: Sequence[CandidateRecord], expression: str = "") -> list[Ancestor]:
+    """Follow a candidate of any stage back through the trees.
+
+    Args:
+        final: the candidate.
+        trees: all candidates of the search over trees.
+        expression: whose coefficients it has; empty for a tree, which has none.
+
+    Returns:
+        The line of descent, oldest first; tuned coefficients come last.
+    """
+    if not expression:
+        return trace_lineage(candidates_of(trees), final.slot)
+    tree = next(candidate for candidate in trees if candidate.parameters["expression"] == expression)
+    return [*trace_lineage(candidates_of(trees), tree.slot), tuned(expression, final)]
+
+
+def draw_lineage(lineage: Sequence[Ancestor], metric: str = "score", row_width: float = ROW_WIDTH) -> "Figure":
     """Draw a line of descent: one tree per change, in reading order.
 
     Nodes that differ from the tree before, and those with a coefficient, are filled in orange.
@@ -141,6 +158,7 @@ def draw_lineage(lineage: Sequence[Ancestor], metric: str = "score") -> "Figure"
     Args:
         lineage: ancestors, oldest first, one or more.
         metric: what the scores are.
+        row_width: leaves that fit side by side.
 
     Returns:
         A figure; ``figure.savefig(path)`` writes it.
@@ -164,7 +182,7 @@ def draw_lineage(lineage: Sequence[Ancestor], metric: str = "score") -> "Figure"
         places = _lay_out(tree, ROOMY if ancestor.coefficients else 1.0)
         breadth = max(across for across, _ in places.values())
         width = max(breadth + 1.0, MIN_WIDTH) + GAP
-        if left + width > ROW_WIDTH and left > 0.0:
+        if left + width > row_width and left > 0.0:
             left, top, height = 0.0, top - height, 0.0
         if left > 0.0:
             axes.annotate("", (left, top - 0.6), (left - 0.8, top - 0.6), arrowprops={"arrowstyle": "->", "color": INK})

@@ -27,7 +27,9 @@ def comparison_table(comparison: Comparison) -> Table:
     table.add_column("difference [95% interval]", justify="right")
     table.add_column("p", justify="right")
     for result in comparison.results:
-        table.add_row(result.name, f"{result.mean:.4f} ± {result.std:.4f}", _difference(result), _p_value(result))
+        table.add_row(
+            result.name, f"{result.mean:.4f} ± {result.std:.4f}", difference_text(result), p_value_text(result)
+        )
     return table
 
 
@@ -49,20 +51,22 @@ def _sentence(result: LossResult, rival: str, monitor: Monitor) -> str:
     significant = result.p_value is not None and result.p_value < SIGNIFICANCE
     better = monitor.to_score(result.difference or 0.0) > 0.0
     verb = ("beats" if better else "is worse than") if significant else "does not beat"
-    return f"The discovered loss {verb} {rival} ({_difference(result)}, p = {_p_value(result)})."
+    return f"The discovered loss {verb} {rival} ({difference_text(result)}, p = {p_value_text(result)})."
 
 
 SIGNIFICANCE = 0.05
 """p-value under which a difference counts."""
 
 
-def _difference(result: LossResult) -> str:
+def difference_text(result: LossResult) -> str:
+    """Write a difference with its confidence interval."""
     if result.difference is None or result.low is None or result.high is None:
         return "baseline"
     return f"{result.difference:+.4f} [{result.low:+.4f}, {result.high:+.4f}]"
 
 
-def _p_value(result: LossResult) -> str:
+def p_value_text(result: LossResult) -> str:
+    """Write a p-value; nothing for the baseline."""
     if result.p_value is None:
         return ""
     return f"{result.p_value:.4f}" if result.p_value >= 1e-4 else f"{result.p_value:.0e}"

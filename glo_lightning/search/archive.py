@@ -10,14 +10,16 @@ from typing import Any
 import optuna
 import yaml
 from optuna.trial import TrialState
+from sqlalchemy.engine import make_url
 
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
+from glo_lightning.report.lineage import Ancestor, trace_descent
 from glo_lightning.search.records import CandidateRecord, read_candidates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.space import LossSpace, as_asked, make_space
 from glo_lightning.search.storage import open_storage
-from glo_lightning.search.study import FINGERPRINT, later_stages, tuned_expression
+from glo_lightning.search.study import ENVIRONMENTS, FINGERPRINT, later_stages, stage_title, tuned_expression
 from glo_lightning.search.tree_space import CoefficientSpace, ExpressionSpace
 from glo_lightning.search.verdict import PURPOSES, STORED, Verdict, best_candidates
 from glo_lightning.training.evaluation import Monitor
@@ -50,20 +52,59 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Configuration:
+    """The ``config.yaml`` of a search.
+
+    Args:
+        settings: of the last run.
+        shown: its text, a password in the storage's address hidden.
+        names_a_model: whether it also names model, data and Trainer, so that the command line can repeat the search.
+    """
+
+    settings: SearchSettings
+    shown: str
+    names_a_model: bool
+
+    @classmethod
+    def read(cls, path: Path) -> "Configuration":
+        """Read the file.
+
+        Raises:
+            StudyError: if it is damaged.
+            SettingsError: if its settings do not fit each other.
+        """
+        text = path.read_text(encoding="utf-8")
+        try:
+            content = yaml.safe_load(text)
+            known = {field.name for field in fields(SearchSettings)}
+            given: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in content["search"].items()
+                if name in known
+            }
+        except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+            reason = str(error) or type(error).__name__
+            raise StudyError(f"the settings of a search in {path}", reason, "Restore the file.") from error
+        settings = SearchSettings(**given)
+        if settings.storage and "@" in settings.storage:
+            content["search"]["storage"] = make_url(settings.storage).render_as_string(hide_password=True)
+            text = yaml.safe_dump(content, sort_keys=False)
+        return cls(settings, text, "model" in content)
+
+
+@dataclass(frozen=True)
 class Archive:
     """A search as its folder and its study keep it.
 
     Args:
         folder: the output folder.
-        settings: of the last run.
+        configuration: of the last run.
         study: of the search.
-        configuration: the text of ``config.yaml``, or empty.
     """
 
     folder: Path
-    settings: SearchSettings
+    configuration: Configuration
     study: optuna.Study
-    configuration: str = ""
 
     @classmethod
     def open(cls, folder: Path) -> "Archive":
@@ -80,8 +121,8 @@ class Archive:
                 f"{str(folder)!r} without a config.yaml",
                 "Name a folder such as runs/search; a search creates it when it begins.",
             )
-        text = path.read_text(encoding="utf-8")
-        settings = _read_settings(text, path)
+        configuration = Configuration.read(path)
+        settings = configuration.settings
         url = settings.storage or f"sqlite:///{folder / 'study.db'}"
         if url == "memory" or (not settings.storage and not (folder / "study.db").is_file()):
             raise StudyError(
@@ -99,13 +140,18 @@ class Archive:
                 "none that has begun",
                 "Wait until the search has trained its first candidates.",
             )
-        return cls(folder, settings, study, text)
+        return cls(folder, configuration, study)
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """What was searched: space, task, seed."""
         fingerprint: Mapping[str, Any] = self.study.user_attrs[FINGERPRINT]
         return fingerprint
+
+    @property
+    def settings(self) -> SearchSettings:
+        """Of the last run."""
+        return self.configuration.settings
 
     @property
     def num_classes(self) -> int:
@@ -139,6 +185,20 @@ class Archive:
             return None
         return best_candidates(candidates, self.monitor, 1)[0]
 
+    @property
+    def lineage(self) -> list[Ancestor]:
+        """The trees that the leader descends from, oldest first; empty where candidates are no trees."""
+        trees, leader = self.stages[self.study.study_name], self.leader
+        if leader is None or not trees[0].origin:
+            return []
+        return trace_descent(leader, trees, tuned_expression(leader.study))
+
+    @property
+    def environments(self) -> list[dict[str, str]]:
+        """Versions and machines the search ran with, the latest last."""
+        environments: list[dict[str, str]] = self.study.user_attrs.get(ENVIRONMENTS, [])
+        return environments
+
     def build(self, candidate: CandidateRecord) -> Loss:
         """Return the loss of a candidate.
 
@@ -146,6 +206,10 @@ class Archive:
             LossError: if its expression is undefined everywhere.
         """
         return self._space(candidate.study).build(candidate.parameters)
+
+    def title(self, study_name: str) -> str:
+        """Return what a stage is called where people read it."""
+        return stage_title(study_name)
 
     def phases(self) -> list[Phase]:
         """Return what was done and what it cost, in the order of its beginning."""
@@ -181,24 +245,12 @@ class Archive:
         return as_asked(space, self.settings, self.num_classes)
 
 
-def _read_settings(text: str, path: Path) -> SearchSettings:
-    try:
-        stored = yaml.safe_load(text)["search"]
-        known = {field.name for field in fields(SearchSettings)}
-        given: dict[str, Any] = {name: value for name, value in stored.items() if name in known}
-        return SearchSettings(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-        )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise StudyError(
-            f"the settings of a search in {path}", str(error) or type(error).__name__, "Restore the file."
-        ) from error
-
-
 def _title(study_name: str, purpose: str) -> str:
     if not purpose:
         return "search"
-    return PURPOSES.get(purpose) or f"tuning the coefficients of {tuned_expression(study_name)}"
+    if purpose in PURPOSES:
+        return PURPOSES[purpose].partition(",")[0]
+    return f"tuning the coefficients of {tuned_expression(study_name)}"
 
 
 def _measure(study: optuna.Study, title: str) -> Phase:

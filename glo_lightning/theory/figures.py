@@ -2,12 +2,13 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from glo_lightning.losses import Loss
 from glo_lightning.theory.attraction import attraction
 from glo_lightning.theory.gamma import AnyLoss, has_gamma, label_values
 from glo_lightning.theory.record import AttractionRecord
@@ -38,19 +39,28 @@ def figure_shapes(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
     """
     figure = _figure(2.1 * len(losses) + 0.4, 4.2)
     axes = figure.subplots(2, len(losses), squeeze=False, sharex=True)
-    h = torch.linspace(0.0, 1.0, 401, dtype=torch.float64)[1:-1]
     for column, (name, loss) in enumerate(losses.items()):
         axes[0, column].set_title(name, fontsize=9)
         axes[1, column].set_xlabel("h", fontsize=8)
-        if not has_gamma(loss):
-            continue
-        nontarget, target = (torch.full_like(h, label) for label in label_values(loss, num_classes))
-        _plot_pair(axes[0, column], h, loss.elementwise(h, target), loss.elementwise(h, nontarget))
-        _plot_pair(axes[1, column], h, loss.gamma(h, target), loss.gamma(h, nontarget))
+        if has_gamma(loss):
+            plot_losses(axes[0, column], loss, num_classes)
+            plot_forces(axes[1, column], loss, num_classes)
     axes[0, 0].set_ylabel("loss ℓ(y, h)", fontsize=8)
     axes[1, 0].set_ylabel("force γ(h, y)", fontsize=8)
     axes[0, 0].legend(["target, y = 1", "non-target, y = 0"], fontsize=7, frameon=False)
     return figure
+
+
+def plot_losses(axes: "Axes", loss: Loss, num_classes: int) -> None:
+    """Plot a loss over the scaled logit, for the target and for a non-target."""
+    h, target, nontarget = _scaled_logits(loss, num_classes)
+    _plot_pair(axes, h, loss.elementwise(h, target), loss.elementwise(h, nontarget))
+
+
+def plot_forces(axes: "Axes", loss: Loss, num_classes: int) -> None:
+    """Plot a loss's gamma over the scaled logit, for the target and for a non-target."""
+    h, target, nontarget = _scaled_logits(loss, num_classes)
+    _plot_pair(axes, h, loss.gamma(h, target), loss.gamma(h, nontarget))
 
 
 def figure_attraction(losses: Mapping[str, AnyLoss], num_classes: int, step: float = 1.0) -> "Figure":
@@ -68,17 +78,8 @@ def figure_attraction(losses: Mapping[str, AnyLoss], num_classes: int, step: flo
     """
     figure = _figure(7.5, 4.2)
     axes = figure.subplots()
-    confidence = torch.linspace(-6.5, 6.5, 801, dtype=torch.float64).sigmoid()
-    for (name, loss), color in zip(losses.items(), _colors(len(losses)), strict=True):
-        change = attraction(loss, 1.0 - confidence, num_classes, step).cpu()
-        axes.plot(confidence, change, color=color, label=name, linewidth=1.6)
-        for equilibrium in equilibria(loss, num_classes):
-            face = color if equilibrium.stable else "white"
-            axes.plot(equilibrium.confidence, 0.0, "o", color=color, markerfacecolor=face, markersize=6, zorder=5)
-    axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
-    axes.axvline(1.0 / num_classes, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
+    plot_attraction(axes, losses, num_classes, _colors(len(losses)), step)
     axes.set(
-        xlim=(0.0, 1.0),
         xlabel="confidence in the target, $h_T$ (dotted: the null epoch; right end: zero error)",
         ylabel="change of $h_T$ in one step",
     )
@@ -86,6 +87,30 @@ def figure_attraction(losses: Mapping[str, AnyLoss], num_classes: int, step: flo
     axes.text(0.985, 0.03, "pushes away ↓", transform=axes.transAxes, ha="right", color="0.4", fontsize=8)
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def plot_attraction(
+    axes: "Axes", losses: Mapping[str, AnyLoss], num_classes: int, colors: Sequence[str], step: float = 1.0
+) -> None:
+    """Plot what :func:`figure_attraction` draws, without the words around it.
+
+    Args:
+        axes: to plot on.
+        losses: by their names in a legend.
+        num_classes: C, 2 or more.
+        colors: one per loss.
+        step: size of the step on the logits.
+    """
+    confidence = torch.linspace(-6.5, 6.5, 801, dtype=torch.float64).sigmoid()
+    for (name, loss), color in zip(losses.items(), colors, strict=True):
+        change = attraction(loss, 1.0 - confidence, num_classes, step).cpu()
+        axes.plot(confidence, change, color=color, label=name, linewidth=1.6)
+        for equilibrium in equilibria(loss, num_classes):
+            face = color if equilibrium.stable else "white"
+            axes.plot(equilibrium.confidence, 0.0, "o", color=color, markerfacecolor=face, markersize=6, zorder=5)
+    axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+    axes.axvline(1.0 / num_classes, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
+    axes.set_xlim(0.0, 1.0)
 
 
 def figure_start(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
@@ -184,6 +209,13 @@ def _figure(width: float, height: float) -> "Figure":
 
 def _colors(count: int) -> list[str]:
     return [COLORS[k % len(COLORS)] for k in range(count)]
+
+
+def _scaled_logits(loss: Loss, num_classes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return a grid of scaled logits, and the labels of the target and of a non-target there."""
+    h = torch.linspace(0.0, 1.0, 401, dtype=torch.float64)[1:-1]
+    nontarget, target = (torch.full_like(h, label) for label in label_values(loss, num_classes))
+    return h, target, nontarget
 
 
 def _plot_pair(axes: "Axes", h: torch.Tensor, target: torch.Tensor, nontarget: torch.Tensor) -> None:

@@ -1,0 +1,7 @@
+"""``python -m glo_lightning.report``."""
+
+import sys
+
+from glo_lightning.cli import main
+
+sys.exit(main(["report", *sys.argv[1:]]))

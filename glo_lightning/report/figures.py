@@ -1,0 +1,210 @@
+"""The report's figures: narrow enough for a phone, in colours that a page can set."""
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from glo_lightning.evaluation.comparison import Comparison
+from glo_lightning.losses import Loss
+from glo_lightning.report.history import draw_shares
+from glo_lightning.search.fidelity import Fidelity
+from glo_lightning.search.records import CandidateRecord, count_fates
+from glo_lightning.search.verdict import best_candidates
+from glo_lightning.theory.figures import plot_attraction, plot_forces, plot_losses
+from glo_lightning.training.evaluation import Monitor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 4.9
+"""Inches: on a phone the figure shrinks by a fifth, and its letters stay readable."""
+
+INK, MUTED, BLUE, ORANGE = "#000000", "#666666", "#0072b2", "#d55e00"
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def draw_scores(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Figure":
+    """Draw every candidate's metric, the middle half and the median of each generation, and the best so far.
+
+    Args:
+        candidates: of one stage; one or more has trained.
+        monitor: the metric.
+    """
+    figure, axes = _panel(3.1)
+    scores = _by_generation(candidates, [candidate.metric for candidate in candidates])
+    places = [1 + generation for generation in scores]
+    low, middle, high = np.array([np.percentile(metrics, (25, 50, 75)) for metrics in scores.values()]).T
+    bests = [max(map(monitor.to_score, metrics)) for metrics in scores.values()]
+    so_far = [monitor.to_metric(score) for score in accumulate(bests, max)]
+    crowd = [(place, metric) for place, metrics in zip(places, scores.values(), strict=True) for metric in metrics]
+    axes.plot(*zip(*crowd, strict=True), ".", color=MUTED, markersize=3, alpha=0.45, label="candidates")
+    axes.fill_between(places, low, high, color=BLUE, alpha=0.18, linewidth=0, label="middle half")
+    axes.plot(places, middle, color=BLUE, linewidth=1.4, label="median")
+    axes.plot(places, so_far, color=ORANGE, linewidth=1.8, drawstyle="steps-post", label="best so far")
+    axes.set_xlabel("generation")
+    axes.set_ylabel(monitor.name)
+    _count_on(axes)
+    _legend_above(axes, columns=4)
+    return figure
+
+
+def draw_fates(candidates: Sequence[CandidateRecord]) -> "Figure":
+    """Draw which share of each generation's draws trained, and what stopped the others."""
+    figure, axes = _panel(2.8)
+    members: dict[int, list[CandidateRecord]] = {}
+    for candidate in candidates:
+        members.setdefault(candidate.generation, []).append(candidate)
+    draw_shares(axes, [count_fates(each) for _, each in sorted(members.items())], 1)
+    axes.set(xlim=(0.4, len(members) + 0.6), ylim=(0.0, 1.0))
+    axes.set_xlabel("generation")
+    axes.set_ylabel("share of draws")
+    _count_on(axes)
+    _legend_above(axes, columns=2)
+    return figure
+
+
+def draw_trajectories(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Figure":
+    """Draw where the search looked: for each parameter its median, its middle half, and the generation's best.
+
+    Args:
+        candidates: of one stage, with numeric parameters.
+        monitor: the metric.
+    """
+    names = list(candidates[0].parameters)
+    columns = min(len(names), 4)
+    rows = -(-len(names) // columns)
+    figure = _figure(0.7 + 1.25 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    bests = _bests(candidates, monitor)
+    for axes, name in zip(panels.flat, names, strict=False):
+        values = _by_generation(candidates, [float(candidate.parameters[name]) for candidate in candidates])
+        places = [1 + generation for generation in values]
+        low, middle, high = np.array([np.percentile(each, (25, 50, 75)) for each in values.values()]).T
+        axes.fill_between(places, low, high, color=BLUE, alpha=0.18, linewidth=0)
+        axes.plot(places, middle, color=BLUE, linewidth=1.3)
+        leaders = [best.parameters[name] for best in bests]
+        axes.plot([1 + best.generation for best in bests], leaders, ".", color=ORANGE, markersize=3.5)
+        axes.set_title(_symbol(name), fontsize=9, color=INK)
+        _style(axes)
+        axes.tick_params(labelsize=7.5)
+        _count_on(axes, most=3)
+    for axes in panels.flat[len(names) :]:
+        axes.set_visible(False)
+    figure.supxlabel("generation", fontsize=9, color=INK)
+    return figure
+
+
+def draw_fidelity(fidelity: Fidelity, monitor: Monitor) -> "Figure":
+    """Draw what each candidate of the sample reached after full training, over what it had after partial training."""
+    figure, axes = _panel(3.1)
+    axes.plot(fidelity.partial, fidelity.full, "o", color=BLUE, markersize=5, markerfacecolor="none")
+    axes.set_xlabel(f"{monitor.name}, partial training")
+    axes.set_ylabel("full training")
+    return figure
+
+
+def draw_comparison(comparison: Comparison) -> "Figure":
+    """Draw every training's metric, and mean and standard deviation of each loss."""
+    figure, axes = _panel(0.75 + 0.5 * len(comparison.results))
+    for row, result in enumerate(comparison.results):
+        color = ORANGE if row == len(comparison.results) - 1 else BLUE
+        axes.plot(result.metrics, [row + 0.22] * len(result.metrics), "|", color=MUTED, markersize=6, alpha=0.8)
+        axes.errorbar(result.mean, row, xerr=result.std, fmt="o", color=color, capsize=4, markersize=6, linewidth=1.6)
+    axes.axvline(comparison.results[0].mean, color=MUTED, linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(comparison.results)), [result.name for result in comparison.results])
+    axes.set_ylim(len(comparison.results) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(f"{comparison.monitor.name}, {comparison.split} split")
+    return figure
+
+
+def draw_shape(loss: Loss, num_classes: int) -> "Figure":
+    """Draw the loss and the force gamma over the scaled logit, for the target and for a non-target."""
+    figure = _figure(2.7)
+    left, right = figure.subplots(1, 2)
+    plot_losses(left, loss, num_classes)
+    plot_forces(right, loss, num_classes)
+    for axes, title in ((left, "loss ℓ(y, h)"), (right, "force γ = −∂ℓ/∂h")):
+        axes.set_title(title, fontsize=9, color=INK)
+        axes.set_xlabel("scaled logit h")
+        _style(axes)
+    handles = left.lines[:2]
+    figure.legend(handles, ["target, y = 1", "non-target, y = 0"], loc="outside upper center", ncols=2, **_LEGEND)
+    return figure
+
+
+def draw_attraction(losses: Mapping[str, Loss], num_classes: int) -> "Figure":
+    """Draw by how much one step changes the confidence, over the confidence.
+
+    Args:
+        losses: by the names to show.
+        num_classes: C, 2 or more.
+    """
+    figure, axes = _panel(3.3)
+    plot_attraction(axes, losses, num_classes, colors=(ORANGE, BLUE))
+    axes.set_xlabel("confidence in the target")
+    axes.set_ylabel("change in one step")
+    _legend_above(axes, columns=2)
+    return figure
+
+
+_LEGEND = {"fontsize": 8.5, "frameon": False, "labelcolor": INK}
+
+
+def _figure(height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def _panel(height: float) -> tuple["Figure", "Axes"]:
+    figure = _figure(height)
+    axes = figure.subplots()
+    _style(axes)
+    return figure, axes
+
+
+def _style(axes: "Axes") -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#999999")
+    axes.grid(axis="y", color="#ebebeb", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=8.5, labelcolor=INK, color="#999999")
+    axes.xaxis.label.set(fontsize=9, color=INK)
+    axes.yaxis.label.set(fontsize=9, color=INK)
+
+
+def _count_on(axes: "Axes", most: int = 8) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(most, integer=True))
+
+
+def _legend_above(axes: "Axes", columns: int) -> None:
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, columnspacing=1.2, **_LEGEND)
+
+
+def _by_generation(candidates: Sequence[CandidateRecord], numbers: Sequence[float | None]) -> dict[int, list[float]]:
+    """Collect a number of each candidate that has it, by generation."""
+    collected: dict[int, list[float]] = {}
+    for candidate, number in zip(candidates, numbers, strict=True):
+        if number is not None:
+            collected.setdefault(candidate.generation, []).append(number)
+    return collected
+
+
+def _bests(candidates: Sequence[CandidateRecord], monitor: Monitor) -> list[CandidateRecord]:
+    """Return the best candidate of every generation."""
+    bests: dict[int, CandidateRecord] = {}
+    for candidate in best_candidates(candidates, monitor, len(candidates)):
+        bests.setdefault(candidate.generation, candidate)
+    return [best for _, best in sorted(bests.items())]
+
+
+def _symbol(name: str) -> str:
+    """Write the name of a parameter as mathematicians do."""
+    letter, _, number = name.rpartition("_")
+    return f"{letter.replace('theta', 'θ')}{number.translate(SUBSCRIPTS)}" if number.isdigit() else name

@@ -1,0 +1,198 @@
+"""One HTML page that tells a whole search: nothing to load, light and dark, wide and narrow."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from glo_lightning import __version__
+from glo_lightning.evaluation.comparison import Comparison
+from glo_lightning.losses import Loss, for_outputs, named_loss
+from glo_lightning.report import figures
+from glo_lightning.report.equation import draw_formula
+from glo_lightning.report.inline_svg import inline_svg
+from glo_lightning.report.lineage import draw_lineage
+from glo_lightning.report.tables import difference_text, p_value_text, verdict_sentences
+from glo_lightning.report.words import duration, explain, headline
+from glo_lightning.search.archive import Archive
+from glo_lightning.search.records import CandidateRecord, count_fates, summarize_generations
+from glo_lightning.search.verdict import BASELINE, DISCOVERED
+from glo_lightning.theory import summarize
+from glo_lightning.theory.gamma import has_gamma
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LINEAGE_WIDTH = 22.0
+"""Leaves side by side in the report's lineage."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure and its words.
+
+    Args:
+        svg: the figure.
+        caption: what it shows.
+        is_wide: whether it takes the whole page, and scrolls on a phone.
+    """
+
+    svg: Markup
+    caption: str
+    is_wide: bool = False
+
+
+def build_page(archive: Archive) -> str:
+    """Write the report of a search.
+
+    Args:
+        archive: of a search that is finished, interrupted or still running.
+
+    Returns:
+        HTML without any address to load from.
+    """
+    environment = Environment(
+        loader=PackageLoader("glo_lightning", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = duration
+    return environment.get_template("page.html.jinja").render(_collect(archive))
+
+
+def _collect(archive: Archive) -> dict[str, Any]:
+    leader = archive.leader
+    loss = None if archive.verdict is None else archive.verdict.loss
+    if loss is None and leader is not None:
+        loss = archive.build(leader)
+    comparison = None if archive.verdict is None else archive.verdict.comparison
+    phases = archive.phases()
+    return {
+        "archive": archive,
+        "leader": leader,
+        "loss": loss,
+        "headline": _headline(archive, comparison),
+        "sentences": [] if comparison is None else verdict_sentences(comparison, DISCOVERED),
+        "comparison": comparison,
+        "discovered": DISCOVERED,
+        "difference_text": difference_text,
+        "p_value_text": p_value_text,
+        "loss_pictures": [] if loss is None else _draw_loss(loss, archive),
+        "formula": None if loss is None else _picture(draw_formula(loss), "formula", loss.formula(), outlines=True).svg,
+        "answers": {} if loss is None else explain(summarize(loss, archive.num_classes)),
+        "stored_loss": "" if loss is None else json.dumps(loss.to_dict(), indent=2),
+        "comparison_picture": None if comparison is None else _draw_comparison(comparison),
+        "fidelity_picture": _draw_fidelity(archive),
+        "pictures": _draw_search(archive, leader),
+        "stages": _count_stages(archive),
+        "generations": len(_complete(archive)),
+        "failures": archive.failures(),
+        "phases": phases,
+        "trainings": sum(phase.trainings for phase in phases),
+        "seconds": sum(phase.seconds for phase in phases),
+        "version": __version__,
+    }
+
+
+def _headline(archive: Archive, comparison: Comparison | None) -> str:
+    if comparison is not None:
+        return headline(comparison, DISCOVERED)
+    if archive.verdict is not None:
+        return "The search is finished; nothing was compared on the test split."
+    done = len(_complete(archive))
+    return f"The search is not finished: {done} of {archive.settings.generations} generations are complete."
+
+
+def _complete(archive: Archive) -> list[int]:
+    """Return the generations of the first stage that are complete."""
+    summaries = summarize_generations(archive.stages[archive.study.study_name], archive.monitor)
+    size = archive.settings.candidates_per_generation
+    return [each.generation for each in summaries if each.size == size or each is not summaries[-1]]
+
+
+def _picture(figure: "Figure", name: str, caption: str, label: str = "", outlines: bool = False) -> Picture:
+    return Picture(inline_svg(figure, name, label or caption, outlines), caption)
+
+
+def _draw_loss(loss: Loss, archive: Archive) -> list[Picture]:
+    pictures = []
+    if has_gamma(loss):
+        pictures.append(
+            _picture(
+                figures.draw_shape(loss, archive.num_classes),
+                "shape",
+                "The loss of one class, and the force with which it pushes that class's scaled logit up. Only the "
+                "difference between the two forces moves a sample.",
+            )
+        )
+    losses = {DISCOVERED: loss, BASELINE: for_outputs(named_loss("cross_entropy"), archive.settings.outputs)}
+    pictures.append(
+        _picture(
+            figures.draw_attraction(losses, archive.num_classes),
+            "attraction",
+            "Above zero a step pulls a sample towards certainty, below it pushes it away; dots are where samples come "
+            "to rest. The dotted line is where training starts.",
+        )
+    )
+    return pictures
+
+
+def _draw_comparison(comparison: Comparison) -> Picture:
+    return _picture(
+        figures.draw_comparison(comparison),
+        "comparison",
+        "Mean and standard deviation; each stroke is one training. The dotted line is the mean of cross-entropy.",
+    )
+
+
+def _draw_fidelity(archive: Archive) -> Picture | None:
+    fidelity = None if archive.verdict is None else archive.verdict.fidelity
+    if fidelity is None:
+        return None
+    caption = f"Each circle is a candidate, trained as in the search and again for {fidelity.epochs} epochs."
+    return _picture(figures.draw_fidelity(fidelity, archive.monitor), "fidelity", caption)
+
+
+def _draw_search(archive: Archive, leader: CandidateRecord | None) -> list[Picture]:
+    pictures = []
+    main = archive.stages[archive.study.study_name]
+    for place, (name, candidates) in enumerate(archive.stages.items()):
+        if any(candidate.metric is not None for candidate in candidates):
+            words = f"Scores, generation by generation: {archive.title(name)}."
+            pictures.append(_picture(figures.draw_scores(candidates, archive.monitor), f"scores-{place}", words))
+    if main:
+        words = "What became of the candidates drawn, from trained to refused before any training."
+        pictures.append(_picture(figures.draw_fates(main), "fates", words))
+    if leader is None:
+        return pictures
+    stage = archive.stages[leader.study]
+    if any(isinstance(value, float) for value in leader.parameters.values()):
+        words = "Where the search looked: median and middle half of each parameter, and each generation's best (dots)."
+        pictures.append(_picture(figures.draw_trajectories(stage, archive.monitor), "trajectories", words))
+    if archive.lineage:
+        figure = draw_lineage(archive.lineage, archive.monitor.name, LINEAGE_WIDTH)
+        words = "The trees this loss descends from; what changed is filled."
+        pictures.append(Picture(inline_svg(figure, "lineage", words), words, is_wide=True))
+    return pictures
+
+
+def _count_stages(archive: Archive) -> list[dict[str, Any]]:
+    """Return a row of numbers for every stage."""
+    rows = []
+    for name, candidates in archive.stages.items():
+        fates = count_fates(candidates)
+        statuses = [candidate.status for candidate in candidates]
+        rows.append(
+            {
+                "title": archive.title(name),
+                "drawn": sum(fates.values()),
+                "trained": fates["trained"],
+                "diverged": statuses.count("diverged"),
+                "pruned": statuses.count("pruned") + statuses.count("aborted"),
+            }
+        )
+    return rows

@@ -1,0 +1,95 @@
+"""What a search found, in plain words."""
+
+import math
+
+from glo_lightning.evaluation.comparison import Comparison
+from glo_lightning.report.tables import SIGNIFICANCE
+from glo_lightning.theory.summary import LossSummary
+
+
+def headline(comparison: Comparison, discovered: str) -> str:
+    """Say in one sentence what the comparison means.
+
+    Args:
+        comparison: losses side by side: the baseline first, then perhaps its twin of the winner's scale.
+        discovered: name of the discovered loss.
+    """
+    rivals = [result.name for result in comparison.results if result.name != discovered]
+    beaten = [rival for rival in rivals if _is_better(comparison, discovered, rival)]
+    worse = [rival for rival in rivals if _is_better(comparison, rival, discovered)]
+    if beaten == rivals:
+        return "The search found a better loss than cross-entropy."
+    if rivals[0] in beaten:
+        return "Better than cross-entropy, but perhaps only because it makes larger steps: its shape shows no gain."
+    if worse:
+        return f"The discovered loss is worse than {worse[0]}."
+    return "The search found no loss that is better than cross-entropy beyond chance."
+
+
+def explain(summary: LossSummary) -> dict[str, str]:
+    """Answer what one wants to know of a loss before training with it, by question."""
+    verdict = summary.trainability
+    if verdict.undefined:
+        return {"Does training start?": f"No: it is undefined at the start ({verdict.undefined})."}
+    answers = {"Does training start?": _start(summary)}
+    if math.isfinite(verdict.kappa) and verdict.exact:
+        ratio = f"{verdict.ratio:.2g}".replace("-", "−")
+        answers["Can the output collapse into a constant?"] = (
+            f"{'No' if verdict.stable else 'Yes'}: curvature is {ratio} times the drive; "
+            f"1 is proper, and below −{verdict.kappa:g} outputs collapse."
+        )
+    answers["What does it do to samples already memorised?"] = _end(summary.zero_error_drive)
+    answers["Where does a sample come to rest?"] = _rest(summary)
+    if verdict.paper is not None:
+        answers["Does the published invariant accept it?"] = (
+            "Yes." if verdict.paper else "No, but that depends on a constant that training cannot feel."
+        )
+    return answers
+
+
+def duration(seconds: float) -> str:
+    """Write a time span as people do.
+
+    Example:
+        >>> duration(0.42), duration(75), duration(3 * 3600 + 120)
+        ('0.4 s', '1 min 15 s', '3 h 2 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _is_better(comparison: Comparison, name: str, rival: str) -> bool:
+    result = comparison.against(name, rival)
+    difference, p_value = result.difference, result.p_value
+    return p_value is not None and p_value < SIGNIFICANCE and comparison.monitor.to_score(difference or 0.0) > 0.0
+
+
+def _start(summary: LossSummary) -> str:
+    if summary.trainability.exact:
+        return f"Yes, as cross-entropy would with {summary.relative_start:.3g} times the learning rate."
+    return "No: it has no gradient there." if summary.relative_start == 0.0 else "No: it starts uphill."
+
+
+def _end(drive: float) -> str:
+    if math.isnan(drive):
+        return "That cannot be told."
+    if drive == 0.0:
+        return "It lets go of them, as mean squared error does."
+    return "It keeps pulling, as cross-entropy does." if drive > 0.0 else "It pushes them back, which regularises."
+
+
+def _rest(summary: LossSummary) -> str:
+    confidence = summary.equilibrium_confidence
+    if math.isnan(confidence):
+        return "That cannot be told."
+    if confidence >= 1.0:
+        return "At certainty, as under cross-entropy."
+    return (
+        f"At a confidence of {confidence:.2f} in its target, "
+        f"as under cross-entropy with a label smoothing of {summary.implied_smoothing:.2f}."
+    )

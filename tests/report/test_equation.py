@@ -1,0 +1,33 @@
+"""Formulas as pictures: broken into lines that keep every symbol."""
+
+import io
+import re
+
+import pytest
+
+from glo_lightning.losses import NAMED_LOSSES, TaylorLoss, named_loss
+from glo_lightning.report.equation import break_latex, draw_formula
+
+
+def symbols(latex: str) -> str:
+    return re.sub(r"\\left|\\right|\{\}|\s", "", latex)
+
+
+def test_breaking_keeps_every_symbol_and_the_width():
+    latex = TaylorLoss([-4.511, 5.313, -2.486, -10.7, 10.95, 2.36, -7.03, -4.348]).formula("latex")
+    lines = break_latex(latex, width=38)
+    assert len(lines) > 3
+    assert symbols("".join(lines)) == symbols(latex)
+    assert all(line.startswith(("{}+", "{}-")) for line in lines[1:])
+
+
+def test_fractions_and_inner_parentheses_stay_whole():
+    latex = r"L = \sum_i \left(\frac{h_{i} + 1}{y_{i} - 2} + \left(h_{i} - \left(1 + y_{i}\right)\right)^{2}\right)"
+    lines = break_latex(latex, width=5)
+    assert lines[0].endswith(r"\frac{h_{i} + 1}{y_{i} - 2}")
+    assert lines[1].endswith("^{2})")
+
+
+@pytest.mark.parametrize("name", NAMED_LOSSES)
+def test_every_named_loss_can_be_drawn(name):
+    draw_formula(named_loss(name)).savefig(io.BytesIO(), format="svg", bbox_inches="tight")

@@ -1,0 +1,50 @@
+"""Words: they say what the numbers say."""
+
+import pytest
+
+from glo_lightning.evaluation.comparison import Comparison, LossResult
+from glo_lightning.losses import TreeLoss, named_loss
+from glo_lightning.report.words import explain, headline
+from glo_lightning.theory import summarize
+from glo_lightning.training.evaluation import Monitor
+
+
+def comparison(baseline: float, twin: float, discovered: float, mode: str = "max") -> Comparison:
+    means = {"cross-entropy": baseline, "cross-entropy × 2": twin, "discovered": discovered}
+    results = [LossResult(name, (mean - 0.01, mean, mean + 0.01), 0, mean, 0.01) for name, mean in means.items()]
+    return Comparison(Monitor("metric", mode), "test", (1, 2, 3), 4, tuple(results))
+
+
+@pytest.mark.parametrize(
+    ("means", "mode", "words"),
+    [
+        ((0.5, 0.5, 0.9), "max", "found a better loss"),
+        ((0.5, 0.5, 0.1), "min", "found a better loss"),
+        ((0.5, 0.9, 0.9), "max", "larger steps"),
+        ((0.5, 0.5, 0.5), "max", "no loss that is better"),
+        ((0.5, 0.9, 0.5), "max", "worse than cross-entropy × 2"),
+        ((0.5, 0.5, 0.1), "max", "worse than cross-entropy"),
+    ],
+)
+def test_the_headline_says_who_won(means, mode, words):
+    assert words in headline(comparison(*means, mode), "discovered")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cross_entropy", ["with 1 times the learning rate", "keeps pulling", "At certainty"]),
+        ("mse", ["0.2 times", "lets go"]),
+        ("baikal", ["10 times", "pushes them back", "0.32", "smoothing of 0.76"]),
+    ],
+)
+def test_theory_in_words(name, words):
+    text = " ".join(explain(summarize(named_loss(name), num_classes=10)).values())
+    for word in words:
+        assert word in text
+
+
+def test_a_loss_that_cannot_start_says_so():
+    (answer,) = explain(summarize(TreeLoss("log(h + h - 1) * y"), 10)).values()
+    assert answer.startswith("No: it is undefined")
+    assert explain(summarize(TreeLoss("-1 * (y * h)"), 10))["Does training start?"] == "No: it starts uphill."
