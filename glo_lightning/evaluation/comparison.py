@@ -1,12 +1,12 @@
 """Compare losses by full trainings on the test split, with spread and p-values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from glo_lightning.evaluation.statistics import hedges_g, holm, welch
 from glo_lightning.losses import Loss
 from glo_lightning.training.evaluation import Evaluator, Monitor, Run, Status
 from glo_lightning.training.task import Hyperparameters
@@ -25,6 +25,8 @@ class LossResult:
         difference: mean minus the baseline's mean; None for the baseline.
         low, high: 95% confidence interval of the difference (Welch); None for the baseline.
         p_value: two-sided Welch's t-test against the baseline; None for the baseline.
+        adjusted_p: the same, adjusted by Holm's method for all losses that are compared with the baseline.
+        effect_size: the difference in standard deviations (Hedges' g); None for the baseline, or without any spread.
     """
 
     name: str
@@ -36,6 +38,8 @@ class LossResult:
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
+    adjusted_p: float | None = None
+    effect_size: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Comparison:
         return next(result for result in self.results if result.name == name)
 
     def against(self, name: str, reference: str) -> LossResult:
-        """Return the result of a loss with another than the baseline as its reference."""
+        """Return the result of a loss with another than the baseline as its reference, its p-value not adjusted."""
         result = self.result(name)
         return _result(name, result.metrics, result.num_diverged, self.result(reference).metrics)
 
@@ -119,39 +123,54 @@ def compare_losses(
     groups = [evaluations[start : start + len(seeds)] for start in range(0, len(runs), len(seeds))]
     metrics = [tuple(monitor.to_metric(evaluation.score) for evaluation in group) for group in groups]
     diverged = [sum(evaluation.status is Status.DIVERGED for evaluation in group) for group in groups]
-    references = [None, *[metrics[0]] * (len(groups) - 1)]
-    results = map(_result, losses, metrics, diverged, references)
-    return Comparison(monitor, split, tuple(seeds), epochs, tuple(results))
+    return compare_metrics(list(losses), metrics, diverged, monitor, seeds, split, epochs)
+
+
+def compare_metrics(
+    names: Sequence[str],
+    metrics: Sequence[tuple[float, ...]],
+    diverged: Sequence[int],
+    monitor: Monitor,
+    seeds: Sequence[int],
+    split: str = "test",
+    epochs: int | None = None,
+) -> Comparison:
+    """Compare the metrics of finished trainings, each loss with the first.
+
+    Args:
+        names: of the losses, the baseline first.
+        metrics: of every loss, one per seed.
+        diverged: how many trainings of every loss diverged.
+        monitor: the metric.
+        seeds: the same for every loss; 2 or more.
+        split: what was scored, for the record.
+        epochs: epochs of each training, for the record.
+
+    Returns:
+        The comparison.
+    """
+    references = [None, *[metrics[0]] * (len(names) - 1)]
+    results = tuple(map(_result, names, metrics, diverged, references))
+    return Comparison(monitor, split, tuple(seeds), epochs, _adjusted(results))
 
 
 def _result(name: str, metrics: tuple[float, ...], diverged: int, reference: tuple[float, ...] | None) -> LossResult:
     mean, std = float(np.mean(metrics)), float(np.std(metrics, ddof=1))
+    result = LossResult(name, metrics, diverged, mean, std)
     if reference is None:
-        return LossResult(name, metrics, diverged, mean, std)
-    difference = mean - float(np.mean(reference))
-    if std == 0.0 and np.std(reference) == 0.0:
-        # Welch's test is undefined without any spread: equal means agree, different means certainly differ.
-        return LossResult(
-            name,
-            metrics,
-            diverged,
-            mean,
-            std,
-            difference,
-            difference,
-            difference,
-            0.0 if difference else 1.0,
-        )
-    test = stats.ttest_ind(metrics, reference, equal_var=False)
-    interval = test.confidence_interval(0.95)
-    return LossResult(
-        name,
-        metrics,
-        diverged,
-        mean,
-        std,
-        difference,
-        float(interval.low),
-        float(interval.high),
-        float(test.pvalue),
+        return result
+    low, high, p_value = welch(metrics, reference)
+    return replace(
+        result,
+        difference=mean - float(np.mean(reference)),
+        low=low,
+        high=high,
+        p_value=p_value,
+        effect_size=hedges_g(metrics, reference),
     )
+
+
+def _adjusted(results: tuple[LossResult, ...]) -> tuple[LossResult, ...]:
+    baseline, *others = results
+    adjusted = holm([result.p_value for result in others if result.p_value is not None])
+    return baseline, *(replace(result, adjusted_p=p_value) for result, p_value in zip(others, adjusted, strict=True))

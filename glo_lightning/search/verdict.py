@@ -19,6 +19,7 @@ from glo_lightning.search.shared import SharedEvaluator
 from glo_lightning.search.stages import Source
 from glo_lightning.theory import trainability
 from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.training.seeds import fresh_seeds
 from glo_lightning.training.task import Hyperparameters, max_epochs
 
 FULL_LENGTH = 4
@@ -246,9 +247,3 @@ def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: 
         losses[f"{rival} × {scale:.3g}"] = ScaledLoss(cross_entropy, scale)
     losses[DISCOVERED] = winner
     return losses
-
-
-def fresh_seeds(seed: int, purpose: str, count: int) -> tuple[int, ...]:
-    """Return seeds that the search and other purposes do not use."""
-    entropy = [seed, *purpose.encode()]
-    return tuple(int(word) for word in np.random.SeedSequence(entropy).generate_state(count))

@@ -1,12 +1,13 @@
 """Comparisons against SciPy and against cases decided by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from glo_lightning.evaluation.comparison import Comparison, compare_losses
+from glo_lightning.evaluation.comparison import Comparison, compare_losses, compare_metrics
 from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
 
@@ -59,7 +60,7 @@ def test_a_lower_metric_beats_when_lower_is_better() -> None:
 
 def test_any_loss_can_be_the_reference() -> None:
     comparison = _compare([0.90, 0.95, 0.85, 0.99], [0.91, 0.96, 0.86, 0.98])
-    assert comparison.against("found", "cross-entropy") == comparison.result("found")
+    assert comparison.against("found", "cross-entropy") == replace(comparison.result("found"), adjusted_p=None)
     assert comparison.against("cross-entropy", "found").difference == pytest.approx(
         -(comparison.result("found").difference or 0.0)
     )
@@ -92,3 +93,22 @@ def test_diverged_trainings_are_counted_and_keep_their_worst_score() -> None:
     comparison = compare_losses(losses, Diverging({}), Monitor(), SEEDS)
     assert comparison.result("found").num_diverged == len(SEEDS)
     assert comparison.result("found").mean == 0.0
+
+
+def test_p_values_are_adjusted_for_the_losses_that_share_a_baseline() -> None:
+    names, baseline = ["cross-entropy", "a", "b"], (0.90, 0.91, 0.93, 0.89)
+    metrics = [baseline, (0.95, 0.94, 0.97, 0.96), (0.93, 0.92, 0.95, 0.91)]
+    results = compare_metrics(names, metrics, [0, 0, 0], Monitor(), SEEDS).results
+    assert (results[0].adjusted_p, results[0].effect_size) == (None, None)
+    assert [result.adjusted_p for result in results[1:]] == pytest.approx([2 * results[1].p_value, results[2].p_value])
+    assert results[1].effect_size > results[2].effect_size > 0.0
+    assert (
+        Comparison.from_dict(compare_metrics(names, metrics, [0, 0, 0], Monitor(), SEEDS).to_dict()).results == results
+    )
+
+
+def test_a_comparison_stored_before_there_were_effect_sizes_is_read() -> None:
+    stored = _compare([0.90, 0.91, 0.93, 0.89], [0.95, 0.94, 0.97, 0.96]).to_dict()
+    for result in stored["results"]:
+        del result["adjusted_p"], result["effect_size"]
+    assert Comparison.from_dict(stored).result("found").effect_size is None

@@ -1,0 +1,75 @@
+"""The statistics of a comparison: what a difference between two samples is worth."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+
+def welch(sample: Sequence[float], reference: Sequence[float]) -> tuple[float, float, float]:
+    """Test whether two samples have the same mean, whatever their spreads (Welch's t-test, two-sided).
+
+    Args:
+        sample: two or more values.
+        reference: two or more values.
+
+    Returns:
+        The ends of the 95% confidence interval of the difference of the means, and the p-value.
+    """
+    if np.std(sample) == 0.0 and np.std(reference) == 0.0:
+        # The test is undefined without any spread: equal means agree, different means certainly differ.
+        difference = float(np.mean(sample) - np.mean(reference))
+        return difference, difference, 0.0 if difference else 1.0
+    test = stats.ttest_ind(sample, reference, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    return float(interval.low), float(interval.high), float(test.pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for the number of tests (Holm's step-down): under 0.05 they keep all errors together at 5%.
+
+    Args:
+        p_values: of tests that belong together, in any order.
+
+    Returns:
+        The adjusted p-values, in the same order.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+
+    Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979.
+    """
+    order = np.argsort(p_values, kind="stable")
+    stepped = np.asarray(p_values, dtype=float)[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return [float(value) for value in adjusted]
+
+
+def hedges_g(sample: Sequence[float], reference: Sequence[float]) -> float | None:
+    """Return the difference of two means in units of their common standard deviation, corrected for small samples.
+
+    Args:
+        sample: two or more values.
+        reference: two or more values.
+
+    Returns:
+        Hedges' g, positive if the sample's mean is larger; None if neither sample has any spread.
+
+    Source: Hedges, "Distribution Theory for Glass's Estimator of Effect Size", Journal of Educational Statistics 6,
+        1981.
+    """
+    freedom = len(sample) + len(reference) - 2
+    variance = ((len(sample) - 1) * np.var(sample, ddof=1) + (len(reference) - 1) * np.var(reference, ddof=1)) / freedom
+    if variance == 0.0:
+        return None
+    correction = 1.0 - 3.0 / (4.0 * freedom - 1.0)
+    return float(correction * (np.mean(sample) - np.mean(reference)) / np.sqrt(variance))
+
+
+def mean_interval(sample: Sequence[float]) -> tuple[float, float]:
+    """Return the 95% confidence interval of the mean of two or more values."""
+    mean, error = float(np.mean(sample)), float(stats.sem(sample))
+    half = float(stats.t.ppf(0.975, len(sample) - 1)) * error
+    return mean - half, mean + half
