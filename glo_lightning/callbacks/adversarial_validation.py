@@ -2,14 +2,12 @@
 
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
-from torch import Tensor
 from torchmetrics import MeanMetric
 
 from glo_lightning.errors import ModelError
-from glo_lightning.evaluation.attacks import PixelSpace, fgsm, parse_epsilon
+from glo_lightning.evaluation.attacks import PixelSpace, examples_of, fgsm, parse_epsilon
 
 METRIC = "fgsm_accuracy"
 """What is logged, after ``val_`` or ``test_``."""
@@ -27,8 +25,9 @@ class AdversarialValidation(Callback):
 
     Raises:
         SettingsError: if epsilon is outside its range.
-        DataError: from ``fit``, if the data module does not say what its images are normalised by.
-        ModelError: from ``fit``, if the module has no ``forward``, or batches are not inputs and class indices.
+        DataError: from ``fit``, if batches are not inputs and class indices, or the data module does not say what its
+            images are normalised by.
+        ModelError: from ``fit``, if the module has no ``forward``.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -71,7 +70,7 @@ class AdversarialValidation(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Attack the batch."""
-        inputs, target = _examples(batch)
+        inputs, target = examples_of(batch)
         space = PixelSpace.of(trainer.datamodule)  # type: ignore[attr-defined]
         logits = pl_module(fgsm(pl_module, inputs, target, self.epsilon, space))
         self._accuracy.update((logits.argmax(1) == target).float())
@@ -99,15 +98,3 @@ class AdversarialValidation(Callback):
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the accuracy over all batches and ranks."""
         pl_module.log(f"test_{METRIC}", self._accuracy.compute(), sync_dist=True)
-
-
-def _examples(batch: Any) -> tuple[Tensor, Tensor]:
-    if isinstance(batch, list | tuple) and len(batch) == 2:
-        inputs, target = batch
-        if isinstance(inputs, Tensor) and isinstance(target, Tensor) and target.dtype == torch.int64:
-            return inputs, target
-    raise ModelError(
-        "validation batches of inputs and class indices (N,) int64",
-        type(batch).__name__,
-        "Serve (inputs, target), or train without AdversarialValidation.",
-    )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -178,6 +178,19 @@ def parse_epsilon(text: float | str) -> float:
             "an epsilon in [0, 1], the range of a pixel", repr(text), "Write 8/255 or 0.031 for 8 of 255 grey levels."
         )
     return epsilon
+
+
+def examples_of(batch: Any) -> tuple[Tensor, Tensor]:
+    """Return a batch as inputs (N, ...) and class indices (N,).
+
+    Raises:
+        DataError: if it is something else.
+    """
+    if isinstance(batch, list | tuple) and len(batch) == 2:
+        inputs, target = batch
+        if isinstance(inputs, Tensor) and isinstance(target, Tensor) and target.dtype == torch.int64:
+            return inputs, target
+    raise DataError("batches of inputs and class indices (N,) int64", type(batch).__name__, "Serve (inputs, target).")
 
 
 @contextmanager

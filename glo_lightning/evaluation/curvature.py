@@ -19,7 +19,7 @@ def top_eigenvalue(
     loss: AttackLoss = cross_entropy,
     tolerance: float = 1e-3,
     seed: int = 0,
-) -> float:
+) -> float | None:
     r"""Return the largest eigenvalue of the Hessian of the mean loss in the model's weights.
 
     .. math:: \lambda_{max} = \max_{\|v\| = 1} v^T \nabla^2 L v
@@ -36,7 +36,7 @@ def top_eigenvalue(
         seed: of the start vector.
 
     Returns:
-        The eigenvalue; NaN if the iteration does not converge.
+        The eigenvalue; None if the iteration does not converge.
 
     Example:
         >>> model = nn.Linear(2, 1, bias=False)
@@ -56,7 +56,7 @@ def top_eigenvalue(
     try:
         (value,) = eigsh(operator, k=1, which="LA", v0=start, tol=tolerance, return_eigenvectors=False)
     except ArpackNoConvergence:
-        return float("nan")
+        return None
     return float(value)
 
 

@@ -51,12 +51,7 @@ class Surface:
         Raises:
             SettingsError: if the radius is outside its range.
         """
-        if not 0.0 < radius <= float(self.coordinates[-1]):
-            raise SettingsError(
-                f"a radius above 0 and up to {float(self.coordinates[-1]):g}, where the surface ends",
-                repr(radius),
-                "Choose a smaller radius or a larger span.",
-            )
+        require_radius(radius, self.coordinates)
         grid = torch.meshgrid(*[self.coordinates] * self.accuracy.ndim, indexing="ij")
         distance = torch.stack(grid).square().sum(0).sqrt()
         return float(self.accuracy[distance <= radius * (1.0 + 1e-9)].mean())
@@ -94,6 +89,20 @@ def grid(span: float, points: int) -> Tensor:
         )
     half = points // 2
     return torch.arange(-half, half + 1, dtype=torch.float64) / half * span
+
+
+def require_radius(radius: float, coordinates: Tensor) -> None:
+    """Refuse a radius that leaves the surface.
+
+    Raises:
+        SettingsError: if it is not above 0 and at most the largest coordinate.
+    """
+    if not 0.0 < radius <= float(coordinates[-1]):
+        raise SettingsError(
+            f"a radius above 0 and up to {float(coordinates[-1]):g}, where the surface ends",
+            repr(radius),
+            "Choose a smaller radius or a larger span.",
+        )
 
 
 def random_directions(model: nn.Module, count: int, seed: int) -> list[Direction]:

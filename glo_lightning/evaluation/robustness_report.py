@@ -1,0 +1,126 @@
+"""Attack the models of a command line; print a table, write JSON and a figure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from glo_lightning.environment import require_torchvision
+from glo_lightning.errors import SettingsError
+from glo_lightning.evaluation.attacks import AttackLoss, PixelSpace, parse_epsilon
+from glo_lightning.evaluation.checkpoints import gather, writable_folder
+from glo_lightning.evaluation.checkpoint_figures import figure_robustness
+from glo_lightning.evaluation.robustness import Robustness, measure_robustness
+from glo_lightning.evaluation.robustness_command import ROBUSTNESS
+from glo_lightning.losses import load_loss
+from glo_lightning.theory.figures import save_figure
+from glo_lightning.training.task_cli import TaskCLI
+
+
+def attack_from_command_line(arguments: Sequence[str]) -> int:
+    """Parse, attack, print and write.
+
+    Args:
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        GloError: if something does not fit; before anything is attacked.
+    """
+    require_torchvision()
+    cli = TaskCLI(ROBUSTNESS, arguments)
+    settings = cli.settings()
+    epsilons = sorted({parse_epsilon(epsilon) for epsilon in settings.epsilons})
+    task = cli.task()
+    subjects = gather(task, settings)
+    losses = trained_losses(subjects.files) if settings.attack_loss == "trained" else None
+    folder = writable_folder(settings.output_dir)
+    console = Console(highlight=False)
+
+    def say(line: str) -> None:
+        if console.is_terminal:
+            console.print(line, style="dim", markup=False)
+
+    robustness = measure_robustness(
+        subjects.models,
+        subjects.batches,
+        epsilons,
+        PixelSpace.of(task.datamodule),
+        losses,
+        settings.steps,
+        settings.seed,
+        say,
+    )
+    console.print(robustness_table(robustness))
+    for sentence in masking_sentences(robustness):
+        console.print(sentence, markup=False)
+    record = {
+        "split": settings.split,
+        "attack_loss": settings.attack_loss,
+        "steps": settings.steps,
+        "seed": settings.seed,
+        "checkpoints": {name: str(file) for name, file in subjects.files.items()},
+        **robustness.to_dict(),
+    }
+    (folder / "robustness.json").write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    save_figure(figure_robustness(robustness), folder / "robustness.png")
+    console.print(f"Files in {folder}", markup=False)
+    return 0
+
+
+def trained_losses(files: Mapping[str, Path]) -> dict[str, AttackLoss]:
+    """Load the losses that the models were trained with, as they are at the end of a training.
+
+    Raises:
+        SettingsError: if no loss.json is beside a checkpoint.
+        LossFileError: if one is damaged.
+    """
+    losses: dict[str, AttackLoss] = {}
+    for name, file in files.items():
+        path = file.parent / "loss.json"
+        if not path.is_file():
+            raise SettingsError(
+                f"the loss of {name!r} in {str(path)!r}, as python -m glo_lightning.train leaves it",
+                "no such file",
+                "Copy it there, or leave --robustness.attack_loss out.",
+            )
+        loss = load_loss(path)
+        if loss.uses_progress:
+            loss.progress = 1.0
+        losses[name] = loss
+    return losses
+
+
+def robustness_table(robustness: Robustness) -> Table:
+    """Return one row per model and attack, one column per epsilon."""
+    title = f"accuracy on {robustness.num_images} images, by the largest change of a pixel"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("model", overflow="fold")
+    table.add_column("attack")
+    for epsilon in robustness.epsilons:
+        table.add_column(f"{epsilon:.3g}", justify="right")
+    for name, curve in robustness.curves.items():
+        for number, (attack, accuracy) in enumerate(curve.accuracy.items()):
+            label = name if number == 0 else ""
+            table.add_row(label, attack, *(f"{value:.3f}" for value in accuracy))
+        table.add_section()
+    return table
+
+
+def masking_sentences(robustness: Robustness) -> list[str]:
+    """Say of each model whether its accuracies can be believed."""
+    sentences = []
+    for name, curve in robustness.curves.items():
+        signs = "; ".join(map(str, curve.masking))
+        if signs:
+            sentences.append(f"WARNING: {name} hides its gradient, and is weaker than the table says: {signs}.")
+        else:
+            sentences.append(f"{name}: no sign of a hidden gradient.")
+    if len(robustness.curves) == 1:
+        sentences.append("Pass a second checkpoint to check by transferred attacks, too.")
+    return sentences
