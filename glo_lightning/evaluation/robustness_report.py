@@ -11,8 +11,8 @@ from rich.table import Table
 from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import SettingsError
 from glo_lightning.evaluation.attacks import AttackLoss, PixelSpace, parse_epsilon
-from glo_lightning.evaluation.checkpoints import gather, writable_folder
 from glo_lightning.evaluation.checkpoint_figures import figure_robustness
+from glo_lightning.evaluation.checkpoints import gather, writable_folder
 from glo_lightning.evaluation.robustness import Robustness, measure_robustness
 from glo_lightning.evaluation.robustness_command import ROBUSTNESS
 from glo_lightning.losses import load_loss
