@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
 }  # fmt: skip
 
 # python -m glo_lightning.VERB, for verbs whose code is in a room of another name
-DOORS = ("cli", "train")
+DOORS = ("cli", "train", "robustness", "landscape")
 
 # third-party packages that only some rooms may import
 RESERVED: dict[str, set[str]] = {
