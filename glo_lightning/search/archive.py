@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
 from glo_lightning.report.lineage import Ancestor, trace_descent
+from glo_lightning.search.probed_task import search_monitor
 from glo_lightning.search.records import CandidateRecord, read_candidates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.space import LossSpace, as_asked, make_space
@@ -161,7 +162,7 @@ class Archive:
     @property
     def monitor(self) -> Monitor:
         """The metric that scored candidates."""
-        return Monitor(self.settings.monitor, self.settings.mode, self.settings.worst_metric)
+        return search_monitor(self.settings)
 
     @cached_property
     def stages(self) -> dict[str, list[CandidateRecord]]:

@@ -2,6 +2,7 @@
 
 import optuna
 
+from glo_lightning.search.probed_task import search_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records import GenerationSummary, read_candidates, summarize_generations
 from glo_lightning.search.settings import SearchSettings
@@ -42,13 +43,17 @@ class Chronicle:
     def of_search(cls, study: optuna.Study, settings: SearchSettings, progress: Progress) -> "Chronicle":
         """Follow the main study of a search."""
         search = study.user_attrs[FINGERPRINT]
+        subject = (
+            f"the tasks {', '.join(settings.tasks)} by {settings.monitor}"
+            if settings.tasks
+            else f"{search['num_classes']} classes by {settings.monitor}; model with {search['num_weights']:,} weights"
+        )
         return cls(
             study,
-            Monitor(settings.monitor, settings.mode, settings.worst_metric),
+            search_monitor(settings),
             settings.candidates_per_generation,
             settings.generations,
-            f"searching {settings.family} losses for {search['num_classes']} classes by {settings.monitor}; "
-            f"model with {search['num_weights']:,} weights",
+            f"searching {settings.family} losses for {subject}",
             progress,
         )
 

@@ -1,7 +1,7 @@
 """Judge candidates by theory, train those that may train, until every generation is complete."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import optuna
@@ -9,6 +9,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import NopPruner
 from optuna.trial import Trial, TrialState
 
+from glo_lightning.losses import Loss
 from glo_lightning.search.hyperparameters import HyperparameterSpace
 from glo_lightning.search.records import VIOLATED, proposal
 from glo_lightning.search.samplers import GenerationalSampler
@@ -28,7 +29,7 @@ class Explorer(Worker):
         space: turns a trial into a loss.
         evaluator: trains candidates.
         monitor: the metric, which becomes the trial's value.
-        num_classes: where the invariant is evaluated: h = 1 / num_classes.
+        num_classes: where the invariant is evaluated: h = 1 / C for each of them.
         invariant: which candidates may train.
         seed: the training seed, the same for all candidates so that they differ in their loss alone.
         batch: candidates claimed at once.
@@ -43,7 +44,7 @@ class Explorer(Worker):
         space: LossSpace,
         evaluator: Evaluator,
         monitor: Monitor,
-        num_classes: int,
+        num_classes: Sequence[int],
         invariant: Literal["none"] | Invariant,
         seed: int,
         batch: int = 1,
@@ -61,7 +62,7 @@ class Explorer(Worker):
         """Note what theory says of a candidate, and return its training if the invariant lets it train."""
         parameters = proposal(trial)
         loss, hyperparameters = self.space.build(parameters), self.hyperparameters.build(parameters)
-        verdict = trainability(loss, self.num_classes)
+        verdict = least_favourable(loss, self.num_classes, self.invariant)
         generation, index = self.sampler.slot_of(trial)
         trial.set_user_attr("generation", generation)
         trial.set_user_attr("index", index)
@@ -89,6 +90,18 @@ class Explorer(Worker):
             return trial.should_prune()
 
         return report
+
+
+def least_favourable(loss: Loss, num_classes: Sequence[int], invariant: Literal["none"] | Invariant) -> Trainability:
+    """Return what theory says of a loss for the number of classes that is least in its favour, the first if all are.
+
+    Args:
+        loss: a candidate.
+        num_classes: one or more.
+        invariant: that decides.
+    """
+    verdicts = [trainability(loss, each) for each in num_classes]
+    return max(verdicts, key=lambda verdict: 0.0 if invariant == "none" else verdict.violation(invariant))
 
 
 def describe(verdict: Trainability) -> dict[str, float | bool | None]:

@@ -1,14 +1,18 @@
 """A search as the command line describes it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.environment import require_torchvision
+from glo_lightning.errors import SettingsError
 from glo_lightning.search.command import SEARCH
 from glo_lightning.search.output import SearchOutput
 from glo_lightning.search.runner import run_search
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.training.task import Task
 from glo_lightning.training.task_cli import TaskCLI
 
 
@@ -34,7 +38,7 @@ def search_from_command_line(arguments: Sequence[str]) -> int:
     if leads:
         cli.save_config(output.folder / "config.yaml")
     try:
-        result = run_search(settings, cli.task(), console)
+        result = run_search(settings, tasks_of(cli), console)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. Finished candidates are kept in {output.folder}; the same command continues the search."
@@ -42,3 +46,30 @@ def search_from_command_line(arguments: Sequence[str]) -> int:
     if leads:
         console.print(str(result), highlight=False, markup=False)
     return 0
+
+
+def tasks_of(cli: TaskCLI[SearchSettings]) -> dict[str, Task]:
+    """Return the task of a command line, or those of the files it names, in which its own options hold as well.
+
+    Raises:
+        SettingsError: if a file is missing, or asks for another metric than the command line.
+    """
+    settings = cli.settings()
+    if not settings.tasks:
+        return {"": cli.task()}
+    tasks = {}
+    for file in settings.tasks:
+        if not Path(file).is_file():
+            raise SettingsError("files of tasks", f"{file!r}, which is not there", "Check --search.tasks.")
+        own = TaskCLI(cli.verb, [*cli.arguments, "--config", file])
+        for name in ("monitor", "mode", "loss_attribute", "outputs"):
+            if getattr(own.settings(), name) != getattr(settings, name):
+                raise SettingsError(
+                    f"the same {name} for all tasks, {getattr(settings, name)!r}",
+                    f"{getattr(own.settings(), name)!r} in {file}",
+                    f"Give --search.{name}, and remove it from the file.",
+                )
+        tasks[Path(file).stem] = own.task()
+    if len(tasks) < len(settings.tasks):
+        raise SettingsError("files of different names, which name the tasks", repr(settings.tasks), "Rename some.")
+    return tasks

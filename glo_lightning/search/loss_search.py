@@ -1,15 +1,17 @@
 """Run a search from Python."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from glo_lightning.errors import SettingsError
 from glo_lightning.search.settings import SearchSettings
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule
 
     from glo_lightning.search.result import SearchResult
+    from glo_lightning.training.task import Task
 
 
 @dataclass(frozen=True)
@@ -54,4 +56,23 @@ class LossSearch(SearchSettings):
         from glo_lightning.search.runner import run_search
         from glo_lightning.training.task import python_task
 
-        return run_search(self, python_task(model, datamodule, trainer))
+        if self.tasks:
+            raise SettingsError("tasks for run_tasks alone", repr(self.tasks), "Call run_tasks, or leave tasks out.")
+        return run_search(self, {"": python_task(model, datamodule, trainer)})
+
+    def run_tasks(self, tasks: "Mapping[str, Task]") -> "SearchResult":
+        """Search a loss that does well on several tasks, choose and compare on each of them and overall.
+
+        Args:
+            tasks: two or more, by name; ``python_task`` of :mod:`glo_lightning.training.task` makes them from what
+                :meth:`run` takes. All log the same monitor; classes may differ in number.
+
+        Returns:
+            The best loss, the study, the comparison over all tasks and those on each.
+
+        Raises:
+            GloError: as from :meth:`run`.
+        """
+        from glo_lightning.search.runner import run_search
+
+        return run_search(replace(self, tasks=tuple(tasks)), tasks)

@@ -1,6 +1,6 @@
 """One process's part of a search: all of it, a worker's share, or a rank's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 
@@ -8,9 +8,9 @@ import optuna
 import torch
 from optuna.storages import BaseStorage
 
-from glo_lightning.errors import SettingsError
 from glo_lightning.search.evaluators import EvaluatorFactory
 from glo_lightning.search.hyperparameters import hyperparameters_of
+from glo_lightning.search.probed_task import probe_tasks, task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.ranges import Range
 from glo_lightning.search.settings import SearchSettings
@@ -19,14 +19,9 @@ from glo_lightning.search.storage import open_storage
 from glo_lightning.search.study import quiet_optuna
 from glo_lightning.search.verdict import Judge, Verdict
 from glo_lightning.training.distributed import Channel, serve
-from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.placement import Placement
-from glo_lightning.training.probe import Probe, probe_task
-from glo_lightning.training.task import LEAN_TRAINER, Task, max_epochs
-from glo_lightning.training.watch import AbortRule
-
-CHANCE_FACTOR = 1.5
-"""Times chance below which a training is hopeless. Source: arXiv:2010.00788, 0.15 for ten classes."""
+from glo_lightning.training.probe import Probe
+from glo_lightning.training.task import LEAN_TRAINER, Task
 
 SEARCHED = (
     "family",
@@ -69,12 +64,14 @@ class Part:
     verdict: Verdict
 
 
-def take_part(settings: SearchSettings, task: Task, placement: Placement, progress: Progress) -> Part | None:
+def take_part(
+    settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress
+) -> Part | None:
     """Explore and judge, with whoever else works on the study, until both are done.
 
     Args:
         settings: of the search, with a storage.
-        task: what is trained.
+        tasks: what is trained, by name; one task alone, or several on a single device each.
         placement: of this process.
         progress: told of every generation.
 
@@ -87,59 +84,33 @@ def take_part(settings: SearchSettings, task: Task, placement: Placement, progre
     monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
     with torch_threads(settings.threads), quiet_optuna():
         if placement.rank > 0:
-            probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
-            serve(task, monitor, settings.loss_attribute, Channel())
+            (probed,) = probe_tasks(settings, tasks)
+            serve(probed.task, task_monitor(settings), settings.loss_attribute, Channel())
             return None
         assert settings.storage is not None
         storage = open_storage(settings.storage)
-        probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
+        all_probed = probe_tasks(settings, tasks)
         with Channel() if placement.ranks > 1 else nullcontext() as channel:
-            evaluators = EvaluatorFactory(settings, task, monitor, channel)
-            return _explore_and_judge(settings, task, storage, probe, evaluators, progress)
+            evaluators = EvaluatorFactory(settings, all_probed, channel)
+            return _explore_and_judge(settings, storage, evaluators, progress)
 
 
 def _explore_and_judge(
-    settings: SearchSettings,
-    task: Task,
-    storage: BaseStorage,
-    probe: Probe,
-    evaluators: EvaluatorFactory,
-    progress: Progress,
+    settings: SearchSettings, storage: BaseStorage, evaluators: EvaluatorFactory, progress: Progress
 ) -> Part:
-    epochs = max_epochs(task)
-    bench = Bench(
-        settings,
-        storage,
-        _fingerprint(settings, task, probe),
-        evaluators,
-        hyperparameters_of(task, settings.joint),
-        probe.num_classes,
-        epochs,
-        _abort_rule(settings, probe.num_classes, epochs),
-        progress,
-    )
-    sources = explore(bench)
-    return Part(sources[0].study, Judge(settings, sources, evaluators, probe.num_classes).judge(progress))
+    first, *others = evaluators.tasks
+    fingerprint = {**{name: _json(getattr(settings, name)) for name in SEARCHED}, **_describe(first.task, first.probe)}
+    if others:
+        fingerprint["tasks"] = {each.name: _describe(each.task, each.probe) for each in evaluators.tasks}
+    hyperparameters = hyperparameters_of(first.task, settings.joint)
+    sources = explore(Bench(settings, storage, fingerprint, evaluators, hyperparameters, progress))
+    return Part(sources[0].study, Judge(settings, sources, evaluators).judge(progress))
 
 
-def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:
-    if settings.abort_epoch is None:
-        return None
-    if settings.abort_epoch >= epochs - 1:
-        raise SettingsError(
-            f"abort_epoch below {epochs - 1}, the last epoch of a training",
-            repr(settings.abort_epoch),
-            "Lower --search.abort_epoch, or leave it out.",
-        )
-    below = CHANCE_FACTOR / num_classes if settings.abort_below is None else settings.abort_below
-    return AbortRule(below, settings.abort_epoch, settings.attempts)
-
-
-def _fingerprint(settings: SearchSettings, task: Task, probe: Probe) -> dict[str, object]:
+def _describe(task: Task, probe: Probe) -> dict[str, object]:
     description = dict(task.description)
     trainer = {name: value for name, value in description.pop("trainer", {}).items() if name not in CIRCUMSTANCES}
     return {
-        **{name: _json(getattr(settings, name)) for name in SEARCHED},
         "num_classes": probe.num_classes,
         "num_weights": probe.num_weights,
         "network": probe.model,

@@ -31,6 +31,7 @@ class CandidateRecord:
         theory: drive, curvature, ratio and verdicts at the null epoch.
         step: the step of the screen that stopped it, or empty.
         origin: of a tree: where it comes from, as :class:`GeneticSampler` tells.
+        metrics: the metric on each task, by its name, of a search on several.
     """
 
     study: str
@@ -46,6 +47,7 @@ class CandidateRecord:
     theory: dict[str, Any] = field(default_factory=dict)
     step: str = ""
     origin: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
 
     @property
     def slot(self) -> tuple[int, int]:
@@ -112,6 +114,7 @@ def _read(study: str, trial: FrozenTrial) -> CandidateRecord | None:
         theory=attributes.get("theory", {}),
         step=training.get("step", ""),
         origin=attributes.get("origin", {}),
+        metrics=attributes.get("metrics", {}),
     )
 
 

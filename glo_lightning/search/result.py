@@ -1,6 +1,7 @@
 """What a search returns."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class SearchResult:
         output_dir: where the files are.
         fidelity: how well partial trainings predict full ones; None if it was not asked.
         best_hyperparameters: what a joint search found along with the loss.
+        comparisons: of a search on several tasks: the verdict on each, by its name.
     """
 
     best_loss: Loss
@@ -36,9 +38,12 @@ class SearchResult:
     output_dir: Path
     fidelity: Fidelity | None = None
     best_hyperparameters: Hyperparameters = field(default_factory=dict)
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        table = "" if self.comparison is None else render(self.comparison, DISCOVERED)
+        by_task = "".join(f"{name}:\n{render(each, DISCOVERED)}\n" for name, each in self.comparisons.items())
+        overall = "All tasks:\n" if by_task else ""
+        table = "" if self.comparison is None else by_task + overall + render(self.comparison, DISCOVERED)
         fidelity = "" if self.fidelity is None else f"{self.fidelity}\n"
         formula = self.best_loss.formula("unicode")
         found = "".join(f"  --{name}={json.dumps(value)}\n" for name, value in self.best_hyperparameters.items())
@@ -58,5 +63,6 @@ def candidate_frame(study: optuna.Study) -> pd.DataFrame:
         del row["step"]  # the reason begins with it
         parameters, theory, origin = row.pop("parameters"), row.pop("theory"), row.pop("origin")
         descent = {name: origin[name] for name in ("operation", "parents", "mutations") if name in origin}
-        rows.append({**row, **parameters, **descent, **theory})
+        by_task = {f"metric[{name}]": metric for name, metric in row.pop("metrics").items()}
+        rows.append({**row, **by_task, **parameters, **descent, **theory})
     return pd.DataFrame(rows)

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
@@ -14,6 +14,7 @@ from torch.distributed import DistNetworkError
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.output import SearchOutput
 from glo_lightning.search.part import Part, take_part
+from glo_lightning.search.probed_task import search_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.result import SearchResult, candidate_frame
 from glo_lightning.search.retrospect import write_retrospect
@@ -21,30 +22,29 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage import open_storage
 from glo_lightning.search.supervisor import supervise
 from glo_lightning.search.verdict import read_verdict
-from glo_lightning.training.evaluation import Monitor
-from glo_lightning.training.placement import Placement, place
+from glo_lightning.training.placement import Placement, place_all
 from glo_lightning.training.task import Task
 
 
-def run_search(settings: SearchSettings, task: Task, console: Console | None = None) -> SearchResult:
+def run_search(settings: SearchSettings, tasks: Mapping[str, Task], console: Console | None = None) -> SearchResult:
     """Search, choose and compare; continue where an earlier run of the same study stopped.
 
     Args:
         settings: what to search, and how.
-        task: the model, the data and the Trainer.
+        tasks: models, data and Trainers by name; the settings' tasks if they name any, else one.
         console: where progress goes; standard output by default.
 
     Returns:
         The best loss, the study and the comparison; the files are in the output folder.
 
     Raises:
-        GloError: if settings, task, output folder or study do not fit, before anything trains.
+        GloError: if settings, tasks, output folder or study do not fit, before anything trains.
         KeyboardInterrupt: after Ctrl-C or SIGTERM; the candidates at work have been given back.
     """
     output = SearchOutput.of(settings)
     settings = replace(settings, storage=settings.storage or output.storage_url)
     # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
-    placement = place(task) if settings.worker_gpus is None else Placement()
+    placement = place_all(tasks) if settings.worker_gpus is None else Placement()
     alone = settings.workers == 1 and placement.ranks == 1 and settings.launcher == "local"
     progress = Progress(console or Console(quiet=placement.rank > 0))
     part = None
@@ -52,9 +52,9 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
         output.write_settings(settings)
     with interruptible():
         if alone or placement.external:
-            part = _take_part(settings, task, placement, progress)
+            part = _take_part(settings, tasks, placement, progress)
         else:
-            supervise(settings, task, placement, progress)
+            supervise(settings, tasks, placement, progress)
     if part is None:
         study = optuna.load_study(study_name=settings.study_name, storage=open_storage(settings.storage))
         part = Part(study, read_verdict(study))
@@ -64,8 +64,7 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
         if settings.joint:
             output.write_best_hyperparameters(part.verdict.hyperparameters)
         output.write_comparison(part.verdict.to_dict())
-        monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
-        write_retrospect(part.study, part.verdict.finalists[0], monitor, output)
+        write_retrospect(part.study, part.verdict.finalists[0], search_monitor(settings), output)
     return SearchResult(
         part.verdict.loss,
         part.study,
@@ -73,12 +72,15 @@ def run_search(settings: SearchSettings, task: Task, console: Console | None = N
         output.folder,
         part.verdict.fidelity,
         part.verdict.hyperparameters,
+        part.verdict.comparisons,
     )
 
 
-def _take_part(settings: SearchSettings, task: Task, placement: Placement, progress: Progress) -> Part | None:
+def _take_part(
+    settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress
+) -> Part | None:
     try:
-        return take_part(settings, task, placement, progress)
+        return take_part(settings, tasks, placement, progress)
     except DistNetworkError as error:
         raise SettingsError(
             "ranks that can meet at MASTER_ADDR and MASTER_PORT",

@@ -33,6 +33,9 @@ class SearchSettings:
             configured, as JSON, e.g. {"model.learning_rate": {"low": 0.001, "high": 1.0, "log": true}}. Names are those
             of options; a list of numbers is searched as a whole. Further keys: scale (what weighs as much as 1 in
             theta; by default a quarter of the range) and increasing (puts a list in order, for milestones).
+        tasks: configuration files, each with a model, data and a Trainer: every candidate is trained on all of them;
+            its score is the mean of what it achieves relative to cross-entropy, max(0, (m - m0) / (m_ce - m0)) with the
+            monitored metric m, and m0 before training. Options on the command line hold where a file says nothing.
         normalize: drive scales each candidate to start with cross-entropy's gradient, so that shapes compete and not
             learning rates; none leaves the scale to the search.
         generations: generations to run; raise it later to continue a finished search.
@@ -88,6 +91,7 @@ class SearchSettings:
     parameters: Literal["theta", "canonical"] = "theta"
     start: Literal["zeros", "cross_entropy"] = "zeros"
     joint: dict[str, Range] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
     normalize: Literal["none", "drive"] = "none"
     generations: int = 20
     population_size: int | None = None
@@ -186,6 +190,7 @@ class SearchSettings:
                 repr(self.fidelity_sample),
                 "A rank correlation needs a sample: use 10, or 0 to skip.",
             )
+        self._check_tasks()
         if self.worker_gpus is not None and (self.launcher != "ray" or self.worker_gpus < 0):
             raise SettingsError(
                 "worker_gpus of 0 or more, with launcher=ray only",
@@ -204,6 +209,17 @@ class SearchSettings:
             raise SettingsError(
                 "a study_name without slashes", repr(self.study_name), "It also names the output folder."
             )
+
+    def _check_tasks(self) -> None:
+        if not self.tasks:
+            return
+        if len(self.tasks) != len(set(self.tasks)) or len(self.tasks) == 1:
+            raise SettingsError("two or more different tasks", repr(list(self.tasks)), "For one, use --config instead.")
+        for name, needed in {"joint": {}, "pruner": "none"}.items():
+            if getattr(self, name) != needed:
+                raise SettingsError(
+                    f"no {name} with several tasks", repr(getattr(self, name)), f"Leave --search.{name} out."
+                )
 
     @property
     def candidates_per_generation(self) -> int:

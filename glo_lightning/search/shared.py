@@ -63,7 +63,7 @@ class SharedEvaluator:
             storage=self.search._storage,
             sampler=sampler,
             pruner=optuna.pruners.NopPruner(),
-            direction=self.search.direction,
+            direction="maximize" if self.monitor.mode == "max" else "minimize",
             load_if_exists=True,
         )
         _ListWorker(runs, study, sampler, self.evaluator, self.monitor, self.batch).run()

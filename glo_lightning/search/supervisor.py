@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import optuna
@@ -21,7 +21,7 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage import open_storage
 from glo_lightning.search.study import FINGERPRINT, quiet_optuna
 from glo_lightning.search.verdict import PURPOSES
-from glo_lightning.training.placement import Placement, place, share_gpus, visible_gpus
+from glo_lightning.training.placement import Placement, place_all, share_gpus, visible_gpus
 from glo_lightning.training.task import Task
 
 MAX_DEATHS = 10
@@ -31,12 +31,12 @@ LOOK_SECONDS = 2.0
 """Time between two looks at the study, for progress."""
 
 
-def supervise(settings: SearchSettings, task: Task, placement: Placement, progress: Progress) -> None:
+def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress) -> None:
     """Have workers explore and judge, until the verdict is in the study.
 
     Args:
         settings: of the search, with a storage.
-        task: what is trained; must be rebuildable.
+        tasks: what is trained, by name; must be rebuildable.
         placement: of one training.
         progress: told of every generation.
 
@@ -55,22 +55,23 @@ def supervise(settings: SearchSettings, task: Task, placement: Placement, progre
             f"num_nodes={placement.nodes} and neither of them",
             "Start the same command with torchrun on every machine.",
         )
-    if task.rebuild is None:
+    rebuilds = {name: task.rebuild for name, task in tasks.items() if task.rebuild is not None}
+    if len(rebuilds) < len(tasks):
         raise SettingsError("a task that other processes can rebuild", "one without rebuild", "Use python_task.")
     watch = _Watch(settings, open_storage(settings.storage), progress)
-    launcher = _make_launcher(settings, functools.partial(work, settings, task.rebuild), placement, watch)
+    launcher = _make_launcher(settings, functools.partial(work, settings, rebuilds), placement, watch)
     with quiet_optuna():
         launcher.run(watch.look)
 
 
-def work(settings: SearchSettings, rebuild: Callable[[], Task]) -> None:
+def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]]) -> None:
     """Take part in a search from a process of its own."""
-    task = rebuild()
-    placement, silence = place(task), Progress(Console(quiet=True))
+    tasks = {name: rebuild() for name, rebuild in rebuilds.items()}
+    placement, silence = place_all(tasks), Progress(Console(quiet=True))
     if placement.ranks == 1 or placement.external:
-        take_part(settings, task, placement, silence)
+        take_part(settings, tasks, placement, silence)
     else:  # a Ray task that was given several GPUs
-        supervise(replace(settings, launcher="local", workers=1, worker_gpus=None), task, placement, silence)
+        supervise(replace(settings, launcher="local", workers=1, worker_gpus=None), tasks, placement, silence)
 
 
 def _make_launcher(

@@ -40,7 +40,7 @@ class TreeExplorer(Explorer):
     ) -> None:
         num_classes = sampler.screen.num_classes
         # The screen stands in for the invariant.
-        super().__init__(study, sampler, space, evaluator, monitor, num_classes, "none", seed, batch, announce)
+        super().__init__(study, sampler, space, evaluator, monitor, (num_classes,), "none", seed, batch, announce)
         self.trees = sampler
 
     def prepare(self, trial: Trial) -> Run | None:

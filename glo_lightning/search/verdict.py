@@ -1,29 +1,28 @@
 """Choose the winner with fresh seeds, and compare it with cross-entropy on the test split."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import optuna
 
 from glo_lightning.errors import StudyError
 from glo_lightning.evaluation.comparison import Comparison, compare_losses
+from glo_lightning.evaluation.overall import compare_overall
 from glo_lightning.losses import CrossEntropyLoss, Loss, Outputs, ScaledLoss, for_outputs
-from glo_lightning.search.evaluators import EvaluatorFactory
+from glo_lightning.search.evaluators import EvaluatorFactory, Length
 from glo_lightning.search.fidelity import Fidelity, measure_fidelity
+from glo_lightning.search.probed_task import ProbedTask, task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records import CandidateRecord, read_candidates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.shared import SharedEvaluator
 from glo_lightning.search.stages import Source
 from glo_lightning.theory import trainability
-from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.training.evaluation import Evaluator, Monitor, Run
 from glo_lightning.training.seeds import fresh_seeds
-from glo_lightning.training.task import Hyperparameters, max_epochs
-
-FULL_LENGTH = 4
-"""Epochs of a full training per epoch of a partial one, unless the settings say otherwise."""
+from glo_lightning.training.task import Hyperparameters
 
 BASELINE = "cross-entropy"
 DISCOVERED = "discovered"
@@ -64,9 +63,10 @@ class Verdict:
     Args:
         loss: the winner.
         finalists: the candidates that were re-scored, best first.
-        comparison: the winner against cross-entropy; None if it was skipped.
+        comparison: the winner against cross-entropy, over all tasks; None if it was skipped.
         fidelity: partial against full training; None if it was skipped.
         hyperparameters: that were found along with the loss, if any were searched.
+        comparisons: of a search on several tasks: the comparison on each, by its name.
     """
 
     loss: Loss
@@ -74,6 +74,7 @@ class Verdict:
     comparison: Comparison | None
     fidelity: Fidelity | None = None
     hyperparameters: Hyperparameters = field(default_factory=dict)
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values of ``comparison.json``."""
@@ -84,6 +85,7 @@ class Verdict:
             "finalists": [asdict(finalist) for finalist in self.finalists],
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "fidelity": None if self.fidelity is None else self.fidelity.to_dict(),
+            "comparisons": {name: each.to_dict() for name, each in self.comparisons.items()},
         }
 
     @classmethod
@@ -96,6 +98,7 @@ class Verdict:
             None if comparison is None else Comparison.from_dict(comparison),
             None if fidelity is None else Fidelity.from_dict(fidelity),
             stored.get("hyperparameters", {}),
+            {name: Comparison.from_dict(each) for name, each in stored.get("comparisons", {}).items()},
         )
 
 
@@ -106,16 +109,9 @@ class Judge:
         settings: finalists, seeds and epochs.
         sources: the finished studies and what their candidates mean, the main one first.
         evaluators: make what trains.
-        num_classes: classes of the task.
     """
 
-    def __init__(
-        self,
-        settings: SearchSettings,
-        sources: Sequence[Source],
-        evaluators: EvaluatorFactory,
-        num_classes: int,
-    ) -> None:
+    def __init__(self, settings: SearchSettings, sources: Sequence[Source], evaluators: EvaluatorFactory) -> None:
         self.settings = settings
         self.study = sources[0].study
         self.sources = {source.study.study_name: source for source in sources}
@@ -144,14 +140,22 @@ class Judge:
         finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists))
         first = (finalists[0].study, finalists[0].trial)
         winner = self._run(next(each for each in candidates if (each.study, each.trial) == first), self.settings.seed)
-        fidelity = comparison = None
+        fidelity = None
+        comparisons: dict[str, Comparison] = {}
         if self.settings.fidelity_sample:
             progress.note(PURPOSES["fidelity"])
             fidelity = self._check_fidelity(candidates)
         if self.settings.comparison_seeds:
             progress.note(PURPOSES["comparison"])
-            comparison = self._compare(winner)
-        verdict = Verdict(winner.loss, tuple(finalists), comparison, fidelity, winner.hyperparameters)
+            comparisons = {task.name: self._compare(winner, task) for task in self.evaluators.tasks}
+        verdict = Verdict(
+            winner.loss,
+            tuple(finalists),
+            self._overall(comparisons),
+            fidelity,
+            winner.hyperparameters,
+            comparisons if len(comparisons) > 1 else {},
+        )
         self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
         return verdict
 
@@ -162,7 +166,7 @@ class Judge:
         """A search that tries hundreds also selects for luck; a fresh score does not know who was lucky."""
         seeds = fresh_seeds(self.settings.seed, "finalists", self.settings.finalist_seeds)
         runs = [self._run(candidate, seed) for candidate in candidates for seed in seeds]
-        evaluations = self._evaluator("finalists", self.epochs, "val").evaluate(runs)
+        evaluations = self._evaluator("finalists", "partial").evaluate(runs)
         finalists = []
         for position, candidate in enumerate(candidates):
             own = evaluations[position * len(seeds) : (position + 1) * len(seeds)]
@@ -175,28 +179,36 @@ class Judge:
         return measure_fidelity(
             candidates,
             self.settings.fidelity_sample,
-            self._evaluator("fidelity", self.full_epochs, "val"),
+            self._evaluator("fidelity", "full"),
             lambda candidate: self._run(candidate, self.settings.seed),
             self.monitor,
-            self.full_epochs,
+            max(task.full_epochs for task in self.evaluators.tasks),
         )
 
-    def _compare(self, winner: Run) -> Comparison:
-        evaluator = self._evaluator("comparison", self.full_epochs, "test")
+    def _compare(self, winner: Run, task: ProbedTask) -> Comparison:
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
-        losses = rivals(winner.loss, self.num_classes, self.settings.outputs, bool(winner.hyperparameters))
+        losses = rivals(winner.loss, task.num_classes, self.settings.outputs, bool(winner.hyperparameters))
         found = {name: winner.hyperparameters for name in losses if name != BASELINE}
-        return compare_losses(losses, evaluator, self.monitor, seeds, "test", self.full_epochs, found)
+        monitor = task_monitor(self.settings)
+        basis = {"epochs": task.full_epochs, "split": "test", **({"task": task.name} if task.name else {})}
+        evaluator = self._shared(self.evaluators.make_for(task, "full", "test"), "comparison", basis, monitor)
+        return compare_losses(losses, evaluator, monitor, seeds, "test", task.full_epochs, found)
 
-    def _evaluator(self, purpose: str, epochs: int, split: Literal["val", "test"]) -> SharedEvaluator:
+    def _overall(self, comparisons: Mapping[str, Comparison]) -> Comparison | None:
+        if len(comparisons) > 1:
+            return compare_overall(comparisons, self.evaluators.references, self.monitor)
+        return next(iter(comparisons.values()), None)
+
+    def _evaluator(self, purpose: str, length: Length) -> SharedEvaluator:
+        epochs = [task.epochs if length == "partial" else task.full_epochs for task in self.evaluators.tasks]
+        basis = {"epochs": epochs if len(epochs) > 1 else epochs[0], "split": "val"}
+        return self._shared(self.evaluators.make(length), purpose, basis, self.monitor)
+
+    def _shared(
+        self, evaluator: Evaluator, purpose: str, basis: Mapping[str, Any], monitor: Monitor
+    ) -> SharedEvaluator:
         return SharedEvaluator(
-            self.evaluators.make(epochs, split),
-            self.study,
-            purpose,
-            {"epochs": epochs, "split": split},
-            self.monitor,
-            self.settings.attempts,
-            self.evaluators.batch,
+            evaluator, self.study, purpose, basis, monitor, self.settings.attempts, self.evaluators.batch
         )
 
 

@@ -97,6 +97,8 @@ class Worker(ABC):
                     "epoch": evaluation.epoch,
                 },
             )
+            if evaluation.metrics:
+                trial.set_user_attr("metrics", dict(evaluation.metrics))
         if evaluation.status is Status.FAILED:
             self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             self._count_failure(evaluation.reason)

@@ -1,7 +1,7 @@
 """What goes into a training, and what comes out."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -50,6 +50,7 @@ class Evaluation:
         seconds: wall-clock time.
         seed: the seed it ran with.
         epoch: the last epoch that was validated, from 0; -1 if none was.
+        metrics: the metric on each task, by its name, if there were several.
     """
 
     score: float
@@ -58,6 +59,7 @@ class Evaluation:
     seconds: float = 0.0
     seed: int = 0
     epoch: int = -1
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

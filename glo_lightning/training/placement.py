@@ -1,6 +1,7 @@
 """Find out where a task's Trainer would train: on which devices, in how many processes, started by whom."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +58,23 @@ def place(task: Task) -> Placement:
             " ".join(str(error).split()),
             "Check the trainer's arguments: accelerator, devices, num_nodes and strategy above all.",
         ) from error
+
+
+def place_all(tasks: Mapping[str, Task]) -> Placement:
+    """Read the placement that tasks share from their Trainers, without starting anything.
+
+    Raises:
+        SettingsError: as :func:`place` does, or if several tasks differ, or train in several processes.
+    """
+    placements = {name: place(task) for name, task in tasks.items()}
+    first = next(iter(placements.values()))
+    if len(tasks) > 1 and (first.ranks > 1 or set(placements.values()) != {first}):
+        raise SettingsError(
+            "several tasks to train in the same place, each in one process",
+            "; ".join(f"{name} in {each.ranks} on GPUs {list(each.gpus)}" for name, each in placements.items()),
+            "Give all of them the same accelerator, and devices=1; use workers for more GPUs.",
+        )
+    return first
 
 
 def visible_gpus() -> list[str]:

@@ -17,7 +17,6 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.space import LossSpace
 from glo_lightning.search.study import note_environment, open_study
 from glo_lightning.training.evaluation import Evaluator, Monitor, Run
-from glo_lightning.training.watch import AbortRule
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,6 @@ class Bench:
         fingerprint: what must not change while the search runs.
         evaluators: make what trains.
         hyperparameters: that are searched along with the loss.
-        num_classes: classes of the task.
-        epochs: of a partial training.
-        abort: when a training is given up; None for never.
         progress: where generations are announced.
     """
 
@@ -61,10 +57,12 @@ class Bench:
     fingerprint: dict[str, Any]
     evaluators: EvaluatorFactory
     hyperparameters: HyperparameterSpace
-    num_classes: int
-    epochs: int
-    abort: AbortRule | None
     progress: Progress
+
+    @property
+    def num_classes(self) -> tuple[int, ...]:
+        """Numbers of classes of the tasks, each once."""
+        return tuple(dict.fromkeys(task.num_classes for task in self.evaluators.tasks))
 
     @property
     def monitor(self) -> Monitor:
@@ -82,16 +80,16 @@ class Bench:
             self.settings.study_name + suffix,
             self.storage,
             sampler,
-            "maximize" if self.settings.mode == "max" else "minimize",
+            "maximize" if self.monitor.mode == "max" else "minimize",
             self.fingerprint,
-            make_pruner(self.settings, self.epochs),
+            make_pruner(self.settings, self.evaluators.tasks[0].epochs),
         )
-        study.set_metric_names([self.settings.monitor])
+        study.set_metric_names([self.monitor.name])
         if not suffix:
             note_environment(study, describe_environment())
-            self.evaluators.choose(study, self.progress.note)
+            self.evaluators.prepare(study, self.progress.note)
         return study
 
     def evaluator(self) -> Evaluator:
         """Return what trains candidates partially."""
-        return self.evaluators.make(abort=self.abort)
+        return self.evaluators.make(abort=True)

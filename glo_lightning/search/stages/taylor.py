@@ -1,22 +1,23 @@
 """TaylorGLO: one CMA-ES over the parameters of a polynomial."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from glo_lightning.search.chronicle import Chronicle
-from glo_lightning.search.explorer import Explorer
+from glo_lightning.search.explorer import Explorer, least_favourable
 from glo_lightning.search.hyperparameters import HyperparameterSpace
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.space import VectorSpace, as_asked, make_space
 from glo_lightning.search.stages.bench import Bench, Source
-from glo_lightning.theory import trainability
 
 
 def explore_taylor(bench: Bench) -> list[Source]:
     """Work on the search's study until every generation is complete."""
-    vectors = make_space(bench.settings, bench.num_classes)
+    vectors = make_space(bench.settings, bench.num_classes[0])
     sampler = _make_sampler(bench.settings, vectors, bench.hyperparameters, bench.num_classes)
-    space = as_asked(vectors, bench.settings, bench.num_classes)
+    space = as_asked(vectors, bench.settings, bench.num_classes[0])
     study = bench.open_study(sampler)
     chronicle = Chronicle.of_search(study, bench.settings, bench.progress)
     chronicle.begin()
@@ -38,14 +39,14 @@ def explore_taylor(bench: Bench) -> list[Source]:
 
 
 def _make_sampler(
-    settings: SearchSettings, space: VectorSpace, hyperparameters: HyperparameterSpace, num_classes: int
+    settings: SearchSettings, space: VectorSpace, hyperparameters: HyperparameterSpace, num_classes: Sequence[int]
 ) -> GenerationalCmaEsSampler:
     distributions = {**space.distributions, **hyperparameters.distributions}
     mean = space.cross_entropy if settings.start == "cross_entropy" else [0.0] * len(space.distributions)
 
     def is_feasible(theta: np.ndarray) -> bool:
         loss = space.build(dict(zip(distributions, theta.tolist(), strict=True)))
-        return bool(getattr(trainability(loss, num_classes), settings.invariant))
+        return bool(getattr(least_favourable(loss, num_classes, settings.invariant), settings.invariant))
 
     resample = settings.invariant != "none" and settings.on_violation == "resample"
     return GenerationalCmaEsSampler(

@@ -36,7 +36,7 @@ def explore_trees(bench: Bench) -> list[Source]:
 def _explore_expressions(bench: Bench) -> Source:
     settings, paper = bench.settings, bench.settings.screen == "paper"
     sampler = GeneticSampler(
-        Screen(bench.num_classes, PAPER_STEPS if paper else ALL_STEPS),
+        Screen(bench.num_classes[0], PAPER_STEPS if paper else ALL_STEPS),
         population_size=settings.candidates_per_generation,
         known=[KNOWN_LOSSES.get(loss, loss) for loss in settings.known],
         sameness=_sameness(bench),
@@ -50,7 +50,7 @@ def _explore_expressions(bench: Bench) -> Source:
     chronicle.begin()
     if settings.stage == "coefficients":
         _require_finished(study, sampler, settings.generations)
-    space = as_asked(ExpressionSpace(), settings, bench.num_classes)
+    space = as_asked(ExpressionSpace(), settings, bench.num_classes[0])
     TreeExplorer(
         study,
         sampler,
@@ -94,7 +94,7 @@ def _best_expressions(bench: Bench, study: optuna.Study) -> Sequence[str]:
 def _tune(bench: Bench, expression: str) -> Source:
     """Search the coefficients of one expression in a study of its own, beside the search's."""
     coefficients = CoefficientSpace(expression)
-    space = as_asked(coefficients, bench.settings, bench.num_classes)
+    space = as_asked(coefficients, bench.settings, bench.num_classes[0])
     sampler = GenerationalCmaEsSampler(
         coefficients.distributions,
         population_size=COEFFICIENT_POPULATION,
