@@ -11,10 +11,12 @@ from glo_lightning.errors import GloError
 VERBS = {
     "search": ("glo_lightning.search.command", "find a loss for your model"),
     "train": ("glo_lightning.training.command", "train a model with any loss"),
+    "compare": ("glo_lightning.evaluation.comparison_command", "compare losses by full trainings with many seeds"),
     "report": ("glo_lightning.report.command", "write one HTML page that tells a search"),
     "dashboard": ("glo_lightning.dashboard.command", "watch a search in the browser"),
     "robustness": ("glo_lightning.evaluation.robustness_command", "attack trained models"),
     "landscape": ("glo_lightning.evaluation.landscape_command", "say how flat the surroundings of trained models are"),
+    "export": ("glo_lightning.export.command", "take a loss home: plain PyTorch, TorchScript, ONNX or LaTeX"),
     "theory": ("glo_lightning.theory.command", "say what a loss will do before anyone trains with it"),
 }
 

@@ -13,6 +13,7 @@ ALLOWED: dict[str, set[str]] = {
     "environment": {"errors"},
     "losses": {"errors"},
     "theory": {"errors", "losses"},
+    "export": {"errors", "losses"},
     "models": {"errors", "environment", "losses"},
     "data": {"errors", "environment"},
     "callbacks": {"errors", "environment", "losses", "theory", "evaluation.attacks"},
@@ -32,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
 }  # fmt: skip
 
 # python -m glo_lightning.VERB, for verbs whose code is in a room of another name
-DOORS = ("cli", "train", "robustness", "landscape")
+DOORS = ("cli", "train", "compare", "robustness", "landscape")
 
 # third-party packages that only some rooms may import
 RESERVED: dict[str, set[str]] = {

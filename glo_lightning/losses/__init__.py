@@ -10,7 +10,7 @@ from glo_lightning.losses.classic import (
     PolyLoss,
 )
 from glo_lightning.losses.multi_index import Input, fold, multi_indices, num_parameters, unfold
-from glo_lightning.losses.named import NAMED_LOSSES, named_loss
+from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
 from glo_lightning.losses.scaled import ScaledLoss
 from glo_lightning.losses.sigmoid import Outputs, SigmoidLoss, for_outputs
 from glo_lightning.losses.spec import load_loss, loss_from_dict, loss_to_dict, save_loss
@@ -36,10 +36,12 @@ __all__ = [
     "TaylorLoss",
     "TreeLoss",
     "cross_entropy_taylor",
+    "find_loss",
     "fold",
     "for_outputs",
     "label_distribution",
     "load_loss",
+    "load_losses",
     "loss_from_dict",
     "loss_to_dict",
     "mean_squared_error_taylor",

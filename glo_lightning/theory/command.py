@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glo_lightning.errors import SettingsError
-from glo_lightning.losses import NAMED_LOSSES, Loss
-from glo_lightning.losses.named import load_losses
+from glo_lightning.losses import NAMED_LOSSES, Loss, load_losses
 from glo_lightning.theory.figures import (
     figure_attraction,
     figure_shapes,

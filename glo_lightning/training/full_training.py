@@ -17,8 +17,7 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.training_loss import TrainingLossLog
 from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import ModelError, SettingsError
-from glo_lightning.losses import Loss, save_loss
-from glo_lightning.losses.named import load_losses
+from glo_lightning.losses import Loss, load_losses, save_loss
 from glo_lightning.training.command import TRAIN
 from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.probe import probe_task
