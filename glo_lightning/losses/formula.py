@@ -42,7 +42,7 @@ def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassRe
         LossError: if the style is unknown.
     """
     if style == "python":
-        text = _PythonPrinter().doprint(expression)
+        text = PythonPrinter().doprint(expression)
         if not expression.free_symbols - {sympy.Symbol("t")}:
             text = f"{text} + 0*h"  # an array even where the loss is constant
         return f"({text}).{class_reduction}(-1)"
@@ -71,7 +71,7 @@ def _mantissa_and_exponent(number: sympy.Float) -> tuple[str, int]:
     return mantissa, int(exponent or 0)
 
 
-class _PythonPrinter(StrPrinter):  # type: ignore[misc]
+class PythonPrinter(StrPrinter):  # type: ignore[misc]
     """Prints what Python reads back to the last bit."""
 
     def _print_Float(self, number: sympy.Float) -> str:

@@ -1,0 +1,118 @@
+"""A loss in every format that it is exported to."""
+
+import io
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from glo_lightning.errors import EnvironmentMismatchError, LossError
+from glo_lightning.export.source import is_sigmoid, write_forward, write_module
+from glo_lightning.losses import Loss
+
+
+def export_loss(loss: Loss, format: str) -> bytes:
+    """Turn a loss into a file's content.
+
+    Args:
+        loss: a loss of any family.
+        format: one of :data:`FORMATS`: ``"python"`` (a module ``FoundLoss`` that needs torch alone), ``"torchscript"``
+            (read it with ``torch.jit.load``), ``"onnx"`` (inputs ``logits`` (N, C) float32 and ``target`` (N,) int64,
+            or (N, C) float32 of a :class:`SigmoidLoss`; output ``loss``) or ``"latex"``.
+
+    Returns:
+        The content.
+
+    Raises:
+        LossError: if the format is unknown, or cannot hold this loss.
+        EnvironmentMismatchError: if a package for ONNX is missing.
+
+    Example:
+        >>> from glo_lightning.losses import CrossEntropyLoss
+        >>> print(export_loss(CrossEntropyLoss(), "latex").decode().strip())
+        L = - \\sum_i y_{i} \\log{\\left(h_{i} \\right)}, \\qquad h = \\operatorname{softmax}(f)
+    """
+    if format not in FORMATS:
+        raise LossError(f"a format out of {', '.join(FORMATS)}", repr(format), "Use python for your own code.")
+    return FORMATS[format](loss)
+
+
+def _python(loss: Loss) -> bytes:
+    return write_module(loss).encode()
+
+
+def _latex(loss: Loss) -> bytes:
+    outputs = r"(1 - \sigma(f),\ \sigma(f))" if is_sigmoid(loss) else r"\operatorname{softmax}(f)"
+    return rf"{loss.formula('latex')}, \qquad h = {outputs}".encode() + b"\n"
+
+
+def _torchscript(loss: Loss) -> bytes:
+    # A class of its own for each loss: TorchScript compiles a class once.
+    class FoundLoss(torch.jit.ScriptModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.progress = torch.jit.Attribute(0.0, float)
+
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch prefers torch.export now, but still reads TorchScript
+        module = FoundLoss()
+        module.define(write_forward(loss))
+        torch.jit.save(module, content)
+    return content.getvalue()
+
+
+def _onnx(loss: Loss) -> bytes:
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise EnvironmentMismatchError(
+            "the package onnxscript for ONNX", "an environment without it", "pip install 'glo-lightning[onnx]'"
+        ) from error
+    if loss.uses_progress:
+        raise LossError(
+            "a loss that does not change with training progress for ONNX",
+            "one that does",
+            "Export it as python or torchscript, where progress can be set.",
+        )
+    samples = torch.export.Dim("N")
+    classes = torch.export.Dim("C", min=1 if is_sigmoid(loss) else 2)
+    logits, labels = torch.zeros(3, 4), torch.zeros(3, 4) if is_sigmoid(loss) else torch.zeros(3, dtype=torch.int64)
+    shape = {0: samples, 1: classes}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # about the training mode, which means nothing to a loss
+        program = torch.onnx.export(
+            _Definition(loss),
+            (logits, labels),
+            input_names=["logits", "target"],
+            output_names=["loss"],
+            dynamic_shapes=(shape, shape if is_sigmoid(loss) else {0: samples}),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+class _Definition(nn.Module):
+    """A loss by its definition: ONNX has torch's cross-entropy too, but leaves out the label smoothing."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        rows, labels, shape = self.loss.rows(logits, target)
+        losses = Loss._compute(self.loss, rows, labels, self.loss.reduction)
+        return losses.reshape(shape) if self.loss.reduction == "none" else losses
+
+
+FORMATS: dict[str, Callable[[Loss], bytes]] = {
+    "python": _python,
+    "torchscript": _torchscript,
+    "onnx": _onnx,
+    "latex": _latex,
+}
+"""How to write each format."""

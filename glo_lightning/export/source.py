@@ -1,0 +1,187 @@
+"""A loss as plain PyTorch code, written from its own expression."""
+
+# ruff: noqa: N802  (sympy finds its printing methods by the names of its classes)
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import sympy
+from sympy.printing.precedence import PRECEDENCE
+
+from glo_lightning.errors import LossError
+from glo_lightning.losses import Loss, SigmoidLoss
+from glo_lightning.losses.formula import PythonPrinter
+from glo_lightning.losses.wrapped import WrappedLoss
+
+if TYPE_CHECKING:
+    from sympy import Expr
+
+H, Y = sympy.symbols("h y")
+INDENT = "    "
+
+MODULE = '''\
+"""A training loss found by glo_lightning; needs PyTorch alone.
+
+{formula}
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class FoundLoss(nn.Module):
+    """{call}"""
+
+{progress}{forward}'''
+
+PROGRESS = "    progress: float = 0.0  # set it to step / all_steps before each step\n\n"
+
+SOFTMAX_CALL = "Called as loss(logits, target): (N, C, ...) with class indices (N, ...) or distributions (N, C, ...)."
+SIGMOID_CALL = "Called as loss(logits, target): one logit per yes-or-no question, any shape, and floating labels."
+
+TARGETS = {
+    False: """\
+if target.is_floating_point():
+    y = target.to(logits.dtype)
+else:
+    y = torch.zeros_like(logits).scatter(1, target.unsqueeze(1), 1.0)""",
+    True: """\
+y = torch.stack([1.0 - target, target], 1).to(logits.dtype)
+logits = torch.stack([-logits, logits], 1) / 2""",
+}
+
+OPEN_INTERVAL = """\
+double = logits.dtype == torch.float64  # softmax reaches neither 0 nor 1; where rounding does, stay between
+log_h = log_h.clamp(max=-1.1102230246251565e-16 if double else -5.960464477539063e-08)"""
+
+LARGEST = "largest = 638.8 if double else 79.8  # exponent of e that leaves room for summing a batch"
+
+
+def write_module(loss: Loss) -> str:
+    """Write a loss as a Python file of at most 40 lines that needs torch alone.
+
+    Args:
+        loss: a loss of any family.
+
+    Returns:
+        The file's text: a module ``FoundLoss``, called as ``loss(logits, target)``, with the loss's own reductions
+        and label smoothing.
+
+    Raises:
+        LossError: if the expression is no real number anywhere.
+
+    Example:
+        >>> from glo_lightning.losses import CrossEntropyLoss
+        >>> write_module(CrossEntropyLoss()).splitlines()[-1].strip()
+        'return (-y*log_h).sum(1).mean()'
+    """
+    return MODULE.format(
+        formula=loss.formula("unicode"),
+        call=SIGMOID_CALL if is_sigmoid(loss) else SOFTMAX_CALL,
+        progress=PROGRESS if loss.uses_progress else "",
+        forward=textwrap.indent(write_forward(loss), INDENT),
+    )
+
+
+def write_forward(loss: Loss) -> str:
+    """Write the method ``forward(self, logits, target)``, in words that Python and TorchScript share.
+
+    Args:
+        loss: a loss of any family.
+
+    Raises:
+        LossError: if the expression is no real number anywhere.
+    """
+    expression = loss.expression()
+    if expression.has(sympy.I, sympy.zoo, sympy.oo, sympy.nan):
+        raise LossError("a real number", str(expression), "This loss is undefined everywhere: export another.")
+    body = [
+        "if logits.dtype in (torch.float16, torch.bfloat16):\n    logits = logits.float()",
+        TARGETS[is_sigmoid(loss)],
+    ]
+    if loss.label_smoothing:
+        keep = 1.0 - loss.label_smoothing
+        body.append(f"y = {keep!r} * y + {loss.label_smoothing!r} / logits.shape[1]")
+    body.append("log_h = logits.log_softmax(1)")
+    text = _TorchPrinter().doprint(expression)
+    if not _is_smooth(expression):
+        body.append(OPEN_INTERVAL)
+    if "largest" in text:
+        body.append(LARGEST)
+    if H not in expression.free_symbols and sympy.Symbol("f") not in expression.free_symbols:
+        text = f"{text} + 0.0 * log_h"
+    body.append("h = log_h.exp()")
+    reduction = "" if loss.reduction == "none" else f".{loss.reduction}()"
+    body.append(f"return ({text}).{loss.class_reduction}(1){reduction}")
+    head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
+    return head + textwrap.indent("\n".join(body), INDENT) + "\n"
+
+
+def is_sigmoid(loss: Loss) -> bool:
+    """Tell whether a loss takes one logit per yes-or-no question."""
+    while isinstance(loss, WrappedLoss) and not isinstance(loss, SigmoidLoss):
+        loss = loss.loss
+    return isinstance(loss, SigmoidLoss)
+
+
+def _is_smooth(expression: "Expr") -> bool:
+    """Tell whether h = 0 and h = 1, which rounding can reach, are harmless."""
+    names = sympy.symbols("h y f t log_h")
+    return bool(expression.subs(sympy.log(H), names[-1]).is_polynomial(*names))
+
+
+class _TorchPrinter(PythonPrinter):
+    """Prints an expression over tensors; logarithms and negative powers of h come from ``log_h``."""
+
+    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
+        return {"f": "logits", "t": "self.progress"}.get(symbol.name, str(symbol.name))
+
+    def _print_log(self, expression: sympy.log) -> str:
+        if expression.is_number:
+            return _number(expression)
+        terms = []
+        for factor in _apart(expression.args[0]):
+            base, exponent = factor.as_base_exp()
+            if base == H:
+                terms.append(_multiple_of_log_h(exponent))
+            else:
+                terms.append(_number(sympy.log(factor)) if factor.is_number else f"torch.log({self._print(factor)})")
+        return terms[0] if len(terms) == 1 else f"({' + '.join(terms)})"
+
+    def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:
+        if power.is_number:
+            return _number(power)
+        base, exponent = power.args
+        if base == H and not (exponent.is_Integer and exponent > 0):
+            return f"torch.exp(({_multiple_of_log_h(exponent)}).clamp(max=largest))"
+        if base.is_Mul:  # apart, because the slope of sqrt(h*y) at y = 0 would be 0 / 0
+            return "*".join(self.parenthesize(factor**exponent, PRECEDENCE["Mul"]) for factor in _apart(base))
+        if exponent == sympy.Rational(1, 2):
+            return f"torch.sqrt({self._print(base)})"
+        return f"{self.parenthesize(base, PRECEDENCE['Pow'])}**{_number(exponent)}"
+
+    def _print_Mul(self, product: sympy.Mul) -> str:
+        # One factor after another: fractions would hide the powers of h in a denominator.
+        number, factors = product.as_coeff_mul()
+        texts = [self.parenthesize(factor, PRECEDENCE["Mul"]) for factor in factors]
+        if number == -1:
+            return "-" + "*".join(texts)
+        return "*".join(texts if number == 1 else [_number(number), *texts])
+
+    def _print_Rational(self, number: sympy.Rational) -> str:
+        return _number(number)
+
+
+def _apart(product: "Expr") -> "list[Expr]":
+    """Return the powers of h and of y in a product, and what is left if anything is."""
+    powers = [factor for factor in sympy.Mul.make_args(product) if factor.as_base_exp()[0] in (H, Y)]
+    rest = product / sympy.Mul(*powers)
+    return [*powers, *([] if rest == 1 else [rest])]
+
+
+def _multiple_of_log_h(factor: "Expr") -> str:
+    return {1: "log_h", -1: "-log_h"}.get(factor) or f"{_number(factor)}*log_h"
+
+
+def _number(expression: "Expr") -> str:
+    return str(expression) if expression.is_Integer else repr(float(expression))

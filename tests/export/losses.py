@@ -1,0 +1,40 @@
+"""Losses of every family, for every format."""
+
+import torch
+
+from glo_lightning.losses import (
+    BaikalCMALoss,
+    BaikalLoss,
+    CrossEntropyLoss,
+    FocalLoss,
+    Loss,
+    MeanSquaredErrorLoss,
+    PolyLoss,
+    ScaledLoss,
+    SigmoidLoss,
+    TaylorLoss,
+    TreeLoss,
+    named_loss,
+)
+
+THETA = torch.randn(13, generator=torch.Generator().manual_seed(0)).tolist()
+LOSSES: dict[str, Loss] = {
+    "cross-entropy": CrossEntropyLoss(label_smoothing=0.1),
+    "squared error": MeanSquaredErrorLoss(reduction="sum"),
+    "baikal": BaikalLoss(class_reduction="mean"),
+    "baikal cma": BaikalCMALoss(label_smoothing=0.05, reduction="none"),
+    "focal": FocalLoss(2.0),
+    "fractional focal": FocalLoss(0.5),
+    "poly": PolyLoss(),
+    "taylor": named_loss("taylorglo_1"),
+    "taylor in time": TaylorLoss(THETA, inputs=("y", "h", "t")),
+    "taylor of logits": TaylorLoss(THETA[:8], inputs=("y", "f"), label_smoothing=0.2),
+    "tree": TreeLoss("log(h) - y / h"),
+    "tree with coefficients": TreeLoss("y * log(h) - square(h) / (1 + y)", [0.5, 1.25, 2.0]),
+    "tree of roots": TreeLoss("sqrt(h * y) / h - log(2 * h * h * (h + 1)) * log(2 * h * y + 1) + sqrt(y * (h + 2))"),
+    "tree of one minus h": TreeLoss("y * log(h) + (1 - y) * log(1 - h)"),
+    "scaled": ScaledLoss(PolyLoss(label_smoothing=0.1), 0.3),
+    "sigmoid": SigmoidLoss(CrossEntropyLoss()),
+    "sigmoid taylor": ScaledLoss(SigmoidLoss(TaylorLoss(THETA[:8], label_smoothing=0.1)), 2.0),
+    "sigmoid of logits": SigmoidLoss(TaylorLoss(THETA[:8], inputs=("y", "f"), reduction="none")),
+}  # fmt: skip

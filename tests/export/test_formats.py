@@ -1,0 +1,144 @@
+"""Exported losses against the originals: values and gradients, in every format, without this package."""
+
+import importlib.util
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+from glo_lightning.errors import LossError
+from glo_lightning.export import FORMATS, export_loss, write_module
+from glo_lightning.export.source import is_sigmoid
+from glo_lightning.losses import BaikalLoss, CrossEntropyLoss, FocalLoss, Loss, SigmoidLoss, TaylorLoss, TreeLoss
+from tests.export.losses import LOSSES
+
+every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+Make = Callable[[Loss], nn.Module]
+
+
+@pytest.fixture(params=["python", "torchscript"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """Turns a loss into what somebody without this package would load."""
+
+    def from_python(loss: Loss) -> nn.Module:
+        path = tmp_path / "found_loss.py"
+        path.write_bytes(export_loss(loss, "python"))
+        spec = importlib.util.spec_from_file_location("found_loss", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.FoundLoss()
+
+    def from_torchscript(loss: Loss) -> nn.Module:
+        return torch.jit.load(io.BytesIO(export_loss(loss, "torchscript")))
+
+    return from_python if request.param == "python" else from_torchscript
+
+
+def batches(loss: Loss, dtype: torch.dtype = torch.float64) -> list[tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    logits = 3.0 * torch.randn(7, 4, 2, dtype=dtype, generator=generator)
+    soft = torch.rand(7, 4, 2, dtype=dtype, generator=generator)
+    if is_sigmoid(loss):
+        return [(logits, soft), (logits[:, :, 0], soft[:, :, 0].round()), (logits[:, 0, 0], soft[:, 0, 0])]
+    hard = torch.randint(4, (7, 2), generator=generator)
+    soft = soft.softmax(1)
+    return [(logits[..., 0], hard[:, 0]), (logits[..., 0], soft[..., 0]), (logits, hard), (logits, soft)]
+
+
+def value_and_gradient(loss: nn.Module, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    logits = logits.clone().requires_grad_()
+    value = loss(logits, target)
+    return value, torch.autograd.grad(value.sum(), logits)[0]
+
+
+@every_loss
+def test_it_is_the_same_loss(loss: Loss, make: Make) -> None:
+    exported = make(loss)
+    for progress in (0.0, 0.75) if loss.uses_progress else (0.0,):
+        loss.progress = exported.progress = progress
+        for logits, target in batches(loss):
+            found, expected = (value_and_gradient(each, logits, target) for each in (exported, loss))
+            torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10, check_stride=False)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_it_is_the_same_in_low_precision(loss: Loss, dtype: torch.dtype, make: Make) -> None:
+    exported = make(loss)
+    loss.progress = 0.0
+    for logits, target in batches(loss, torch.float32):
+        low = logits.to(dtype)
+        found = exported(low, target)
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, loss(low, target), rtol=1e-4, atol=1e-4)
+
+
+SATURATED = [CrossEntropyLoss(), FocalLoss(0.5), TreeLoss("y * log(h)"), TaylorLoss([0.5] * 8)]
+
+
+@pytest.mark.parametrize("loss", [*SATURATED, *map(SigmoidLoss, SATURATED)], ids=lambda loss: loss.formula())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_it_is_finite_where_softmax_rounds_to_0_and_1(loss: Loss, dtype: torch.dtype, make: Make) -> None:
+    logits = torch.tensor([[1e4, -1e4, 0.0]], dtype=dtype)
+    target = torch.tensor([[0.0, 1.0, 0.0]]) if is_sigmoid(loss) else torch.tensor([1])
+    found, expected = (value_and_gradient(each, logits, target) for each in (make(loss), loss))
+    assert found[0].isfinite()
+    torch.testing.assert_close(found, expected)
+
+
+def test_baikal_of_a_class_that_is_not_the_target_stays_finite(make: Make) -> None:
+    value, gradient = value_and_gradient(make(BaikalLoss()), torch.tensor([[200.0, -200.0]]), torch.tensor([0]))
+    assert value == 200.0 * 2 + 1
+    assert gradient.isfinite().all()
+
+
+@every_loss
+def test_the_file_is_short_and_needs_torch_alone(loss: Loss) -> None:
+    lines = write_module(loss).splitlines()
+    assert len(lines) <= 40
+    assert [line for line in lines if "import" in line] == ["import torch", "from torch import Tensor, nn"]
+    assert len(max((line for line in lines if "return" not in line and "Σ" not in line), key=len)) <= 120
+
+
+@pytest.mark.parametrize(
+    "name", ["cross-entropy", "baikal cma", "taylor", "tree of roots", "sigmoid", "sigmoid of logits"]
+)
+def test_onnx_gives_the_same_value_for_any_batch_and_classes(name: str) -> None:
+    loss = LOSSES[name]
+    session = onnxruntime.InferenceSession(export_loss(loss, "onnx"))
+    generator = torch.Generator().manual_seed(1)
+    for size, num_classes in ((1, 2), (9, 5)):
+        logits = torch.randn(size, num_classes, generator=generator)
+        labels = torch.rand(logits.shape, generator=generator)
+        target = labels if is_sigmoid(loss) else labels.argmax(-1)
+        (found,) = session.run(None, {"logits": logits.numpy(), "target": target.numpy()})
+        torch.testing.assert_close(torch.from_numpy(found), loss(logits, target), rtol=1e-4, atol=1e-5)
+
+
+def test_onnx_refuses_a_loss_that_changes() -> None:
+    with pytest.raises(LossError, match="does not change with training progress"):
+        export_loss(LOSSES["taylor in time"], "onnx")
+
+
+@every_loss
+def test_latex_is_one_formula(loss: Loss) -> None:
+    text = export_loss(loss, "latex").decode()
+    assert text.startswith("L = ")
+    assert text.count("\n") == 1
+    assert text.count("{") == text.count("}")
+    assert ("sigma" in text) == is_sigmoid(loss)
+
+
+def test_other_formats_are_refused() -> None:
+    assert list(FORMATS) == ["python", "torchscript", "onnx", "latex"]
+    with pytest.raises(LossError, match="a format out of python, torchscript, onnx, latex"):
+        export_loss(CrossEntropyLoss(), "pickle")
+
+
+def test_a_loss_without_real_values_is_refused() -> None:
+    with pytest.raises(LossError, match="undefined everywhere"):
+        write_module(TreeLoss("log(h) + sqrt(-1)", [1.0]))
