@@ -81,7 +81,6 @@ def take_part(
     Raises:
         GloError: if something does not fit.
     """
-    monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
     with torch_threads(settings.threads), quiet_optuna():
         if placement.rank > 0:
             (probed,) = probe_tasks(settings, tasks)

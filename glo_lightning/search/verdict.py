@@ -117,9 +117,6 @@ class Judge:
         self.sources = {source.study.study_name: source for source in sources}
         self.evaluators = evaluators
         self.monitor = evaluators.monitor
-        self.num_classes = num_classes
-        self.epochs = max_epochs(evaluators.task)
-        self.full_epochs = settings.comparison_epochs or FULL_LENGTH * self.epochs
 
     def judge(self, progress: Progress) -> Verdict:
         """Return the verdict: the stored one if nothing has changed since, else a new one."""
