@@ -1,0 +1,111 @@
+"""Searches on models, data and metrics that are not this package's: several labels, binary, segmentation."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+from torchmetrics.classification import BinaryAveragePrecision, MulticlassJaccardIndex, MultilabelF1Score
+
+from glo_lightning.errors import GloError
+from glo_lightning.losses import SigmoidLoss, TreeLoss, load_loss
+from glo_lightning.search import LossSearch, SearchResult
+from tests.training.same_data import SameData
+
+CPU = {"max_epochs": 1, "accelerator": "cpu"}
+SMALL = {"generations": 1, "population_size": 4, "finalists": 2, "finalist_seeds": 1, "comparison_seeds": 2}
+
+
+class OwnModel(LightningModule):
+    """Whatever a user wrote: a network, a metric, and a loss that is called in one place."""
+
+    def __init__(self, network: nn.Module, metric: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.metric = metric
+        self.criterion = nn.BCEWithLogitsLoss()
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        inputs, labels = batch
+        return self.criterion(self.network(inputs), labels)
+
+    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        inputs, labels = batch
+        self.metric(self.network(inputs), labels.long())
+        self.log("val_metric", self.metric)
+
+    def test_step(self, batch: list[Tensor], batch_idx: int) -> None:
+        inputs, labels = batch
+        self.metric(self.network(inputs), labels.long())
+        self.log("test_metric", self.metric)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), lr=0.05)
+
+
+def vectors() -> Tensor:
+    return torch.randn(128, 6, generator=torch.Generator().manual_seed(0))
+
+
+def several_labels() -> TensorDataset:
+    return TensorDataset(vectors(), (vectors()[:, :3] + vectors()[:, 3:] > 0.5).float())
+
+
+def binary() -> TensorDataset:
+    return TensorDataset(vectors(), (vectors()[:, :1] > 0.0).float())
+
+
+def masks() -> TensorDataset:
+    images = torch.randn(32, 2, 6, 6, generator=torch.Generator().manual_seed(0))
+    return TensorDataset(images, (images[:, 0] > 0.0).long() + (images[:, 1] > 0.5).long())
+
+
+TASKS = {
+    "several labels": (several_labels, lambda: OwnModel(nn.Linear(6, 3), MultilabelF1Score(3)), "sigmoid"),
+    "binary": (binary, lambda: OwnModel(nn.Linear(6, 1), BinaryAveragePrecision()), "sigmoid"),
+    "segmentation": (masks, lambda: OwnModel(nn.Conv2d(2, 3, 3, padding=1), MulticlassJaccardIndex(3)), "softmax"),
+}
+
+
+def search(task: str, folder: Path, **settings: object) -> SearchResult:
+    data, model, outputs = TASKS[task]
+    found = LossSearch(
+        **{**SMALL, "outputs": outputs, "monitor": "val_metric", "loss_attribute": "criterion", **settings},
+        output_dir=str(folder),
+    )
+    return found.run(model, SameData(data(), batch_size=32), CPU)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_search_ends_with_a_loss_that_the_model_takes(task: str, tmp_path: Path) -> None:
+    result = search(task, tmp_path)
+    data, model, outputs = TASKS[task]
+    loss = load_loss(tmp_path / "best_loss.json")
+    assert isinstance(loss, SigmoidLoss) == (outputs == "sigmoid")
+    inputs, labels = data()[:8]
+    assert loss(model().network(inputs), labels).isfinite()
+    assert result.comparison is not None
+    names = [each.name for each in result.comparison.results]
+    assert names[0] == "cross-entropy"
+    assert names[-1] == "discovered"
+    assert all(0.0 <= each.mean <= 1.0 for each in result.comparison.results)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"family": "glo", "stage": "trees"}, {"normalize": "drive", "parameters": "canonical"}],
+    ids=["trees", "normalised"],
+)
+def test_every_kind_of_search_takes_sigmoid_outputs(settings: dict[str, object], tmp_path: Path) -> None:
+    loss = search("several labels", tmp_path, comparison_seeds=0, **settings).best_loss
+    assert isinstance(loss, SigmoidLoss)
+    assert isinstance(loss.loss, TreeLoss) == (settings.get("family") == "glo")
+
+
+def test_labels_that_need_another_setting_are_refused_before_anything_trains(tmp_path: Path) -> None:
+    with pytest.raises(GloError, match=r"set --search\.outputs=sigmoid"):
+        search("several labels", tmp_path, outputs="softmax")
+    with pytest.raises(GloError, match=r"leave --search\.outputs out"):
+        search("segmentation", tmp_path, outputs="sigmoid")
