@@ -94,7 +94,8 @@ def load_checkpoint(task: Task, file: Path) -> LightningModule:
 
     Raises:
         SettingsError: if the file is missing or no checkpoint.
-        ModelError: if it holds the weights of another model, or the model has no ``forward``.
+        ModelError: if it holds the weights of another model or of a training that diverged, or the model has no
+            ``forward``.
     """
     state = _read_weights(file)
     model = task.build_model()
@@ -113,6 +114,10 @@ def load_checkpoint(task: Task, file: Path) -> LightningModule:
             f"{str(file)!r}, which does not fit ({textwrap.shorten(reasons, 240)})",
             "Pass the --config and the --model options that it was trained with.",
         ) from None
+    if not all(value.isfinite().all() for value in state.values()):
+        raise ModelError(
+            "finite weights", f"{str(file)!r}, which has others", "The training diverged: choose another checkpoint."
+        )
     return model
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector
@@ -36,7 +36,7 @@ def top_eigenvalue(
         seed: of the start vector.
 
     Returns:
-        The eigenvalue; None if the iteration does not converge.
+        The eigenvalue; None if the iteration finds none.
 
     Example:
         >>> model = nn.Linear(2, 1, bias=False)
@@ -55,7 +55,7 @@ def top_eigenvalue(
     )
     try:
         (value,) = eigsh(operator, k=1, which="LA", v0=start, tol=tolerance, return_eigenvectors=False)
-    except ArpackNoConvergence:
+    except ArpackError:
         return None
     return float(value)
 

@@ -101,7 +101,7 @@ def robustness_table(robustness: Robustness) -> Table:
     title = f"accuracy on {robustness.num_images} images, by the largest change of a pixel"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("model", overflow="fold")
-    table.add_column("attack")
+    table.add_column("attack", no_wrap=True)
     for epsilon in robustness.epsilons:
         table.add_column(f"{epsilon:.3g}", justify="right")
     for name, curve in robustness.curves.items():

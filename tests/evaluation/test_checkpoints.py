@@ -78,6 +78,14 @@ def test_another_architecture_is_refused_in_one_line(checkpoints: list[str], hid
     assert len(str(refusal.value)) < 600
 
 
+def test_the_end_of_a_diverged_training_is_refused(tmp_path: Path) -> None:
+    state = Classifier(mlp()).state_dict()
+    state["network.1.bias"][3] = float("nan")
+    torch.save(state, tmp_path / "diverged.pt")
+    with pytest.raises(ModelError, match="diverged"):
+        load_checkpoint(_task(), tmp_path / "diverged.pt")
+
+
 def test_a_module_without_forward_is_refused(tmp_path: Path) -> None:
     torch.save(ToyModel().state_dict(), tmp_path / "toy.pt")
     with pytest.raises(ModelError, match="forward"):

@@ -35,6 +35,11 @@ def test_it_is_the_largest_eigenvalue_of_the_whole_hessian(loss: nn.Module) -> N
     assert all(weight.grad is None for weight in model.parameters())
 
 
+def test_a_loss_without_a_value_has_no_eigenvalue(capfd: pytest.CaptureFixture[str]) -> None:
+    model, inputs = nn.Linear(3, 2), torch.full((4, 3), float("inf"))
+    assert top_eigenvalue(model, [(inputs, torch.arange(4) % 2)]) is None
+
+
 def test_the_largest_is_meant_not_the_one_of_largest_magnitude() -> None:
     model = nn.Linear(2, 1, bias=False).double()
     inputs = torch.eye(2, dtype=torch.float64)
