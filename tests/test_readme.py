@@ -2,8 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import nn
+
+from glo_lightning.export import write_module
+from glo_lightning.losses import named_loss
+from glo_lightning.models import Classifier, mlp
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -67,6 +74,44 @@ def test_sampler_example_minimises() -> None:
     scope: dict[str, object] = {}
     exec(compile(_python_block("GenerationalCmaEsSampler"), "README.md", "exec"), scope)
     assert scope["study"].best_value < 1e-3  # type: ignore[attr-defined]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_take_home_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers  # slow to import, and needed here alone
+
+    loss = named_loss("taylorglo_1")
+    (tmp_path / "found_loss.py").write_text(write_module(loss))
+    monkeypatch.syspath_prepend(tmp_path)
+    torch.manual_seed(0)
+    inputs, target = torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 0])
+    bert = transformers.BertConfig(
+        vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, num_labels=3,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    scope: dict[str, Any] = {
+        "model": nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3)),
+        "module": Classifier(mlp(num_classes=3)),
+        "inputs": inputs,
+        "target": target,
+        "language_model": transformers.BertForSequenceClassification(bert),
+        "dataset": [{"input_ids": torch.randint(20, (5,)), "labels": k % 3} for k in range(8)],
+        "arguments": transformers.TrainingArguments(
+            str(tmp_path / "bert"), max_steps=2, report_to="none", use_cpu=True, gradient_accumulation_steps=2,
+            per_device_train_batch_size=2, learning_rate=0.0, logging_steps=1, disable_tqdm=True
+        ),
+    }  # fmt: skip
+    exec(compile(_python_block("from found_loss import"), "README.md", "exec"), scope)
+    expected = loss(scope["model"](inputs), target)
+    torch.testing.assert_close(scope["task"](inputs, target)["loss"], expected)
+    mixed = torch.rand(4, 3).softmax(-1)
+    torch.testing.assert_close(scope["task"](inputs, mixed)["loss"], loss(scope["model"](inputs), mixed))
+    torch.testing.assert_close(scope["module"].training_step((inputs[:, 0, :8, :8], target), 0).shape, expected.shape)
+    scope["trainer"].train()
+    ids = torch.stack([each["input_ids"] for each in scope["dataset"]])
+    whole = loss(scope["language_model"](ids).logits, torch.tensor([each["labels"] for each in scope["dataset"]]))
+    logged = [each["loss"] for each in scope["trainer"].state.log_history if "loss" in each]
+    assert sum(logged) / len(logged) == pytest.approx(whole.item(), rel=1e-4)
 
 
 def test_every_file_the_readme_names_exists() -> None:
