@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from glo_lightning.data.digits import DigitsDataModule
     from glo_lightning.data.folder import FolderDataModule
     from glo_lightning.data.image_data import ImageDataModule
+    from glo_lightning.data.stand_in import StandInDataModule
     from glo_lightning.data.tensor_data import Splits, TensorData, TensorDataModule
     from glo_lightning.data.transforms import Augmentation
     from glo_lightning.data.vision import VisionDataModule
@@ -17,6 +18,7 @@ _HOMES = {
     "FolderDataModule": "folder",
     "ImageDataModule": "image_data",
     "Splits": "tensor_data",
+    "StandInDataModule": "stand_in",
     "TensorData": "tensor_data",
     "TensorDataModule": "tensor_data",
     "VisionDataModule": "vision",
@@ -27,6 +29,7 @@ __all__ = [
     "FolderDataModule",
     "ImageDataModule",
     "Splits",
+    "StandInDataModule",
     "TensorData",
     "TensorDataModule",
     "VisionDataModule",

@@ -41,9 +41,11 @@ def test_hedges_correction_is_close_to_the_exact_one() -> None:
     assert hedges_g(sample, reference) == pytest.approx(exact * 1.5 / pooled, rel=5e-3)
 
 
+@pytest.mark.filterwarnings("error")
 def test_samples_without_any_spread_are_decided() -> None:
     assert welch([0.5, 0.5], [0.5, 0.5]) == (0.0, 0.0, 1.0)
     assert welch([0.75, 0.75], [0.5, 0.5]) == (0.25, 0.25, 0.0)
+    assert welch([0.5, 0.5], [0.25, 0.75])[2] == 1.0
     assert hedges_g([0.5, 0.5], [0.5, 0.5]) is None
 
 
