@@ -1,11 +1,13 @@
 # make search   install if needed, then find a loss for scikit-learn's digits
 # make test     install if needed, then run every test
+# make dashboard, make report    look at a search: RUN=runs/NAME
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 ARGS   ?=
+RUN    ?= runs/digits_mlp_taylor
 
-.PHONY: install search test lint bench dashboard notebooks clean
+.PHONY: install search test lint bench dashboard report notebooks clean
 
 install: $(VENV)/.installed
 
@@ -32,7 +34,10 @@ bench: install
 	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 dashboard: install
-	$(BIN)/optuna-dashboard sqlite:///runs/digits_mlp_taylor/study.db --host 127.0.0.1 $(ARGS)
+	$(BIN)/python -m glo_lightning.dashboard $(RUN) $(ARGS)
+
+report: install
+	$(BIN)/python -m glo_lightning.report $(RUN) $(ARGS)
 
 notebooks: install
 	$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)

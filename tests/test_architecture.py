@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
         "errors", "losses", "theory", "evaluation", "training", "search.records", "search.archive", "search.verdict",
         "search.fidelity",
     },
-    "dashboard": {"errors", "losses", "theory", "report", "search"},
+    "dashboard": {"errors", "losses", "theory", "training", "report", "search"},
     "search": {
         "errors", "environment", "losses", "theory", "models", "data", "callbacks", "training", "evaluation", "report",
         "search.engines",

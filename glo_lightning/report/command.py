@@ -24,11 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Optuna and matplotlib take seconds to import; help does without.
     from glo_lightning.report.page import build_page
     from glo_lightning.search.archive import Archive
-    from glo_lightning.search.study import quiet_optuna
 
     output = options.output or options.folder / "report.html"
-    with quiet_optuna():
-        page = build_page(Archive.open(options.folder))
+    page = build_page(Archive.open(options.folder))
     try:
         output.write_text(page, encoding="utf-8")
     except OSError as error:

@@ -1,27 +1,24 @@
 """Read a search back from its output folder, finished or not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 from optuna.trial import TrialState
-from sqlalchemy.engine import make_url
 
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
 from glo_lightning.report.lineage import Ancestor, trace_descent
+from glo_lightning.search.configuration import Configuration
 from glo_lightning.search.probed_task import search_monitor
-from glo_lightning.search.records import CandidateRecord, read_candidates
+from glo_lightning.search.records import CandidateRecord, monitor_of, read_candidates
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.space import LossSpace, as_asked, make_space
-from glo_lightning.search.storage import open_storage
+from glo_lightning.search.stored_space import space_of
 from glo_lightning.search.study import ENVIRONMENTS, FINGERPRINT, later_stages, stage_title, tuned_expression
-from glo_lightning.search.tree_space import CoefficientSpace, ExpressionSpace
 from glo_lightning.search.verdict import PURPOSES, STORED, Verdict, best_candidates
 from glo_lightning.training.evaluation import Monitor
 
@@ -53,47 +50,6 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """The ``config.yaml`` of a search.
-
-    Args:
-        settings: of the last run.
-        shown: its text, a password in the storage's address hidden.
-        names_a_model: whether it also names model, data and Trainer, so that the command line can repeat the search.
-    """
-
-    settings: SearchSettings
-    shown: str
-    names_a_model: bool
-
-    @classmethod
-    def read(cls, path: Path) -> "Configuration":
-        """Read the file.
-
-        Raises:
-            StudyError: if it is damaged.
-            SettingsError: if its settings do not fit each other.
-        """
-        text = path.read_text(encoding="utf-8")
-        try:
-            content = yaml.safe_load(text)
-            known = {field.name for field in fields(SearchSettings)}
-            given: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in content["search"].items()
-                if name in known
-            }
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-            reason = str(error) or type(error).__name__
-            raise StudyError(f"the settings of a search in {path}", reason, "Restore the file.") from error
-        settings = SearchSettings(**given)
-        if settings.storage and "@" in settings.storage:
-            content["search"]["storage"] = make_url(settings.storage).render_as_string(hide_password=True)
-            text = yaml.safe_dump(content, sort_keys=False)
-        return cls(settings, text, "model" in content)
-
-
-@dataclass(frozen=True)
 class Archive:
     """A search as its folder and its study keep it.
 
@@ -115,24 +71,10 @@ class Archive:
             StudyError: if there is no search in the folder, or it has not proposed anything yet.
             SettingsError: if its settings are damaged.
         """
-        path = folder / "config.yaml"
-        if not path.is_file():
-            raise StudyError(
-                "the output folder of a search",
-                f"{str(folder)!r} without a config.yaml",
-                "Name a folder such as runs/search; a search creates it when it begins.",
-            )
-        configuration = Configuration.read(path)
+        configuration = Configuration.read(folder)
         settings = configuration.settings
-        url = settings.storage or f"sqlite:///{folder / 'study.db'}"
-        if url == "memory" or (not settings.storage and not (folder / "study.db").is_file()):
-            raise StudyError(
-                "a search whose study can be read from outside",
-                f"storage {url!r}",
-                "Run the search with a storage that lasts; without --search.storage it is SQLite.",
-            )
         try:
-            study = optuna.load_study(study_name=settings.study_name, storage=open_storage(url))
+            study = optuna.load_study(study_name=settings.study_name, storage=configuration.open_storage())
         except KeyError:
             study = None
         if study is None or FINGERPRINT not in study.user_attrs:
@@ -206,7 +148,8 @@ class Archive:
         Raises:
             LossError: if its expression is undefined everywhere.
         """
-        return self._space(candidate.study).build(candidate.parameters)
+        study = optuna.load_study(study_name=candidate.study, storage=self.study._storage)
+        return space_of(study).build(candidate.parameters)
 
     def title(self, study_name: str) -> str:
         """Return what a stage is called where people read it."""
@@ -233,17 +176,6 @@ class Archive:
                 reason = trial.user_attrs.get("training", {}).get("reason") or "given back by a worker that stopped"
                 reasons[reason] = reasons.get(reason, 0) + 1
         return reasons
-
-    def _space(self, study_name: str) -> LossSpace:
-        expression = tuned_expression(study_name)
-        space: LossSpace
-        if expression:
-            space = CoefficientSpace(expression)
-        elif self.settings.family == "glo":
-            space = ExpressionSpace()
-        else:
-            space = make_space(self.settings, self.num_classes)
-        return as_asked(space, self.settings, self.num_classes)
 
 
 def _title(study_name: str, purpose: str) -> str:

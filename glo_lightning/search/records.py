@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.training.evaluation import Monitor
@@ -122,6 +123,12 @@ def proposal(trial: Trial | FrozenTrial) -> dict[str, Any]:
     """Return what the sampler proposed: the trial's parameters, or its expression."""
     expression = trial.user_attrs.get("expression")
     return dict(trial.params) if expression is None else {"expression": expression}
+
+
+def monitor_of(study: optuna.Study) -> Monitor:
+    """Return the metric of a search's study."""
+    name = (study.metric_names or ["score"])[0]
+    return Monitor(name, "max" if study.direction == StudyDirection.MAXIMIZE else "min")
 
 
 def summarize_generations(candidates: Sequence[CandidateRecord], monitor: Monitor) -> list[GenerationSummary]:

@@ -10,8 +10,10 @@ import pytest
 
 from glo_lightning.cli import main
 from glo_lightning.losses import load_loss
-from glo_lightning.search.archive import Configuration
+from glo_lightning.search import Range
+from glo_lightning.search.configuration import Configuration
 from tests.browser import complaints, open_browser, photograph, requests, resize
+from tests.runs import search
 
 RUNS = ("taylor_run", "glo_run", "unfinished_run")
 
@@ -89,6 +91,14 @@ def test_trees_have_a_lineage_and_no_comparison_says_so(glo_run: Path) -> None:
     assert any("descends from" in str(figure["aria-label"]) for figure in page.all("svg"))
 
 
+def test_what_else_was_searched_is_told_and_losses_may_be_minimised(tmp_path: Path) -> None:
+    search(tmp_path, generations=1, monitor="val_loss", mode="min", joint={"model.width": Range(2, 6)})
+    page = write_report(tmp_path)
+    assert "Found along with it" in page.words
+    found = json.loads((tmp_path / "best_hyperparameters.json").read_text())
+    assert f"model.width {found['model.width']}" in " ".join(page.words.split())
+
+
 def test_an_unfinished_search_is_told_as_far_as_it_came(unfinished_run: Path) -> None:
     page = write_report(unfinished_run)
     assert "1 of 5 generations are complete" in page.words
@@ -100,7 +110,7 @@ def test_passwords_stay_at_home(taylor_run: Path, tmp_path: Path) -> None:
     text = (taylor_run / "config.yaml").read_text()
     secret = re.sub(r"storage: .*", "storage: sqlite://me:secret@/study.db", text)
     (tmp_path / "config.yaml").write_text(secret)
-    shown = Configuration.read(tmp_path / "config.yaml").shown
+    shown = Configuration.read(tmp_path).shown
     assert "secret" not in shown
     assert "study_name: toy" in shown
 

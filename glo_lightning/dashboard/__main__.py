@@ -1,0 +1,7 @@
+"""``python -m glo_lightning.dashboard``."""
+
+import sys
+
+from glo_lightning.cli import main
+
+sys.exit(main(["dashboard", *sys.argv[1:]]))

@@ -1,0 +1,149 @@
+"""Studies as the dashboard shows them: with pictures, and attributes one by one. Nothing of it is stored."""
+
+import copy
+import json
+from collections.abc import Container, Mapping
+from functools import cache
+from typing import Any, cast
+
+from optuna.distributions import IntDistribution
+from optuna.storages import BaseStorage
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
+
+from glo_lightning.dashboard.pictures import PICTURES, identifier
+from glo_lightning.losses.expression import parse
+from glo_lightning.search.study import FINGERPRINT
+from glo_lightning.search.verdict import STORED
+
+TOGETHER = ("training", "theory")
+"""User attributes that a search keeps as one, because each costs a write."""
+
+FIRST = ("formula", "status", "reason", "generation", "index", "seconds")
+"""User attributes to show first: the dashboard shows six at a time."""
+
+COUNT = IntDistribution(0, 2**32)
+"""The range of numbers that stand in for parameters."""
+
+
+class StudyView:
+    """Passes every operation on to a storage, and adds what is for looking at to the trials it returns.
+
+    Args:
+        storage: any Optuna storage.
+    """
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._storage = storage
+        self._studies: dict[int, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # not an operation; and copying asks for these before there is a storage
+            raise AttributeError(name)
+        return getattr(self._storage, name)
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        """Return all studies."""
+        return [show_study(study) for study in self._storage.get_all_studies() if not _is_internal(study)]
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return the trials of a study."""
+        trials = self._storage.get_all_trials(study_id, deepcopy=False, states=states)
+        return [show(trial, study_id) for trial in trials]
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Return one trial."""
+        return show(self._storage.get_trial(trial_id), self._study_of(trial_id))
+
+    def get_best_trial(self, study_id: int) -> FrozenTrial:
+        """Return the best trial of a study."""
+        return show(self._storage.get_best_trial(study_id), study_id)
+
+    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
+        """Return what Optuna and the dashboard keep with a trial, artifacts among it."""
+        attributes: dict[str, Any] = self.get_trial(trial_id)._system_attrs
+        return attributes
+
+    def _study_of(self, trial_id: int) -> int:
+        """Return a trial's study, which storages do not tell."""
+        if trial_id not in self._studies:
+            for study in self._storage.get_all_studies():
+                for trial in self._storage.get_all_trials(study._study_id, deepcopy=False):
+                    self._studies[trial._trial_id] = study._study_id
+        return self._studies[trial_id]
+
+
+BaseStorage.register(StudyView)
+
+
+def view(storage: BaseStorage) -> BaseStorage:
+    """Return a storage for the dashboard to show."""
+    return cast(BaseStorage, StudyView(storage))
+
+
+def show_study(study: FrozenStudy) -> FrozenStudy:
+    """Return a copy of a study with the settings of its search one by one; of the verdict tells the note."""
+    attributes = dict(study.user_attrs)
+    attributes.pop(STORED, None)
+    settings = attributes.pop(FINGERPRINT, {})
+    shown = copy.copy(study)
+    shown.user_attrs = {**_readable(settings), **_readable(attributes)}
+    return shown
+
+
+def show(trial: FrozenTrial, study_id: int) -> FrozenTrial:
+    """Return a copy of a trial with pictures, if it is a candidate, and with attributes one by one."""
+    attributes = dict(trial.user_attrs)
+    together: dict[str, Any] = {}
+    for name in TOGETHER:
+        together.update(attributes.pop(name, {}))
+    attributes |= _readable(together)
+    shown = copy.copy(trial)
+    first = {name: attributes[name] for name in FIRST if name in attributes}
+    shown._user_attrs = first | attributes
+    if not trial.params:
+        shown.params = stand_ins(attributes)
+        shown.distributions = dict.fromkeys(shown.params, COUNT)
+    # Trials beside a search, such as those of the comparison, keep no parameters to draw from.
+    if "generation" in attributes and (trial.params or "expression" in attributes):
+        shown._system_attrs = {**trial._system_attrs, **_artifacts(study_id, trial._trial_id)}
+    return shown
+
+
+def stand_ins(attributes: Mapping[str, Any]) -> dict[str, int]:
+    """Return numbers to plot the scores over where a trial has no parameters: of a tree, how large it is.
+
+    Example:
+        >>> stand_ins({"expression": "log(h) - y / h"})
+        {'nodes': 6, 'depth': 2}
+    """
+    if "expression" in attributes:
+        return dict(zip(("nodes", "depth"), _measure(attributes["expression"]), strict=True))
+    return {"seed": attributes["seed"]} if "seed" in attributes else {}
+
+
+@cache
+def _measure(expression: str) -> tuple[int, int]:
+    tree = parse(expression)
+    return len(list(tree.walk())), tree.depth
+
+
+def _is_internal(study: FrozenStudy) -> bool:
+    """Tell whether a study only keeps what workers agreed upon."""
+    return study.study_name.endswith("/evaluator")
+
+
+def _readable(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what says nothing."""
+    return {name: value for name, value in attributes.items() if value not in (None, "", [], {})}
+
+
+def _artifacts(study_id: int, trial_id: int) -> dict[str, str]:
+    artifacts = {}
+    for place, name in enumerate(PICTURES):
+        own = identifier(study_id, trial_id, place)
+        meta = {"artifact_id": own, "filename": name, "mimetype": "image/svg+xml", "encoding": None}
+        artifacts[f"artifacts:{own}"] = json.dumps(meta)
+    return artifacts
