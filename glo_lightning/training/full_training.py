@@ -61,9 +61,11 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
     """
     monitor = Monitor(settings.monitor, settings.mode)
     probe_task(task, monitor, settings.loss_attribute, settings.seed)
-    checkpoint = ModelCheckpoint(
-        folder, "best", settings.monitor, mode=settings.mode, save_last=True, enable_version_counter=False
-    )
+    # Not save_last=True: Lightning's is of the last epoch that was the best so far.
+    checkpoints = [
+        ModelCheckpoint(folder, "best", settings.monitor, mode=settings.mode, enable_version_counter=False),
+        ModelCheckpoint(folder, "last", enable_version_counter=False),
+    ]
     divergence = StopOnDivergence()
     callbacks = [
         LossInjection(loss, settings.loss_attribute),
@@ -75,8 +77,8 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         seed_everything(settings.seed, workers=True, verbose=False)
         model = task.build_model()
         trainer = _trainer(task, monitor, callbacks, settings, folder)
-        # Behind all others, so that it keeps the state they have reached; building it in, Lightning may refuse it.
-        trainer.callbacks.append(checkpoint)  # type: ignore[attr-defined]
+        # Behind all others, so that they keep the state those have reached; building them in, Lightning may refuse.
+        trainer.callbacks += checkpoints  # type: ignore[attr-defined]
         last = folder / "last.ckpt"
         fit(trainer, model, task, last if last.exists() else None)
         if divergence.reason:

@@ -63,6 +63,12 @@ def test_it_leaves_checkpoints_logs_and_metrics(capsys: pytest.CaptureFixture[st
     assert load_loss(folder / "loss.json").to_dict() == cross_entropy_taylor(3).to_dict()
 
 
+def test_the_last_checkpoint_is_of_the_last_epoch_even_if_another_was_best() -> None:
+    assert _train("--train.name=mine", "--train.mode=min", "--train.epochs=3") == 0
+    best, last = (torch.load(f"runs/mine/{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last"))
+    assert best < last == 2
+
+
 def test_the_loss_makes_the_difference_and_the_seed_fixes_the_rest() -> None:
     for name, loss in (("a", "mse"), ("b", "mse"), ("c", "cross_entropy")):
         assert _train("--loss", loss, f"--train.name={name}", "--train.test=false") == 0
