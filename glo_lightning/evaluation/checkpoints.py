@@ -1,6 +1,5 @@
 """What is judged: trained models from their checkpoints, and the images to judge them on."""
 
-import tempfile
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -151,24 +150,6 @@ def draw_images(
     index = torch.randperm(size, generator=torch.Generator().manual_seed(seed))[:num_images].sort().values
     drawn = Subset(loader.dataset, index.tolist())
     return [examples_of(batch) for batch in DataLoader(drawn, loader.batch_size or 64, collate_fn=loader.collate_fn)]
-
-
-def writable_folder(output_dir: str | Path) -> Path:
-    """Create the output folder.
-
-    Raises:
-        SettingsError: if it cannot be created or written to.
-    """
-    folder = Path(output_dir)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise SettingsError(
-            f"a writable output folder {str(folder)!r}", error.strerror or str(error), "Choose another output_dir."
-        ) from None
-    return folder
 
 
 def _read_weights(file: Path) -> dict[str, Tensor]:

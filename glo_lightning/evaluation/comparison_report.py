@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from glo_lightning.environment import require_torchvision
-from glo_lightning.evaluation.checkpoints import writable_folder
 from glo_lightning.evaluation.comparison import LossResult
 from glo_lightning.evaluation.comparison_command import COMPARE
 from glo_lightning.evaluation.comparison_figures import figure_curves, figure_fractions
 from glo_lightning.evaluation.comparison_run import Outcome, run_comparison
 from glo_lightning.evaluation.ledger import Ledger
+from glo_lightning.evaluation.output_folder import writable_folder
 from glo_lightning.evaluation.statistics import mean_interval
 from glo_lightning.losses import Loss, load_losses
 from glo_lightning.theory.figures import save_figure

@@ -13,10 +13,11 @@ from torch import Tensor
 from glo_lightning.environment import require_torchvision
 from glo_lightning.evaluation.checkpoint_figures import figure_landscape
 from glo_lightning.evaluation.checkpoint_settings import LandscapeSettings
-from glo_lightning.evaluation.checkpoints import Subjects, gather, writable_folder
+from glo_lightning.evaluation.checkpoints import Subjects, gather
 from glo_lightning.evaluation.curvature import top_eigenvalue
 from glo_lightning.evaluation.landscape import Surface, grid, measure_surface, random_directions, require_radius
 from glo_lightning.evaluation.landscape_command import LANDSCAPE
+from glo_lightning.evaluation.output_folder import writable_folder
 from glo_lightning.theory.figures import save_figure
 from glo_lightning.training.task_cli import TaskCLI
 

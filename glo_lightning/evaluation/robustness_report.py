@@ -12,7 +12,8 @@ from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import SettingsError
 from glo_lightning.evaluation.attacks import AttackLoss, PixelSpace, parse_epsilon
 from glo_lightning.evaluation.checkpoint_figures import figure_robustness
-from glo_lightning.evaluation.checkpoints import gather, writable_folder
+from glo_lightning.evaluation.checkpoints import gather
+from glo_lightning.evaluation.output_folder import writable_folder
 from glo_lightning.evaluation.robustness import Robustness, measure_robustness
 from glo_lightning.evaluation.robustness_command import ROBUSTNESS
 from glo_lightning.losses import load_loss
@@ -118,9 +119,9 @@ def masking_sentences(robustness: Robustness) -> list[str]:
     for name, curve in robustness.curves.items():
         signs = "; ".join(map(str, curve.masking))
         if signs:
-            sentences.append(f"WARNING: {name} hides its gradient, and is weaker than the table says: {signs}.")
+            sentences.append(f"WARNING: the gradient of {name} misled an attack; it is weaker than it seems: {signs}.")
         else:
-            sentences.append(f"{name}: no sign of a hidden gradient.")
+            sentences.append(f"{name}: no attack was misled by the gradient.")
     if len(robustness.curves) == 1:
         sentences.append("Pass a second checkpoint to check by transferred attacks, too.")
     return sentences
