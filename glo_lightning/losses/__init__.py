@@ -9,6 +9,7 @@ from glo_lightning.losses.classic import (
     MeanSquaredErrorLoss,
     PolyLoss,
 )
+from glo_lightning.losses.heads import HeadsLoss
 from glo_lightning.losses.multi_index import Input, fold, multi_indices, num_parameters, unfold
 from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
 from glo_lightning.losses.scaled import ScaledLoss
@@ -25,6 +26,7 @@ __all__ = [
     "CrossEntropyLoss",
     "FocalLoss",
     "FormulaStyle",
+    "HeadsLoss",
     "Input",
     "Loss",
     "MeanSquaredErrorLoss",

@@ -114,12 +114,13 @@ class Loss(nn.Module, ABC):
         """
         return self.elementwise(logits.softmax(-1), y)
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+    def forward(self, logits: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
         """Compute the loss of a batch, in float32 or wider.
 
         Args:
             logits: unscaled logits, shape (N, C) or (N, C, ...), floating, C >= 2; further dimensions are positions,
-                as in segmentation, and each of them counts as a sample.
+                as in segmentation, and each of them counts as a sample. Of a network with several heads: the logits of
+                each head, whose losses are added up.
             target: class indices, shape (N,) or (N, ...), int64, in 0..C-1; or label distributions, floating, of the
                 logits' shape.
 
@@ -129,6 +130,8 @@ class Loss(nn.Module, ABC):
         Raises:
             LossError: if shapes, dtypes or label values do not fit.
         """
+        if isinstance(logits, tuple):
+            return torch.stack([self(head, target) for head in logits]).sum(0)
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         rows, labels, shape = self.rows(logits, target)

@@ -1,8 +1,8 @@
 """The stored form of a loss: JSON that can only become a loss or an error.
 
 A stored loss is ``{"format": 1, "family": NAME, "parameters": {...}}``; the parameters are the arguments of
-the family's constructor, and one that is itself a loss is stored in the same form. Family names come from a
-table of known classes, never from an import path, so a stranger's file can do no more than describe a loss.
+the family's constructor, and those that are losses or lists of losses are stored in the same form. Family names come
+from a table of known classes, never from an import path, so a stranger's file can do no more than describe a loss.
 
 Example:
     >>> from glo_lightning.losses import FocalLoss
@@ -143,15 +143,20 @@ def _build(cls: type[Loss], parameters: object) -> Loss:
         )
     build: Callable[..., Loss] = cls
     try:
-        return build(
-            **{name: loss_from_dict(value) if isinstance(value, dict) else value for name, value in parameters.items()}
-        )
+        return build(**{name: _revive(value) for name, value in parameters.items()})
     except (LossError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         if isinstance(error, LossFileError):
             raise
         raise LossFileError(
             f"parameters that {cls.__name__} accepts", f"ones it refuses: {error}", "Store a loss with save_loss."
         ) from error
+
+
+def _revive(value: object) -> object:
+    """Build the losses among a loss's parameters."""
+    if isinstance(value, dict):
+        return loss_from_dict(value)
+    return [_revive(each) for each in value] if isinstance(value, list) else value
 
 
 def _check_values(value: object, depth: int) -> None:

@@ -3,14 +3,19 @@
 from torch import nn
 
 from glo_lightning.models.activation import Activation
+from glo_lightning.models.heads import WithHeads, auxiliary_head
 
 
 def allcnn_c(
-    num_classes: int = 10, in_channels: int = 3, quirks: bool = False, activation: Activation = nn.ReLU
-) -> nn.Sequential:
+    num_classes: int = 10,
+    in_channels: int = 3,
+    quirks: bool = False,
+    activation: Activation = nn.ReLU,
+    auxiliary_heads: bool = False,
+) -> nn.Module:
     """Build All-CNN-C for images of 32x32, as published or as the TaylorGLO authors trained it.
 
-    1,369,738 parameters for 10 classes of colour images, either way.
+    1,369,738 parameters for 10 classes of colour images, either way; 1,399,518 with auxiliary heads.
 
     Args:
         num_classes: C, outputs of the last layer.
@@ -19,9 +24,11 @@ def allcnn_c(
             input, no ReLU after the convolutions of stride 2, and padding in the third stage, so that the mean
             over 6x6 leaves out the last two rows and columns of an 8x8 map.
         activation: builds what stands for every ReLU, such as ``nn.SiLU``, ``nn.LogSigmoid`` or ``TaylorActivation``.
+        auxiliary_heads: whether the first two stages get a head each, as in the TaylorGLO authors' ablation.
 
     Returns:
-        A network from images (N, in_channels, 32, 32) to logits (N, C), which a last ReLU keeps from being negative.
+        A network from images (N, in_channels, 32, 32) to logits (N, C), which a last ReLU keeps from being negative;
+        with auxiliary heads, to those of each head in training, the main one's first.
 
     Example:
         >>> import torch
@@ -43,10 +50,9 @@ def allcnn_c(
             nn.Dropout(0.5),
         ]
 
-    return nn.Sequential(
-        *([] if quirks else [nn.Dropout(0.2)]),
-        *stage(in_channels, 96),
-        *stage(96, 192),
+    first = [*([] if quirks else [nn.Dropout(0.2)]), *stage(in_channels, 96)]
+    second = stage(96, 192)
+    third = [
         nn.Conv2d(192, 192, 3, padding=1 if quirks else 0),
         activation(),
         nn.Conv2d(192, 192, 1),
@@ -55,4 +61,8 @@ def allcnn_c(
         activation(),
         nn.AvgPool2d(6),
         nn.Flatten(),
-    )
+    ]
+    if not auxiliary_heads:
+        return nn.Sequential(*first, *second, *third)
+    heads = [auxiliary_head(channels, num_classes, activation=activation) for channels in (96, 192)]
+    return WithHeads([nn.Sequential(*each) for each in (first, second, third)], heads)

@@ -26,7 +26,7 @@ class Classifier(LightningModule):
     report accuracy and cross-entropy, never the candidate, so that scores of different losses compare.
 
     Args:
-        network: maps inputs (N, ...) to logits (N, C).
+        network: maps inputs (N, ...) to logits (N, C); in training it may return a tuple, the logits of several heads.
         num_classes: C; read from the network's last layer when not given.
         learning_rate: of the first epoch, positive.
         momentum: of SGD, in [0, 1).
@@ -108,7 +108,7 @@ class Classifier(LightningModule):
             super().__setattr__(name, value)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return logits (N, C) for inputs (N, ...)."""
+        """Return logits (N, C) for inputs (N, ...); in training, what the network returns."""
         logits: Tensor = self.network(inputs)
         return logits
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import TypeVar
 
 from torch import nn
 
@@ -9,6 +10,7 @@ from glo_lightning.errors import ModelError
 from glo_lightning.models.activation import Activation
 
 Block = Callable[[int, int, int], nn.Module]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -61,7 +63,7 @@ def classify(channels: int, num_classes: int) -> list[nn.Module]:
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)]
 
 
-def initialise(network: nn.Sequential) -> nn.Sequential:
+def initialise(network: Network) -> Network:
     """Draw convolution weights from N(0, 2 / (k * k * channels out)), as He et al. do."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

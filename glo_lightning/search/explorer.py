@@ -9,7 +9,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import NopPruner
 from optuna.trial import Trial, TrialState
 
-from glo_lightning.losses import Loss
+from glo_lightning.losses import HeadsLoss, Loss
 from glo_lightning.search.hyperparameters import HyperparameterSpace
 from glo_lightning.search.records import VIOLATED, proposal
 from glo_lightning.search.samplers import GenerationalSampler
@@ -93,14 +93,15 @@ class Explorer(Worker):
 
 
 def least_favourable(loss: Loss, num_classes: Sequence[int], invariant: Literal["none"] | Invariant) -> Trainability:
-    """Return what theory says of a loss for the number of classes that is least in its favour, the first if all are.
+    """Return what theory says of a loss where it is least in its favour: in which head, at which number of classes.
 
     Args:
-        loss: a candidate.
+        loss: a candidate; where nothing counts against it, its main head and the first number decide.
         num_classes: one or more.
         invariant: that decides.
     """
-    verdicts = [trainability(loss, each) for each in num_classes]
+    losses = loss.losses if isinstance(loss, HeadsLoss) else [loss]
+    verdicts = [trainability(own, each) for own in losses for each in num_classes]
     return max(verdicts, key=lambda verdict: 0.0 if invariant == "none" else verdict.violation(invariant))
 
 

@@ -30,6 +30,7 @@ SEARCHED = (
     "parameters",
     "start",
     "joint",
+    "tasks",
     "normalize",
     "population_size",
     "sigma",
@@ -100,7 +101,7 @@ def _explore_and_judge(
     first, *others = evaluators.tasks
     fingerprint = {**{name: _json(getattr(settings, name)) for name in SEARCHED}, **_describe(first.task, first.probe)}
     if others:
-        fingerprint["tasks"] = {each.name: _describe(each.task, each.probe) for each in evaluators.tasks}
+        fingerprint |= {f"task {each.name}": _describe(each.task, each.probe) for each in evaluators.tasks}
     hyperparameters = hyperparameters_of(first.task, settings.joint)
     sources = explore(Bench(settings, storage, fingerprint, evaluators, hyperparameters, progress))
     return Part(sources[0].study, Judge(settings, sources, evaluators).judge(progress))
@@ -111,6 +112,7 @@ def _describe(task: Task, probe: Probe) -> dict[str, object]:
     trainer = {name: value for name, value in description.pop("trainer", {}).items() if name not in CIRCUMSTANCES}
     return {
         "num_classes": probe.num_classes,
+        **({"num_heads": probe.num_heads} if probe.num_heads > 1 else {}),
         "num_weights": probe.num_weights,
         "network": probe.model,
         **{name: _json(value) for name, value in description.items()},

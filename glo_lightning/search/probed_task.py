@@ -63,6 +63,12 @@ def probe_tasks(settings: SearchSettings, tasks: Mapping[str, Task]) -> list[Pro
         GloError: if something does not fit, with the name of the task if there are several.
     """
     probed = [_probe(settings, name, task) for name, task in tasks.items()]
+    if len({each.probe.num_heads for each in probed}) > 1:
+        raise SettingsError(
+            "as many heads in every task",
+            ", ".join(f"{each.probe.num_heads} in {each.name}" for each in probed),
+            "Leave auxiliary heads out, or give all networks as many.",
+        )
     if len({each.num_classes for each in probed}) > 1:
         _refuse_what_depends_on_classes(settings, probed)
     return probed
@@ -84,6 +90,8 @@ def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
         probe = probe_task(task, task_monitor(settings), settings.loss_attribute, settings.seed, settings.outputs)
         epochs = max_epochs(task)
         abort = _abort_rule(settings, probe.num_classes, epochs)
+        if probe.num_heads > 1 and settings.outputs != "softmax":
+            raise SettingsError("softmax outputs of several heads", settings.outputs, "Use --search.outputs=softmax.")
     return ProbedTask(name, task, probe, epochs, settings.comparison_epochs or FULL_LENGTH * epochs, abort)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from optuna.distributions import FloatDistribution
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import Loss, SigmoidLoss, TaylorLoss, cross_entropy_taylor, num_parameters
+from glo_lightning.losses import HeadsLoss, Loss, SigmoidLoss, TaylorLoss, cross_entropy_taylor, num_parameters
 from glo_lightning.search.settings import Input, SearchSettings
 from glo_lightning.theory import CanonicalForm, canonical, canonical_terms, normalize_drive
 
@@ -99,6 +99,37 @@ class CanonicalSpace:
         return CanonicalForm(values, self.order, binary=self.num_classes == 2).to_loss()
 
 
+class HeadsSpace:
+    """A loss for each head of a network: the vectors of all of them in one.
+
+    Args:
+        space: of the loss of one head.
+        num_heads: the main head and the auxiliary heads; 2 or more.
+
+    Example:
+        >>> list(HeadsSpace(TaylorSpace(order=1), num_heads=2).distributions)
+        ['theta_0', 'theta_1', 'theta_2', 'head_1.theta_0', 'head_1.theta_1', 'head_1.theta_2']
+    """
+
+    def __init__(self, space: VectorSpace, num_heads: int) -> None:
+        self.space = space
+        self._prefixes = ["", *(f"head_{head}." for head in range(1, num_heads))]
+        own = space.distributions
+        self.distributions = {prefix + name: own[name] for prefix in self._prefixes for name in own}
+
+    @property
+    def cross_entropy(self) -> list[float]:
+        """The point whose losses are the expansion of cross-entropy."""
+        return self.space.cross_entropy * len(self._prefixes)
+
+    def build(self, parameters: Mapping[str, float]) -> HeadsLoss:
+        """Make the losses of all heads."""
+        names = self.space.distributions
+        return HeadsLoss(
+            [self.space.build({name: parameters[prefix + name] for name in names}) for prefix in self._prefixes]
+        )
+
+
 class NormalizedSpace:
     """A space whose losses are scaled to start with cross-entropy's gradient, so that only shapes compete.
 
@@ -118,6 +149,11 @@ class NormalizedSpace:
     def build(self, parameters: Mapping[str, Any]) -> Loss:
         """Make the loss and, where that is possible, scale it."""
         loss = self.space.build(parameters)
+        if isinstance(loss, HeadsLoss):
+            return HeadsLoss([self._normalize(each) for each in loss.losses])
+        return self._normalize(loss)
+
+    def _normalize(self, loss: Loss) -> Loss:
         try:
             return normalize_drive(loss, self.num_classes)
         except LossError:
@@ -139,16 +175,18 @@ class SigmoidSpace:
         return SigmoidLoss(self.space.build(parameters))
 
 
-def make_space(settings: SearchSettings, num_classes: int) -> VectorSpace:
+def make_space(settings: SearchSettings, num_classes: int, num_heads: int = 1) -> VectorSpace:
     """Return the space of vectors that the settings ask for.
 
     Args:
         settings: order, inputs and parameters.
         num_classes: classes of the task.
+        num_heads: heads of the network, each of which gets a loss.
     """
+    space: VectorSpace = TaylorSpace(settings.order, settings.inputs)
     if settings.parameters == "canonical":
-        return CanonicalSpace(settings.order, num_classes)
-    return TaylorSpace(settings.order, settings.inputs)
+        space = CanonicalSpace(settings.order, num_classes)
+    return space if num_heads == 1 else HeadsSpace(space, num_heads)
 
 
 def as_asked(space: LossSpace, settings: SearchSettings, num_classes: int) -> LossSpace:

@@ -10,7 +10,7 @@ import optuna
 from glo_lightning.errors import StudyError
 from glo_lightning.evaluation.comparison import Comparison, compare_losses
 from glo_lightning.evaluation.overall import compare_overall
-from glo_lightning.losses import CrossEntropyLoss, Loss, Outputs, ScaledLoss, for_outputs
+from glo_lightning.losses import CrossEntropyLoss, HeadsLoss, Loss, Outputs, ScaledLoss, for_outputs
 from glo_lightning.search.evaluators import EvaluatorFactory, Length
 from glo_lightning.search.fidelity import Fidelity, measure_fidelity
 from glo_lightning.search.probed_task import ProbedTask, task_monitor
@@ -241,7 +241,8 @@ def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: 
 
     The twin separates a better shape from a mere change of learning rate: at the null epoch every loss is
     cross-entropy times drive / C. After a joint search there is cross-entropy twice: as it is configured, and with the
-    winner's hyperparameters, as its twin and the winner have them.
+    winner's hyperparameters, as its twin and the winner have them. In a network with several heads, cross-entropy is
+    the same in all of them, and its twin has a scale for each.
 
     Source: derivations.md, section 7.3.
     """
@@ -251,8 +252,11 @@ def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: 
     if joint:
         rival = f"{BASELINE}, same settings"
         losses[rival] = cross_entropy
-    scale = trainability(winner, num_classes).drive / num_classes
-    if scale > 0.0:
-        losses[f"{rival} × {scale:.3g}"] = ScaledLoss(cross_entropy, scale)
+    heads = winner.losses if isinstance(winner, HeadsLoss) else [winner]
+    scales = [trainability(head, num_classes).drive / num_classes for head in heads]
+    if min(scales) > 0.0:
+        twins = [ScaledLoss(cross_entropy, scale) for scale in scales]
+        name = f"{rival} × {', '.join(f'{scale:.3g}' for scale in scales)}"
+        losses[name] = twins[0] if len(twins) == 1 else HeadsLoss(twins)
     losses[DISCOVERED] = winner
     return losses

@@ -24,12 +24,14 @@ class Probe:
 
     Args:
         num_classes: classes the model's logits have; 2 for sigmoid outputs.
+        num_heads: heads whose logits the loss gets; 1 without auxiliary heads.
         num_weights: trainable parameters of the model.
         model: its class, and a digest of its layers and hyper-parameters.
         metrics: every metric the validation logged, and its value.
     """
 
     num_classes: int
+    num_heads: int
     num_weights: int
     model: str
     metrics: Mapping[str, float]
@@ -81,7 +83,7 @@ def probe_task(
             "Log it in validation_step with self.log, or choose another with --search.monitor.",
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return Probe(recorder.num_classes, weights, _identify(model), metrics)
+    return Probe(recorder.num_classes, recorder.num_heads, weights, _identify(model), metrics)
 
 
 def _identify(model: LightningModule) -> str:
@@ -98,9 +100,13 @@ class _Recorder(nn.Module):
         self.outputs = outputs
         self.loss = for_outputs(CrossEntropyLoss(), outputs)
         self.num_classes: int | None = None
+        self.num_heads = 1
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        self.num_classes = check_labels(logits, target, self.outputs)
+    def forward(self, logits: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
+        heads = logits if isinstance(logits, tuple) else (logits,)
+        self.num_heads = len(heads)
+        for head in heads:
+            self.num_classes = check_labels(head, target, self.outputs)
         loss: Tensor = self.loss(logits, target)
         if not torch.isfinite(loss.detach()):
             raise ModelError(

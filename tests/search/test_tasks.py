@@ -165,7 +165,7 @@ def test_a_stopped_search_goes_on_with_the_same_candidates(
 
 def test_other_tasks_are_another_search(alone: SearchResult, tmp_path: Path) -> None:
     storage = str(alone.output_dir / "study.db")
-    with pytest.raises(StudyError, match="tasks"):
+    with pytest.raises(StudyError, match="task four"):
         _search(tmp_path, {**_tasks(), "four": _tasks()["three"]}, storage=storage)
 
 
@@ -212,12 +212,12 @@ def test_the_command_line_reads_tasks_from_files(
     ]  # fmt: skip
     assert main(arguments) == 0
     assert "All tasks:" in capsys.readouterr().out
-    settings = Archive.open(tmp_path / "runs" / "search")
-    described = settings.fingerprint["tasks"]
-    assert described["narrow"]["trainer"]["max_epochs"] == 2
-    assert described["wide"]["trainer"]["max_epochs"] == 1
-    assert described["narrow"]["num_weights"] < described["wide"]["num_weights"]
-    assert settings.study.user_attrs["evaluator"] == evaluator
+    archive = Archive.open(tmp_path / "runs" / "search")
+    narrow, wide = (archive.fingerprint[f"task {name}"] for name in ("narrow", "wide"))
+    assert narrow["trainer"]["max_epochs"] == 2
+    assert wide["trainer"]["max_epochs"] == 1
+    assert narrow["num_weights"] < wide["num_weights"]
+    assert archive.study.user_attrs["evaluator"] == evaluator
     assert main([arguments[0], "--config", "runs/search/config.yaml"]) == 0, "the saved configuration repeats it"
 
     for text, change in {

@@ -65,6 +65,11 @@ class Bench:
         return tuple(dict.fromkeys(task.num_classes for task in self.evaluators.tasks))
 
     @property
+    def num_heads(self) -> int:
+        """Heads of the networks, main and auxiliary."""
+        return self.evaluators.tasks[0].probe.num_heads
+
+    @property
     def monitor(self) -> Monitor:
         """The metric."""
         return self.evaluators.monitor

@@ -15,7 +15,7 @@ from glo_lightning.search.stages.bench import Bench, Source
 
 def explore_taylor(bench: Bench) -> list[Source]:
     """Work on the search's study until every generation is complete."""
-    vectors = make_space(bench.settings, bench.num_classes[0])
+    vectors = make_space(bench.settings, bench.num_classes[0], bench.num_heads)
     sampler = _make_sampler(bench.settings, vectors, bench.hyperparameters, bench.num_classes)
     space = as_asked(vectors, bench.settings, bench.num_classes[0])
     study = bench.open_study(sampler)

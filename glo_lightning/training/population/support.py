@@ -9,6 +9,7 @@ from torch.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam
 
 from glo_lightning.data.tensor_data import TensorData, TensorDataModule
 from glo_lightning.models.classifier import Classifier
+from glo_lightning.models.heads import WithHeads
 from glo_lightning.training.population.networks import NetworkStack
 from glo_lightning.training.population.recipe import refuse
 from glo_lightning.training.population.scoring import METRICS
@@ -81,6 +82,8 @@ def check_network(model: Classifier, inputs: Tensor) -> None:
     Raises:
         SettingsError: if it cannot; ``got`` has torch's own words, or says that the outputs are no rows of classes.
     """
+    if isinstance(model.network, WithHeads):
+        refuse("the network has auxiliary heads")
     networks = NetworkStack([model.network] * 2, [0, 0], inputs.device)
     try:
         with torch.no_grad():
