@@ -13,8 +13,8 @@ from glo_lightning.losses.classic import (
     MeanSquaredErrorLoss,
     PolyLoss,
 )
-from glo_lightning.losses.spec import load_loss
 from glo_lightning.losses.sigmoid import SigmoidLoss
+from glo_lightning.losses.spec import load_loss
 from glo_lightning.losses.taylor import TaylorLoss
 
 TAYLORGLO_1 = (0.8439, 1.4872, 1.5742, -1.4446, 2.3616, -0.6632, -2.8569, -1.1313)
