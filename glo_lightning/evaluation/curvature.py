@@ -73,7 +73,9 @@ def _hessian_product(
     count = sum(len(target) for _, target in batches)
     with evaluating(model), torch.enable_grad():
         for inputs, target in batches:
-            gradient = torch.autograd.grad(loss(model(inputs), target), weights, create_graph=True)
+            gradient = torch.autograd.grad(
+                loss(model(inputs), target), weights, create_graph=True, materialize_grads=True
+            )
             along = torch.cat([part.reshape(-1) for part in gradient]) @ direction
             product = torch.autograd.grad(along, weights, materialize_grads=True)
             total += torch.cat([part.reshape(-1) for part in product]) * (len(target) / count)

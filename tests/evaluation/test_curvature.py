@@ -35,6 +35,14 @@ def test_it_is_the_largest_eigenvalue_of_the_whole_hessian(loss: nn.Module) -> N
     assert all(weight.grad is None for weight in model.parameters())
 
 
+def test_weights_that_do_nothing_in_evaluation_are_flat() -> None:
+    inputs, target = torch.randn(24, 4, generator=torch.Generator().manual_seed(0)), torch.arange(24) % 3
+    model = nn.Linear(4, 3)
+    alone = top_eigenvalue(model, [(inputs, target)])
+    model.auxiliary_head = nn.Linear(2, 2)
+    assert top_eigenvalue(model, [(inputs, target)]) == pytest.approx(alone, rel=1e-3)
+
+
 def test_a_loss_without_a_value_has_no_eigenvalue(capfd: pytest.CaptureFixture[str]) -> None:
     model, inputs = nn.Linear(3, 2), torch.full((4, 3), float("inf"))
     assert top_eigenvalue(model, [(inputs, torch.arange(4) % 2)]) is None
