@@ -46,7 +46,8 @@ class SearchSettings:
             judges coefficients; screen judges trees.
         on_violation: of family=taylor: prune (a violating candidate takes its place in the generation, ranked last) or
             resample (draw until one may train).
-        monitor: the validation metric that scores candidates.
+        monitor: the validation metric that scores candidates. val_fgsm_accuracy, the accuracy under attack by FGSM with
+            changes of 0.1 per pixel, needs nothing of the model.
         mode: whether the monitored metric is better at its max or min.
         stage: of family=glo: trees, coefficients (of the trees that an earlier run found), or both.
         screen: of family=glo: which trees may train: theory (those that are finite and start downhill as the stable
