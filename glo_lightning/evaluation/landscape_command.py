@@ -9,7 +9,7 @@ from glo_lightning.training.verb import Verb, wants_help
 LANDSCAPE = Verb(
     "landscape",
     LandscapeSettings,
-    "the surroundings:",
+    "the surroundings",
     "Moves the weights of checkpoints of one model along the same random, filter-normalised directions.",
     {"checkpoints": "FILE ..."},
 )

@@ -9,7 +9,7 @@ from glo_lightning.training.verb import Verb, wants_help
 ROBUSTNESS = Verb(
     "robustness",
     RobustnessSettings,
-    "the attacks:",
+    "the attacks",
     "Attacks checkpoints of one model in pixel space, by FGSM and PGD, and says whether its gradient misled them.",
     {"checkpoints": "FILE ...", "epsilons": "EPSILON ..."},
 )
