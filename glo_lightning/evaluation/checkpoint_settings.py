@@ -15,7 +15,7 @@ class CheckpointSettings:
         checkpoints: of the model that the command line describes, such as the last.ckpt of a training.
         split: where the images are from: test or val.
         num_images: images, drawn at random; all if the split has no more.
-        seed: fixes the images and every other draw.
+        seed: fixes the images, random starts and random directions.
     """
 
     checkpoints: tuple[str, ...] = ()
@@ -35,11 +35,6 @@ class RobustnessSettings(CheckpointSettings):
     """Which models to attack, and how.
 
     Args:
-        checkpoints: of the model that the command line describes, such as the last.ckpt of a training. With two or
-            more, each is also attacked with what was made for the others.
-        split: where the images are from: test or val.
-        num_images: images, drawn at random; all if the split has no more.
-        seed: fixes the images and PGD's random starts.
         epsilons: largest changes of a pixel, in units of [0, 1]; 8/255 will do.
         steps: of PGD.
         attack_loss: what attacks raise: cross_entropy, or the loss that the model was trained with, from the loss.json
@@ -65,11 +60,8 @@ class LandscapeSettings(CheckpointSettings):
     """Around which models to look, and how far.
 
     Args:
-        checkpoints: of the model that the command line describes, such as the last.ckpt of a training.
-        split: where the images are from: test or val.
-        num_images: images, drawn at random; all if the split has no more.
-        seed: fixes the images and the directions, which are the same for all models up to the norms of their filters.
-        dimensions: random directions: 2 for a surface, 1 for a line.
+        dimensions: random directions, the same for all models up to the norms of their filters: 2 for a surface, 1 for
+            a line.
         span: longest step along a direction; a step of 1 moves each filter by its own norm.
         points: of the grid along a direction, an odd number; the middle one is the model itself.
         radius: steps up to this length count for the flatness, the mean accuracy over them.

@@ -1,4 +1,4 @@
-"""What a trained network loses when its weights move: surfaces along random directions, and the curvature."""
+"""What a trained network loses when its weights move: surfaces along random directions."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -52,8 +52,8 @@ class Surface:
             SettingsError: if the radius is outside its range.
         """
         require_radius(radius, self.coordinates)
-        grid = torch.meshgrid(*[self.coordinates] * self.accuracy.ndim, indexing="ij")
-        distance = torch.stack(grid).square().sum(0).sqrt()
+        steps = torch.meshgrid(*[self.coordinates] * self.accuracy.ndim, indexing="ij")
+        distance = torch.stack(steps).square().sum(0).sqrt()
         return float(self.accuracy[distance <= radius * (1.0 + 1e-9)].mean())
 
     def to_dict(self) -> dict[str, Any]:

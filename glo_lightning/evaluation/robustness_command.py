@@ -10,7 +10,8 @@ ROBUSTNESS = Verb(
     "robustness",
     RobustnessSettings,
     "the attacks",
-    "Attacks checkpoints of one model in pixel space, by FGSM and PGD, and says whether its gradient misled them.",
+    "Attacks checkpoints of one model in pixel space, by FGSM and PGD, each also with what was made for the others,\n"
+    "and says whether a gradient misled an attack.",
     {"checkpoints": "FILE ...", "epsilons": "EPSILON ..."},
 )
 
