@@ -79,7 +79,7 @@ class Explorer(Worker):
     def _prune(self, trial: Trial, invariant: Invariant, verdict: Trainability) -> None:
         trial.set_user_attr("training", {"status": VIOLATED, "reason": verdict.reason})
         trial.set_constraint("invariant", verdict.violation(invariant))
-        self.study.tell(trial, state=TrialState.PRUNED)
+        self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
 
     def _reporter(self, trial: Trial) -> Callable[[int, float], bool]:
         def report(epoch: int, score: float) -> bool:

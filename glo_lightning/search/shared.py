@@ -3,9 +3,11 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import SettingsError
@@ -106,8 +108,9 @@ def decide_once(search: optuna.Study, question: str, decide: Callable[[], str]) 
     )
     while trials := sampler.claim(study):
         try:
-            trials[0].set_user_attr("answer", decide())
-            study.tell(trials[0], 0.0)
+            with suppress(UpdateFinishedTrialError):  # taken for dead: another decides
+                trials[0].set_user_attr("answer", decide())
+            study.tell(trials[0], 0.0, skip_if_finished=True)
         except BaseException as error:
             sampler.release(study, trials, reason=type(error).__name__)
             raise

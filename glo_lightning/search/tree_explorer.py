@@ -58,4 +58,4 @@ class TreeExplorer(Explorer):
         status = REPEATED if screening.step is Step.UNSEEN else SCREENED
         reason = f"{screening.step}: {screening.reason}"
         trial.set_user_attr("training", {"status": status, "step": screening.step, "reason": reason})
-        self.study.tell(trial, state=TrialState.PRUNED)
+        self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
