@@ -2,8 +2,9 @@
 
 python tests/benchmarks/glo_search.py [--seeds 5] [--population 40] [--generations 10] [--normalize drive]
 
-Both draw from the same symbols with the same weights, pass the same screen and train every behaviour once, from the
-same initial weights on the same batches. The genetic search comes first; the random one gets as many trainings.
+All draw from the same symbols with the same weights and train from the same initial weights on the same batches. The
+genetic search comes first; the random ones get as many trainings. "random" passes the same screen and trains every
+behaviour once; "unscreened" trains every formula with a label and a prediction once, as the paper does.
 "search" is the best validation accuracy that a search saw, partly luck; "fresh" is the mean over fresh seeds of the
 finalist that then does best, as a search chooses its winner. Cross-entropy trains with the same seeds.
 """
@@ -12,6 +13,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy.stats import ttest_rel
@@ -24,7 +26,7 @@ from glo_lightning.search.engines.genetic import GeneticEngine
 from glo_lightning.search.engines.variation import Variation
 from glo_lightning.search.repetition import repetition_key
 from glo_lightning.search.samplers.genetic import NUM_ELITES, REDRAWS
-from glo_lightning.search.screening import Screen
+from glo_lightning.search.screening import PAPER_STEPS, Screen
 from glo_lightning.search.space import NormalizedSpace
 from glo_lightning.search.tree_space import ExpressionSpace
 from glo_lightning.training.evaluation import Monitor, Run
@@ -41,6 +43,8 @@ class Bench:
 
     screen: Screen
     key: Callable[[str], str]
+    paper_screen: Screen
+    paper_key: Callable[[str], str]
     build: Callable[[str], Loss]
     evaluator: PopulationEvaluator
     fresh_seeds: int
@@ -48,6 +52,20 @@ class Bench:
     def refuse(self, expression: str) -> str | None:
         step = self.screen.check(expression).step
         return None if step is None else str(step)
+
+    def random_trees(self, seed: int, depth: int, screened: bool) -> Iterator[str]:
+        """Draw trees that pass the screen, or the paper's, each once."""
+        screen, key = (self.screen, self.key) if screened else (self.paper_screen, self.paper_key)
+        rng, variation = np.random.default_rng(seed), Variation(initial_depth=depth)
+        seen = set()
+        for _ in range(MAX_DRAWS):
+            expression = str(variation.grow(rng))
+            if expression in seen:
+                continue
+            seen.add(expression)
+            if screen.check(expression).passed and (own := key(expression)) not in seen:
+                seen.add(own)
+                yield expression
 
     def train(self, expressions: list[str], seeds: list[int]) -> list[float]:
         """Return the mean accuracy of each expression."""
@@ -80,27 +98,10 @@ def genetic_search(bench: Bench, seed: int, population: int, generations: int) -
     return scores
 
 
-def random_search(bench: Bench, seed: int, depth: int, trainings: int) -> dict[str, float]:
+def random_search(bench: Bench, seed: int, depth: int, trainings: int, screened: bool) -> dict[str, float]:
     """Return the accuracy of so many different trees, or of as many as there are."""
-    chosen = []
-    for expression in random_trees(bench, seed, depth):
-        chosen.append(expression)
-        if len(chosen) == trainings:
-            break
+    chosen = list(islice(bench.random_trees(seed, depth, screened), trainings))
     return dict(zip(chosen, bench.train(chosen, [seed]), strict=True))
-
-
-def random_trees(bench: Bench, seed: int, depth: int) -> Iterator[str]:
-    rng, variation = np.random.default_rng(seed), Variation(initial_depth=depth)
-    seen = set()
-    for _ in range(MAX_DRAWS):
-        expression = str(variation.grow(rng))
-        if expression in seen:
-            continue
-        seen.add(expression)
-        if bench.refuse(expression) is None and (key := bench.key(expression)) not in seen:
-            seen.add(key)
-            yield expression
 
 
 def make_bench(normalize: str, epochs: int, fresh_seeds: int) -> Bench:
@@ -110,6 +111,8 @@ def make_bench(normalize: str, epochs: int, fresh_seeds: int) -> Bench:
     return Bench(
         Screen(CLASSES),
         repetition_key("shape" if normalize == "drive" else "behaviour", CLASSES),
+        Screen(CLASSES, PAPER_STEPS),
+        repetition_key("formula", CLASSES),
         lambda expression: space.build({"expression": expression}),
         PopulationEvaluator(task, Monitor()),
         fresh_seeds,
@@ -128,7 +131,7 @@ def main() -> None:
     options = parser.parse_args()
     bench = make_bench(options.normalize, options.epochs, options.fresh_seeds)
     print(f"{options}\n{'seed':>4} {'trees':13} {'trainings':>9} {'seconds':>8} {'search':>7} {'fresh':>7}  winner")
-    results: dict[str, list[tuple[float, float]]] = {"genetic": [], "random": [], "cross-entropy": []}
+    results: dict[str, list[tuple[float, float]]] = {"genetic": [], "random": [], "unscreened": [], "cross-entropy": []}
     for seed in range(options.seeds):
         trainings = 0
         for name, found in results.items():
@@ -136,10 +139,10 @@ def main() -> None:
             if name == "genetic":
                 scores = genetic_search(bench, seed, options.population, options.generations)
                 trainings = len(scores)
-            elif name == "random":
-                scores = random_search(bench, seed, options.depth, trainings)
-            else:
+            elif name == "cross-entropy":
                 scores = dict(zip([CROSS_ENTROPY], bench.train([CROSS_ENTROPY], [seed]), strict=True))
+            else:
+                scores = random_search(bench, seed, options.depth, trainings, screened=name == "random")
             seconds = time.perf_counter() - started
             winner, fresh = bench.judge(scores, seed)
             found.append((max(scores.values()), fresh))
@@ -147,8 +150,11 @@ def main() -> None:
     for place, column in enumerate(("search", "fresh")):
         values = {name: [each[place] for each in found] for name, found in results.items()}
         means = ", ".join(f"{name} {np.mean(each):.4f}" for name, each in values.items())
-        p_value = ttest_rel(values["genetic"], values["random"], alternative="greater").pvalue
-        print(f"{column}: {means}; genetic above random with p = {p_value:.3g} (paired t-test)")
+        p_values = [
+            f"{name} with p = {ttest_rel(values['genetic'], values[name], alternative='greater').pvalue:.3g}"
+            for name in ("random", "unscreened")
+        ]
+        print(f"{column}: {means}; genetic above {' and '.join(p_values)} (paired t-tests)")
 
 
 if __name__ == "__main__":
