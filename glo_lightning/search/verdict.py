@@ -240,8 +240,8 @@ def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: 
     """Return cross-entropy of such outputs, its twin scaled to the winner's start-up gradient, and the winner.
 
     The twin separates a better shape from a mere change of learning rate: at the null epoch every loss is
-    cross-entropy times drive / C. After a joint search there is cross-entropy twice: as it is configured, and with the
-    winner's hyperparameters, as its twin and the winner have them. In a network with several heads, cross-entropy is
+    cross-entropy times drive / C. After a joint search there is cross-entropy twice: as it is configured, and "joint",
+    with the winner's hyperparameters, as its twin and the winner have them. In a network with several heads, cross-entropy is
     the same in all of them, and its twin has a scale for each.
 
     Source: derivations.md, section 7.3.
@@ -250,7 +250,7 @@ def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: 
     losses: dict[str, Loss] = {BASELINE: cross_entropy}
     rival = BASELINE
     if joint:
-        rival = f"{BASELINE}, same settings"
+        rival = f"{BASELINE}, joint"
         losses[rival] = cross_entropy
     heads = winner.losses if isinstance(winner, HeadsLoss) else [winner]
     scales = [trainability(head, num_classes).drive / num_classes for head in heads]

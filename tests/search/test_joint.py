@@ -97,8 +97,8 @@ def test_the_verdict_is_fair_to_cross_entropy(searched: tuple[SearchResult, Any]
     alone, built = searched
     assert alone.comparison is not None
     names = [result.name for result in alone.comparison.results]
-    assert names[:2] == ["cross-entropy", "cross-entropy, same settings"]
-    assert names[2].startswith("cross-entropy, same settings × ")
+    assert names[:2] == ["cross-entropy", "cross-entropy, joint"]
+    assert names[2].startswith("cross-entropy, joint × ")
     assert names[3] == "discovered"
     baseline, likewise = alone.comparison.results[:2]
     assert baseline.metrics != likewise.metrics
