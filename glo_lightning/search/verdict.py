@@ -241,8 +241,8 @@ def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: 
 
     The twin separates a better shape from a mere change of learning rate: at the null epoch every loss is
     cross-entropy times drive / C. After a joint search there is cross-entropy twice: as it is configured, and "joint",
-    with the winner's hyperparameters, as its twin and the winner have them. In a network with several heads, cross-entropy is
-    the same in all of them, and its twin has a scale for each.
+    with the winner's hyperparameters, as its twin and the winner have them. In a network with several heads,
+    cross-entropy is the same in all of them, and its twin has a scale for each.
 
     Source: derivations.md, section 7.3.
     """
