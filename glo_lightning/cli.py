@@ -20,6 +20,7 @@ VERBS = {
     "theory": ("glo_lightning.theory.command", "say what a loss will do before anyone trains with it"),
 }
 
+EXIT_FAILURE = 1
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the verb and its arguments; ``sys.argv`` by default.
 
     Returns:
-        The exit code: 0, 2 for an error that has been explained, 130 after Ctrl-C.
+        The exit code: 0, 1 for an error nobody foresaw, 2 for one that has been explained, 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -60,6 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         sys.stderr.write(f"\n{interrupt or 'Interrupted.'}\n")
         return EXIT_INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        sys.stderr.write(f"error: {what}\nThe same command with --debug shows where this comes from.\n")
+        return EXIT_FAILURE
 
 
 def _usage() -> str:

@@ -167,6 +167,26 @@ def test_a_study_of_another_space_is_refused_and_kept(
     assert _main(*TINY, "--search.comparison_seeds=0") == 0
 
 
+def test_what_nobody_foresaw_is_told_in_a_paragraph_and_traced_with_debug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from glo_lightning.data import DigitsDataModule\n\n\n"
+        "class Data(DigitsDataModule):\n"
+        "    def setup(self, stage):\n"
+        "        raise RuntimeError('the disk\\nis gone')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert _main(*TINY, "--data=broken.Data") == 1
+    errors = capsys.readouterr().err
+    assert "error: RuntimeError: the disk is gone\n" in errors
+    assert "--debug" in errors
+    assert "Traceback" not in errors
+    with pytest.raises(RuntimeError, match="the disk"):
+        _main(*TINY, "--data=broken.Data", "--debug")
+
+
 def test_an_output_folder_that_is_a_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,13 @@ from glo_lightning.report.lineage import draw_lineage
 from glo_lightning.report.tables import difference_text, p_value_text, verdict_sentences
 from glo_lightning.report.words import duration, explain, headline
 from glo_lightning.search.archive import Archive
-from glo_lightning.search.records import CandidateRecord, count_fates, summarize_generations
+from glo_lightning.search.records import (
+    CandidateRecord,
+    GenerationSummary,
+    complete_generations,
+    count_fates,
+    summarize_generations,
+)
 from glo_lightning.search.verdict import BASELINE, DISCOVERED
 from glo_lightning.theory import summarize
 from glo_lightning.theory.gamma import has_gamma
@@ -107,11 +113,10 @@ def _headline(archive: Archive, comparison: Comparison | None) -> str:
     return f"The search is not finished: {done} of {archive.settings.generations} generations are complete."
 
 
-def _complete(archive: Archive) -> list[int]:
+def _complete(archive: Archive) -> list[GenerationSummary]:
     """Return the generations of the first stage that are complete."""
     summaries = summarize_generations(archive.stages[archive.study.study_name], archive.monitor)
-    size = archive.settings.candidates_per_generation
-    return [each.generation for each in summaries if each.size == size or each is not summaries[-1]]
+    return complete_generations(summaries, archive.settings.candidates_per_generation)
 
 
 def _picture(figure: "Figure", name: str, caption: str, label: str = "", outlines: bool = False) -> Picture:

@@ -54,7 +54,7 @@ def duration(seconds: float) -> str:
         >>> duration(0.42), duration(75), duration(3 * 3600 + 120)
         ('0.4 s', '1 min 15 s', '3 h 2 min')
     """
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

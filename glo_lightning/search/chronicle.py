@@ -1,10 +1,20 @@
 """Announce each generation of a study once, when it is complete."""
 
+from collections.abc import Sequence
+
 import optuna
 
+from glo_lightning.report.history import sum_fates
 from glo_lightning.search.probed_task import search_monitor
-from glo_lightning.search.progress import Progress
-from glo_lightning.search.records import GenerationSummary, read_candidates, summarize_generations
+from glo_lightning.search.progress import Progress, Standing
+from glo_lightning.search.records import (
+    TRAINED,
+    CandidateRecord,
+    GenerationSummary,
+    complete_generations,
+    read_candidates,
+    summarize_generations,
+)
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.study import FINGERPRINT
 from glo_lightning.training.evaluation import Monitor
@@ -37,7 +47,8 @@ class Chronicle:
         self.generations = generations
         self.title = title
         self.progress = progress
-        self._next = 0
+        self._told = 0
+        self._listed: set[tuple[int, int]] = set()
 
     @classmethod
     def of_search(cls, study: optuna.Study, settings: SearchSettings, progress: Progress) -> "Chronicle":
@@ -59,20 +70,37 @@ class Chronicle:
 
     def begin(self) -> None:
         """Announce the search, and how far it was before."""
-        self._next = len(self._complete())
-        self.progress.start(self.title, self.generations, self._next)
+        candidates, summaries = self._read()
+        self._told = len(complete_generations(summaries, self.population_size))
+        self._listed = {candidate.slot for candidate in candidates}
+        self.progress.start(self.title, self._standing(summaries), self._told)
 
     def update(self) -> None:
-        """Announce the generations that were completed since."""
+        """Announce the generations that were completed since, and how the search stands."""
         if not self.progress.is_visible:
             return
-        for summary in self._complete()[self._next :]:
-            self.progress.generation(summary)
-            self._next += 1
+        candidates, summaries = self._read()
+        for candidate in candidates:
+            if candidate.slot not in self._listed:
+                self._listed.add(candidate.slot)
+                self.progress.candidate(candidate)
+        for place in range(self._told, len(complete_generations(summaries, self.population_size))):
+            self._told += 1
+            self.progress.generation(summaries[place], self._standing(summaries[: place + 1]))
+        self.progress.advance(self._standing(summaries))
 
-    def _complete(self) -> list[GenerationSummary]:
-        summaries = summarize_generations(read_candidates(self.study), self.monitor)
-        # A generation is also complete when the next one has begun: candidates that only failed are not listed.
-        return [
-            summary for summary in summaries if summary.size == self.population_size or summary is not summaries[-1]
-        ]
+    def _read(self) -> tuple[list[CandidateRecord], list[GenerationSummary]]:
+        candidates = read_candidates(self.study)
+        return candidates, summarize_generations(candidates, self.monitor)
+
+    def _standing(self, summaries: Sequence[GenerationSummary]) -> Standing:
+        bests = [self.monitor.to_score(summary.best) for summary in summaries if summary.best is not None]
+        fates = sum_fates([summary.fates for summary in summaries])
+        return Standing(
+            generations=self.generations,
+            candidates=self.generations * self.population_size,
+            done=sum(summary.size for summary in summaries),
+            best=self.monitor.to_metric(max(bests)) if bests else None,
+            trained=fates[TRAINED],
+            drawn=sum(fates.values()),
+        )

@@ -30,7 +30,6 @@ def search_from_command_line(arguments: Sequence[str]) -> int:
         KeyboardInterrupt: after Ctrl-C, with how to continue.
     """
     require_torchvision()
-    console = Console()
     cli = TaskCLI(SEARCH, arguments)
     settings = cli.settings()
     output = SearchOutput.of(settings)
@@ -38,13 +37,13 @@ def search_from_command_line(arguments: Sequence[str]) -> int:
     if leads:
         cli.save_config(output.folder / "config.yaml")
     try:
-        result = run_search(settings, tasks_of(cli), console)
+        result = run_search(settings, tasks_of(cli))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. Finished candidates are kept in {output.folder}; the same command continues the search."
         ) from None
     if leads:
-        console.print(str(result), highlight=False, markup=False)
+        Console().print(str(result), highlight=False, markup=False)
     return 0
 
 

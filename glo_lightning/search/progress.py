@@ -1,59 +1,146 @@
-"""Say what a search is doing: one line per generation in a terminal, silence elsewhere."""
+"""Say what a search is doing: a line per generation and, in a terminal, how far it is."""
 
+import sys
 import time
+from dataclasses import dataclass
+from typing import Self
 
 from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
 
-from glo_lightning.search.records import GenerationSummary
+from glo_lightning.report.words import duration
+from glo_lightning.search.records import CandidateRecord, GenerationSummary
+
+BAR = 20
+"""Columns of the bar; line and words around it fit 80."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a stage of a search is.
+
+    Args:
+        generations: how many will run.
+        candidates: how many they will have.
+        done: candidates that have a verdict.
+        best: the best metric so far, None if no candidate has one.
+        trained: draws that were accepted for training.
+        drawn: all draws, those included that were refused before they became candidates.
+    """
+
+    generations: int
+    candidates: int
+    done: int
+    best: float | None
+    trained: int
+    drawn: int
 
 
 class Progress:
-    """Prints a line when a generation is complete.
+    """Tells of a search, stage by stage. Enter it around the search: its bar must be taken down at the end.
 
     Args:
-        console: where to print; nothing is printed unless it is a terminal.
+        console: where to print; a bar is shown if it is a terminal.
+        every_candidate: whether candidates get lines of their own.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, every_candidate: bool = False) -> None:
         self.console = console
-        self.generations = 0
+        self.every_candidate = every_candidate
         self._started = time.monotonic()
-        self._finished_before = 0
+        self._done_before = 0
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(BAR),
+            TextColumn("{task.fields[words]}"),
+            console=console,
+            transient=True,
+            refresh_per_second=2,
+            # What others print appears above the bar; where output goes elsewhere, it is left alone.
+            redirect_stdout=sys.stdout.isatty(),
+            disable=not console.is_terminal or console.quiet,
+        )
+        self._stage = self._bar.add_task("", visible=False, words="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
 
     @property
     def is_visible(self) -> bool:
         """Whether anything is printed."""
-        return self.console.is_terminal and not self.console.quiet
+        return not self.console.quiet
 
-    def start(self, title: str, generations: int, finished: int) -> None:
-        """Print the header, and how much was already done when a search continues.
+    def start(self, title: str, standing: Standing, finished: int) -> None:
+        """Print the header of a stage, and how much was already done when a search continues.
 
         Args:
             title: what is searched.
-            generations: how many will run.
-            finished: how many are complete.
+            standing: how far the stage is.
+            finished: generations that are complete.
         """
-        self.generations = generations
         self._started = time.monotonic()
-        self._finished_before = finished
+        self._done_before = standing.done
         self._say(title)
         if finished:
             self._say(f"continuing after {finished} finished generations")
-        self._say(f"[bold]{'generation':>10} {'best':>8} {'median':>8} {'stopped':>11} {'seconds':>8} {'left':>8}[/]")
+        columns = f"{'generation':>10} {'best':>8} {'so far':>8} {'median':>8} {'accepted':>9} {'per min':>8}"
+        self._say(f"[bold]{columns} {'left':>12}[/]")
 
-    def generation(self, summary: GenerationSummary) -> None:
-        """Print the line of a complete generation."""
-        done = summary.generation + 1
-        per_generation = (time.monotonic() - self._started) / max(1, done - self._finished_before)
-        left = per_generation * (self.generations - done)
+    def generation(self, summary: GenerationSummary, standing: Standing) -> None:
+        """Print the line of a complete generation.
+
+        Args:
+            summary: of the generation.
+            standing: after it.
+        """
+        drawn = sum(summary.fates.values())
         self._say(
-            f"{f'{done}/{self.generations}':>10} {_number(summary.best):>8} {_number(summary.median):>8} "
-            f"{f'{summary.stopped} of {summary.size}':>11} {summary.seconds:>8.1f} {f'{left:.0f} s':>8}"
+            f"{f'{summary.generation + 1}/{standing.generations}':>10} {_number(summary.best):>8} "
+            f"{_number(standing.best):>8} {_number(summary.median):>8} {_share(summary.trained, drawn):>9} "
+            f"{self._rate(standing):>8.0f} {self._left(standing):>12}"
+        )
+
+    def candidate(self, candidate: CandidateRecord) -> None:
+        """Print the line of a candidate, if every candidate gets one."""
+        if self.every_candidate:
+            place = f"{candidate.generation + 1}.{candidate.index + 1}"
+            told = candidate.reason or candidate.formula
+            line = (
+                f"{place:>10} {_number(candidate.metric):>8} {candidate.status:>9} {candidate.seconds:>8.2f} s  {told}"
+            )
+            self.console.print(line, highlight=False, markup=False, no_wrap=True, overflow="ellipsis", crop=True)
+
+    def advance(self, standing: Standing) -> None:
+        """Show how far the stage is; hide the bar when it is at its end."""
+        words = (
+            f"best {_number(standing.best)}, {_share(standing.trained, standing.drawn)} accepted, "
+            f"{self._rate(standing):.0f}/min, {self._left(standing)} left"
+        )
+        self._bar.update(
+            self._stage,
+            description=f"{standing.done}/{standing.candidates}",
+            total=standing.candidates,
+            completed=standing.done,
+            words=words,
+            visible=standing.done < standing.candidates,
         )
 
     def note(self, text: str) -> None:
         """Print a line about what comes next."""
         self._say(text)
+
+    def _rate(self, standing: Standing) -> float:
+        """Return candidates per minute since the stage began or went on."""
+        return 60.0 * (standing.done - self._done_before) / max(1e-3, time.monotonic() - self._started)
+
+    def _left(self, standing: Standing) -> str:
+        rate = self._rate(standing)
+        return duration(60.0 * (standing.candidates - standing.done) / rate) if rate else "-"
 
     def _say(self, text: str) -> None:
         if self.is_visible:
@@ -62,3 +149,7 @@ class Progress:
 
 def _number(metric: float | None) -> str:
     return "-" if metric is None else f"{metric:.4f}"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "-"

@@ -139,6 +139,14 @@ def summarize_generations(candidates: Sequence[CandidateRecord], monitor: Monito
     return [_summarize(generation, members, monitor) for generation, members in sorted(generations.items())]
 
 
+def complete_generations(summaries: Sequence[GenerationSummary], population_size: int) -> list[GenerationSummary]:
+    """Return the generations of which nothing is missing.
+
+    A generation is also complete when the next one has begun: candidates that only failed are not listed.
+    """
+    return [summary for summary in summaries if summary.size == population_size or summary is not summaries[-1]]
+
+
 def _summarize(generation: int, members: Sequence[CandidateRecord], monitor: Monitor) -> GenerationSummary:
     scores = [monitor.to_score(member.metric) for member in members if member.metric is not None]
     stopped = sum(member.status in (VIOLATED, SCREENED, REPEATED) for member in members)

@@ -26,13 +26,12 @@ from glo_lightning.training.placement import Placement, place_all
 from glo_lightning.training.task import Task
 
 
-def run_search(settings: SearchSettings, tasks: Mapping[str, Task], console: Console | None = None) -> SearchResult:
+def run_search(settings: SearchSettings, tasks: Mapping[str, Task]) -> SearchResult:
     """Search, choose and compare; continue where an earlier run of the same study stopped.
 
     Args:
         settings: what to search, and how.
         tasks: models, data and Trainers by name; the settings' tasks if they name any, else one.
-        console: where progress goes; standard output by default.
 
     Returns:
         The best loss, the study and the comparison; the files are in the output folder.
@@ -46,11 +45,12 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], console: Con
     # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
     placement = place_all(tasks) if settings.worker_gpus is None else Placement()
     alone = settings.workers == 1 and placement.ranks == 1 and settings.launcher == "local"
-    progress = Progress(console or Console(quiet=placement.rank > 0))
+    silent = placement.rank > 0 or settings.verbosity == "quiet"
+    progress = Progress(Console(stderr=True, quiet=silent), every_candidate=settings.verbosity == "verbose")
     part = None
     if placement.rank == 0:
         output.write_settings(settings)
-    with interruptible():
+    with interruptible(), progress:
         if alone or placement.external:
             part = _take_part(settings, tasks, placement, progress)
         else:

@@ -83,6 +83,8 @@ class SearchSettings:
             losses as full ones do; 0 skips it.
         evaluator: how candidates train: trainer (one after another, with everything a Lightning Trainer can do),
             population (all of a generation at once, on stacked weights) or auto (the faster of the two).
+        verbosity: what is told while the search runs, on standard error: quiet (nothing), normal (every generation and,
+            in a terminal, how far it is) or verbose (every candidate, too).
         threads: CPU threads per process; with evaluator=trainer, small models train fastest with 1.
     """
 
@@ -118,6 +120,7 @@ class SearchSettings:
     loss_attribute: str = "loss_fn"
     worst_metric: float | None = None
     evaluator: Literal["auto", "trainer", "population"] = "auto"
+    verbosity: Literal["quiet", "normal", "verbose"] = "normal"
     threads: int = 1
     workers: int = 1
     launcher: Literal["local", "ray"] = "local"
