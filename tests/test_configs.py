@@ -24,7 +24,9 @@ with (Path(__file__).parent / "experiments.csv").open() as file:
 PARAMETERS = {
     "alexnet": 2_472_266,
     "allcnn_c": 1_369_738,
+    "allcnn_c_heads": 1_399_518,
     "preresnet20": 272_282,
+    "preresnet20_heads": 272_282 + 6_836,
     "preresnet32": 466_714,
     "preresnet56": 855_578,
     "resnet20": 272_474,

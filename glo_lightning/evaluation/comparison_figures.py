@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def figure_curves(outcomes: Sequence[Outcome]) -> "Figure":
     """Draw the validation metric over the epochs: the mean over the seeds, and a band of one standard deviation.
 
+    Trainings that diverged are left out, unless they all did.
+
     Returns:
         One diagram per fraction, side by side.
 
@@ -26,7 +28,7 @@ def figure_curves(outcomes: Sequence[Outcome]) -> "Figure":
     panels = figure.subplots(1, len(outcomes), squeeze=False)[0]
     for axes, outcome in zip(panels, outcomes, strict=True):
         for number, (name, curves) in enumerate(outcome.curves.items()):
-            # A training that diverged ends early, and its curve with it.
+            # The curve of a training that diverged ends early.
             complete = [curve for curve in curves if len(curve) == max(map(len, curves))]
             if complete[0]:
                 _band(axes, complete, outcome.comparison.epochs or 1, name, COLORS[number % len(COLORS)])

@@ -72,7 +72,7 @@ def probe_task(
         raise ModelError(
             f"training_step to compute its loss through {attribute!r}",
             "a training batch that never called it",
-            "Compute the training loss as self.loss_fn(logits, target), or name the attribute with "
+            "Compute the training loss as self.loss_fn(logits, target), or name the attribute, as with "
             "--search.loss_attribute.",
         )
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -80,7 +80,7 @@ def probe_task(
         raise SettingsError(
             f"validation to log the monitored metric {monitor.name!r}",
             f"only {sorted(metrics) or 'nothing'}",
-            "Log it in validation_step with self.log, or choose another with --search.monitor.",
+            "Log it in validation_step with self.log, or choose another monitor, as with --search.monitor.",
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     return Probe(recorder.num_classes, recorder.num_heads, weights, _identify(model), metrics)
