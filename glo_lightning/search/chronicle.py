@@ -1,5 +1,6 @@
 """Announce each generation of a study once, when it is complete."""
 
+import time
 from collections.abc import Sequence
 
 import optuna
@@ -18,6 +19,9 @@ from glo_lightning.search.records import (
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.study import FINGERPRINT
 from glo_lightning.training.evaluation import Monitor
+
+SHARE = 0.01
+"""Share of a search's time that may go into looking at how it stands; looks take longer as a study grows."""
 
 
 class Chronicle:
@@ -48,6 +52,7 @@ class Chronicle:
         self.title = title
         self.progress = progress
         self._told = 0
+        self._look_after = 0.0
         self._listed: set[tuple[int, int]] = set()
 
     @classmethod
@@ -75,6 +80,14 @@ class Chronicle:
         self._listed = {candidate.slot for candidate in candidates}
         self.progress.start(self.title, self._standing(summaries), self._told)
 
+    def glance(self) -> None:
+        """Do what :meth:`update` does, unless the last time was only just now for what it took."""
+        begin = time.monotonic()
+        if begin > self._look_after:
+            self.update()
+            end = time.monotonic()
+            self._look_after = end + (end - begin) / SHARE
+
     def update(self) -> None:
         """Announce the generations that were completed since, and how the search stands."""
         if not self.progress.is_visible:
@@ -84,10 +97,10 @@ class Chronicle:
             if candidate.slot not in self._listed:
                 self._listed.add(candidate.slot)
                 self.progress.candidate(candidate)
+        self.progress.advance(self._standing(summaries))
         for place in range(self._told, len(complete_generations(summaries, self.population_size))):
             self._told += 1
             self.progress.generation(summaries[place], self._standing(summaries[: place + 1]))
-        self.progress.advance(self._standing(summaries))
 
     def _read(self) -> tuple[list[CandidateRecord], list[GenerationSummary]]:
         candidates = read_candidates(self.study)

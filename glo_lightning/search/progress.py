@@ -50,6 +50,7 @@ class Progress:
         self.every_candidate = every_candidate
         self._started = time.monotonic()
         self._done_before = 0
+        self._per_minute = 0.0
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(BAR),
@@ -85,6 +86,7 @@ class Progress:
         """
         self._started = time.monotonic()
         self._done_before = standing.done
+        self._per_minute = 0.0
         self._say(title)
         if finished:
             self._say(f"continuing after {finished} finished generations")
@@ -102,7 +104,7 @@ class Progress:
         self._say(
             f"{f'{summary.generation + 1}/{standing.generations}':>10} {_number(summary.best):>8} "
             f"{_number(standing.best):>8} {_number(summary.median):>8} {_share(summary.trained, drawn):>9} "
-            f"{self._rate(standing):>8.0f} {self._left(standing):>12}"
+            f"{self._per_minute:>8.0f} {self._left(standing):>12}"
         )
 
     def candidate(self, candidate: CandidateRecord) -> None:
@@ -117,9 +119,10 @@ class Progress:
 
     def advance(self, standing: Standing) -> None:
         """Show how far the stage is; hide the bar when it is at its end."""
+        self._per_minute = 60.0 * (standing.done - self._done_before) / max(1e-3, time.monotonic() - self._started)
         words = (
             f"best {_number(standing.best)}, {_share(standing.trained, standing.drawn)} accepted, "
-            f"{self._rate(standing):.0f}/min, {self._left(standing)} left"
+            f"{self._per_minute:.0f}/min, {self._left(standing)} left"
         )
         self._bar.update(
             self._stage,
@@ -134,13 +137,9 @@ class Progress:
         """Print a line about what comes next."""
         self._say(text)
 
-    def _rate(self, standing: Standing) -> float:
-        """Return candidates per minute since the stage began or went on."""
-        return 60.0 * (standing.done - self._done_before) / max(1e-3, time.monotonic() - self._started)
-
     def _left(self, standing: Standing) -> str:
-        rate = self._rate(standing)
-        return duration(60.0 * (standing.candidates - standing.done) / rate) if rate else "-"
+        left = standing.candidates - standing.done
+        return duration(60.0 * left / self._per_minute) if self._per_minute else "-"
 
     def _say(self, text: str) -> None:
         if self.is_visible:

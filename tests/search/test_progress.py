@@ -1,13 +1,17 @@
 """Progress: a line per generation everywhere, a bar in terminals, nothing where nothing is wanted."""
 
 import io
+import time
 from typing import Any
 
+import optuna
 import pytest
 from rich.console import Console
 
+from glo_lightning.search.chronicle import Chronicle
 from glo_lightning.search.progress import Progress, Standing
 from glo_lightning.search.records import CandidateRecord, GenerationSummary
+from glo_lightning.training.evaluation import Monitor
 
 
 def say(terminal: bool = False, quiet: bool = False, every_candidate: bool = False) -> str:
@@ -60,3 +64,19 @@ def test_candidates_have_lines_if_wanted() -> None:
 def test_quiet_is_quiet() -> None:
     assert say(terminal=True, quiet=True, every_candidate=True) == ""
     assert say(quiet=True) == ""
+
+
+def test_looking_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    def look(_: Chronicle) -> None:
+        looks.append(time.monotonic())
+        time.sleep(0.002)
+
+    monkeypatch.setattr(Chronicle, "update", look)
+    progress = Progress(Console(quiet=True))
+    chronicle = Chronicle(optuna.create_study(), Monitor(), 4, 2, "searching", progress)
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        chronicle.glance()
+    assert 1 <= len(looks) <= 4

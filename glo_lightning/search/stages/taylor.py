@@ -31,7 +31,7 @@ def explore_taylor(bench: Bench) -> list[Source]:
         bench.settings.invariant,
         bench.settings.seed,
         batch=bench.evaluators.batch,
-        announce=chronicle.update,
+        announce=chronicle.glance,
         hyperparameters=bench.hyperparameters,
     ).run()
     chronicle.update()

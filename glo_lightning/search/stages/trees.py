@@ -59,7 +59,7 @@ def _explore_expressions(bench: Bench) -> Source:
         bench.monitor,
         settings.seed,
         batch=bench.evaluators.batch,
-        announce=chronicle.update,
+        announce=chronicle.glance,
     ).run()
     chronicle.update()
     return Source(study, space)
@@ -119,7 +119,7 @@ def _tune(bench: Bench, expression: str) -> Source:
         bench.settings.invariant,
         bench.settings.seed,
         batch=bench.evaluators.batch,
-        announce=chronicle.update,
+        announce=chronicle.glance,
     ).run()
     chronicle.update()
     return Source(study, space)
