@@ -7,7 +7,7 @@ BIN     = $(VENV)/bin
 ARGS   ?=
 RUN    ?= runs/digits_mlp_taylor
 
-.PHONY: install search test lint bench dashboard report notebooks clean
+.PHONY: install search test lint bench dashboard report notebooks docs dist clean
 
 install: $(VENV)/.installed
 
@@ -41,6 +41,15 @@ report: install
 
 notebooks: install
 	$(BIN)/python -m pytest tests/test_notebooks.py $(ARGS)
+
+# API pages from the docstrings, in build/docs
+docs: install
+	$(BIN)/python .ci/docs.py build/docs
+
+# a wheel and a source distribution, in dist
+dist: install
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
