@@ -3,10 +3,9 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-import torch
 
 from glo_lightning.cli import main
 from glo_lightning.errors import SettingsError, StudyError
@@ -18,7 +17,7 @@ from glo_lightning.search.storage import open_storage
 from glo_lightning.training.evaluation import Monitor, Run
 from glo_lightning.training.task import python_task
 from glo_lightning.training.trainer import TrainerEvaluator
-from tests.search.toy import TRAINER, ToyData, ToyModel
+from tests.search.toy import TRAINER, ToyData, TunableModel
 
 JOINT = {
     "model.learning_rate": Range(1e-3, 1.0, log=True),
@@ -29,23 +28,6 @@ SETTINGS: dict[str, Any] = {
     "generations": 3, "population_size": 6, "invariant": "exact", "monitor": "val_loss", "mode": "min", "finalists": 2,
     "finalist_seeds": 1, "comparison_seeds": 2, "comparison_epochs": 2, "study_name": "toy", "joint": JOINT,
 }  # fmt: skip
-
-
-class TunableModel(ToyModel):
-    """Remembers how it was built."""
-
-    built: ClassVar[list[tuple[float, float, list[int]]]] = []
-
-    def __init__(self, learning_rate: float = 0.1, momentum: float = 0.5, milestones: Sequence[int] = (1, 3)) -> None:
-        super().__init__()
-        assert learning_rate > 0.0
-        TunableModel.built.append((learning_rate, momentum, list(milestones)))
-        self.learning_rate, self.momentum, self.milestones = learning_rate, momentum, milestones
-
-    def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.SGD(self.parameters(), self.learning_rate, self.momentum)
-        schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), 0.1)
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
 
 def _search(folder: Path, model: Any = TunableModel, **changes: Any) -> SearchResult:

@@ -1,6 +1,7 @@
 """A task that trains in milliseconds, importable by worker processes."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -63,6 +64,23 @@ class DropoutModel(ToyModel):
     def __init__(self) -> None:
         super().__init__()
         self.net.append(nn.Dropout(0.1))
+
+
+class TunableModel(ToyModel):
+    """Remembers how it was built."""
+
+    built: ClassVar[list[tuple[float, float, list[int]]]] = []
+
+    def __init__(self, learning_rate: float = 0.1, momentum: float = 0.5, milestones: Sequence[int] = (1, 3)) -> None:
+        super().__init__()
+        assert learning_rate > 0.0
+        TunableModel.built.append((learning_rate, momentum, list(milestones)))
+        self.learning_rate, self.momentum, self.milestones = learning_rate, momentum, milestones
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), self.learning_rate, self.momentum)
+        schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), 0.1)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
 
 class OutOfMemoryModel(ToyModel):

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from glo_lightning.search import LossSearch
+from glo_lightning.search import LossSearch, Range
 from glo_lightning.search.launchers.local import LocalLauncher
 from glo_lightning.search.records import read_candidates
 from glo_lightning.search.result import SearchResult
 from glo_lightning.training.evaluation import Evaluator
 from glo_lightning.training.trainer import TrainerEvaluator
-from tests.search.toy import CrashingRankModel, ToyData, ToyModel
+from tests.search.toy import CrashingRankModel, ToyData, ToyModel, TunableModel
 from tests.training import ranks
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +79,20 @@ def test_a_search_by_two_ranks_proposes_the_same_candidates(tmp_path: Path) -> N
     assert [candidate.parameters for candidate in ours] == [candidate.parameters for candidate in theirs]
     assert [c.metric for c in ours] == pytest.approx([c.metric for c in theirs], abs=1e-4)
     assert double.comparison is not None
+
+
+def test_two_ranks_train_with_the_hyperparameters_of_the_candidate(tmp_path: Path) -> None:
+    settings = {
+        "generations": 1, "population_size": 4, "monitor": "val_loss", "mode": "min", "invariant": "none",
+        "finalists": 1, "finalist_seeds": 1, "comparison_seeds": 0,
+        "joint": {"model.learning_rate": Range(1e-3, 1.0, log=True)},
+    }  # fmt: skip
+    metrics = []
+    for trainer, batch_size in (({"accelerator": "cpu", "max_epochs": 2}, 16), (DDP, 8)):
+        search = LossSearch(**settings, output_dir=str(tmp_path / str(batch_size)))  # type: ignore[arg-type]
+        result = search.run(TunableModel, ToyData(batch_size), trainer)
+        metrics.append([candidate.metric for candidate in read_candidates(result.study)])
+    assert metrics[1] == pytest.approx(metrics[0], abs=1e-4)
 
 
 def test_a_rank_that_raises_fails_its_candidate_and_the_search_goes_on(tmp_path: Path) -> None:
