@@ -1,6 +1,7 @@
 """The README's examples, run as they stand."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from glo_lightning.export import write_module
-from glo_lightning.losses import named_loss
+from glo_lightning.losses import Loss, named_loss
 from glo_lightning.models import Classifier, mlp
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -76,24 +77,43 @@ def test_sampler_example_minimises() -> None:
     assert scope["study"].best_value < 1e-3  # type: ignore[attr-defined]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_take_home_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import transformers  # slow to import, and needed here alone
-
+@pytest.fixture
+def found_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loss:
+    """The loss that ``found_loss.py`` of the examples was exported from."""
     loss = named_loss("taylorglo_1")
     (tmp_path / "found_loss.py").write_text(write_module(loss))
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "found_loss", raising=False)
     torch.manual_seed(0)
+    return loss
+
+
+def test_take_home_example(found_loss: Loss) -> None:
     inputs, target = torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 0])
-    bert = transformers.BertConfig(
-        vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, num_labels=3,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-    )  # fmt: skip
     scope: dict[str, Any] = {
         "model": nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3)),
         "module": Classifier(mlp(num_classes=3)),
         "inputs": inputs,
         "target": target,
+    }
+    exec(compile(_python_block("from timm.task import"), "README.md", "exec"), scope)
+    expected = found_loss(scope["model"](inputs), target)
+    torch.testing.assert_close(scope["task"](inputs, target)["loss"], expected)
+    mixed = torch.rand(4, 3).softmax(-1)
+    torch.testing.assert_close(scope["task"](inputs, mixed)["loss"], found_loss(scope["model"](inputs), mixed))
+    torch.testing.assert_close(scope["module"].training_step((inputs[:, 0, :8, :8], target), 0).shape, expected.shape)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_take_home_example_of_hugging_face(found_loss: Loss, tmp_path: Path) -> None:
+    transformers = pytest.importorskip(
+        "transformers", reason="not a development dependency: torchmetrics imports it wherever it is, for seconds"
+    )
+    bert = transformers.BertConfig(
+        vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, num_labels=3,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    scope: dict[str, Any] = {
         "language_model": transformers.BertForSequenceClassification(bert),
         "dataset": [{"input_ids": torch.randint(20, (5,)), "labels": k % 3} for k in range(8)],
         "arguments": transformers.TrainingArguments(
@@ -101,15 +121,11 @@ def test_take_home_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             per_device_train_batch_size=2, learning_rate=0.0, logging_steps=1, disable_tqdm=True
         ),
     }  # fmt: skip
-    exec(compile(_python_block("from found_loss import"), "README.md", "exec"), scope)
-    expected = loss(scope["model"](inputs), target)
-    torch.testing.assert_close(scope["task"](inputs, target)["loss"], expected)
-    mixed = torch.rand(4, 3).softmax(-1)
-    torch.testing.assert_close(scope["task"](inputs, mixed)["loss"], loss(scope["model"](inputs), mixed))
-    torch.testing.assert_close(scope["module"].training_step((inputs[:, 0, :8, :8], target), 0).shape, expected.shape)
+    exec(compile(_python_block("from transformers import"), "README.md", "exec"), scope)
     scope["trainer"].train()
     ids = torch.stack([each["input_ids"] for each in scope["dataset"]])
-    whole = loss(scope["language_model"](ids).logits, torch.tensor([each["labels"] for each in scope["dataset"]]))
+    labels = torch.tensor([each["labels"] for each in scope["dataset"]])
+    whole = found_loss(scope["language_model"](ids).logits, labels)
     logged = [each["loss"] for each in scope["trainer"].state.log_history if "loss" in each]
     assert sum(logged) / len(logged) == pytest.approx(whole.item(), rel=1e-4)
 
