@@ -58,10 +58,10 @@ class StandInDataModule(VisionDataModule):
         """Resize the digits and deal them to the splits."""
         pixels, digits = load_digits(return_X_y=True)
         images, labels = self._redraw(torch.from_numpy(pixels)), torch.from_numpy(digits).long()
-        parts = shuffled(len(labels)).split(self.num_images)
+        parts = torch.split(shuffled(len(labels)), self.num_images)
         return Splits(*((images[part], labels[part]) for part in parts[:3]))
 
     def _redraw(self, pixels: Tensor) -> Tensor:
         channels, height, width = self.input_shape
-        images = resize(pixels.mul(255 / 16).to(torch.uint8).view(-1, 1, 8, 8), [height, width])
+        images: Tensor = resize(pixels.mul(255 / 16).to(torch.uint8).view(-1, 1, 8, 8), [height, width])
         return images.expand(-1, channels, -1, -1).contiguous()

@@ -44,7 +44,7 @@ def compare_from_command_line(arguments: Sequence[str]) -> int:
     require_torchvision()
     cli = TaskCLI(COMPARE, arguments)
     settings = cli.settings()
-    losses = load_losses(settings.losses)
+    losses = load_losses(settings.losses, settings.outputs)
     tasks: dict[float | None, Callable[[], Task]] = {None: cli.task}
     if settings.fractions:
         tasks = {fraction: _on_a_fraction(arguments, fraction) for fraction in sorted(set(settings.fractions))}

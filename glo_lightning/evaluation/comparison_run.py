@@ -68,8 +68,8 @@ def run_comparison(
     """
     monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
     first = next(iter(tasks.values()))()
-    probe = probe_task(first, monitor, settings.loss_attribute)
-    losses = with_baselines(losses, settings.baselines, probe.num_classes)
+    probe = probe_task(first, monitor, settings.loss_attribute, outputs=settings.outputs)
+    losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs)
     seeds = fresh_seeds(settings.seed, "compare", settings.seeds)
     runs = [Run(loss, seed) for loss in losses.values() for seed in seeds]
     way = _choose(settings, first, monitor, ledger, min(TOGETHER, len(runs)), console)

@@ -27,6 +27,7 @@ class CompareSettings:
         monitor: the validation metric, whose like on the test split is compared.
         mode: whether the monitored metric is better at its max or min.
         worst_metric: the metric a diverged training gets; by default 0 if higher is better, else 1e6.
+        outputs: what the model's logits mean: softmax (one of C classes) or sigmoid (yes or no for each logit).
         loss_attribute: the attribute through which the model computes its training loss; dots reach submodules.
         evaluator: trainer (one training after another), population (many at once, as one stack of networks), or auto
             (whichever is faster on the first steps, and possible).
@@ -44,6 +45,7 @@ class CompareSettings:
     monitor: str = "val_accuracy"
     mode: Literal["max", "min"] = "max"
     worst_metric: float | None = None
+    outputs: Literal["softmax", "sigmoid"] = "softmax"
     loss_attribute: str = "loss_fn"
     evaluator: Literal["auto", "trainer", "population"] = "auto"
     name: str = "compare"

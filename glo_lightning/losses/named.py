@@ -13,7 +13,7 @@ from glo_lightning.losses.classic import (
     MeanSquaredErrorLoss,
     PolyLoss,
 )
-from glo_lightning.losses.sigmoid import SigmoidLoss
+from glo_lightning.losses.sigmoid import Outputs, SigmoidLoss, for_outputs
 from glo_lightning.losses.spec import load_loss
 from glo_lightning.losses.taylor import TaylorLoss
 
@@ -78,11 +78,12 @@ def find_loss(name: str) -> Loss:
     return load_loss(name)
 
 
-def load_losses(names: Sequence[str]) -> dict[str, Loss]:
+def load_losses(names: Sequence[str], outputs: Outputs = "softmax") -> dict[str, Loss]:
     """Load losses by name or file, each once.
 
     Args:
         names: what :func:`find_loss` takes.
+        outputs: of the model, for which losses found by name are made; a stored loss knows its own.
 
     Returns:
         Losses by what to call them: their name, or the file's; a ``best_loss.json``, as every search calls its own,
@@ -95,7 +96,8 @@ def load_losses(names: Sequence[str]) -> dict[str, Loss]:
     losses: dict[str, Loss] = {}
     for name in dict.fromkeys(names):
         short = _short_name(name)
-        losses[short if short not in losses else name] = find_loss(name)
+        loss = find_loss(name)
+        losses[short if short not in losses else name] = for_outputs(loss, outputs) if name in NAMED_LOSSES else loss
     return losses
 
 

@@ -63,5 +63,5 @@ class SigmoidLoss(WrappedLoss):
 
 
 def for_outputs(loss: Loss, outputs: Outputs) -> Loss:
-    """Return a loss as a model's outputs need it: itself for softmax, :class:`SigmoidLoss` of it for sigmoid."""
-    return SigmoidLoss(loss) if outputs == "sigmoid" else loss
+    """Return a loss as a model's outputs need it: itself for softmax, for sigmoid a :class:`SigmoidLoss` of it."""
+    return loss if outputs == "softmax" or isinstance(loss, SigmoidLoss) else SigmoidLoss(loss)

@@ -8,9 +8,10 @@ import numpy as np
 import optuna
 
 from glo_lightning.errors import StudyError
+from glo_lightning.evaluation.baselines import scaled_twin
 from glo_lightning.evaluation.comparison import Comparison, compare_losses
 from glo_lightning.evaluation.overall import compare_overall
-from glo_lightning.losses import CrossEntropyLoss, HeadsLoss, Loss, Outputs, ScaledLoss, for_outputs
+from glo_lightning.losses import CrossEntropyLoss, Loss, Outputs, for_outputs
 from glo_lightning.search.evaluators import EvaluatorFactory, Length
 from glo_lightning.search.fidelity import Fidelity, measure_fidelity
 from glo_lightning.search.probed_task import ProbedTask, task_monitor
@@ -19,7 +20,6 @@ from glo_lightning.search.records import CandidateRecord, read_candidates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.shared import SharedEvaluator
 from glo_lightning.search.stages import Source
-from glo_lightning.theory import trainability
 from glo_lightning.training.evaluation import Evaluator, Monitor, Run
 from glo_lightning.training.seeds import fresh_seeds
 from glo_lightning.training.task import Hyperparameters
@@ -239,12 +239,8 @@ def best_candidates(candidates: Sequence[CandidateRecord], monitor: Monitor, cou
 def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: bool = False) -> dict[str, Loss]:
     """Return cross-entropy of such outputs, its twin scaled to the winner's start-up gradient, and the winner.
 
-    The twin separates a better shape from a mere change of learning rate: at the null epoch every loss is
-    cross-entropy times drive / C. After a joint search there is cross-entropy twice: as it is configured, and "joint",
-    with the winner's hyperparameters, as its twin and the winner have them. In a network with several heads,
-    cross-entropy is the same in all of them, and its twin has a scale for each.
-
-    Source: derivations.md, section 7.3.
+    After a joint search there is cross-entropy twice: as it is configured, and "joint", with the winner's
+    hyperparameters, as its twin and the winner have them.
     """
     cross_entropy = for_outputs(CrossEntropyLoss(), outputs)
     losses: dict[str, Loss] = {BASELINE: cross_entropy}
@@ -252,11 +248,8 @@ def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: 
     if joint:
         rival = f"{BASELINE}, joint"
         losses[rival] = cross_entropy
-    heads = winner.losses if isinstance(winner, HeadsLoss) else [winner]
-    scales = [trainability(head, num_classes).drive / num_classes for head in heads]
-    if min(scales) > 0.0:
-        twins = [ScaledLoss(cross_entropy, scale) for scale in scales]
-        name = f"{rival} × {', '.join(f'{scale:.3g}' for scale in scales)}"
-        losses[name] = twins[0] if len(twins) == 1 else HeadsLoss(twins)
+    twin = scaled_twin(winner, cross_entropy, num_classes)
+    if twin is not None:
+        losses[f"{rival} × {twin[0]}"] = twin[1]
     losses[DISCOVERED] = winner
     return losses

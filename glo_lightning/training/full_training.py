@@ -60,7 +60,7 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         KeyboardInterrupt: after Ctrl-C; the last epoch has been kept.
     """
     monitor = Monitor(settings.monitor, settings.mode)
-    probe_task(task, monitor, settings.loss_attribute, settings.seed)
+    probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
     # Not save_last=True: Lightning's is of the last epoch that was the best so far.
     checkpoints = [
         ModelCheckpoint(folder, "best", settings.monitor, mode=settings.mode, enable_version_counter=False),
@@ -122,7 +122,7 @@ def train_from_command_line(arguments: Sequence[str]) -> int:
     require_torchvision()
     cli = TaskCLI(TRAIN, arguments)
     settings = cli.settings()
-    ((name, loss),) = load_losses([settings.loss]).items()
+    ((name, loss),) = load_losses([settings.loss], settings.outputs).items()
     task = cli.task()
     folder = Path(settings.output_dir or Path("runs") / (settings.name or f"train_{name}"))
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]

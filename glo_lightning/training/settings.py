@@ -21,6 +21,7 @@ class TrainSettings:
         test: open the test split at the end.
         monitor: the validation metric that says which epoch was best.
         mode: whether the monitored metric is better at its max or min.
+        outputs: what the model's logits mean: softmax (one of C classes) or sigmoid (yes or no for each logit).
         loss_attribute: the attribute through which the model computes its training loss; dots reach submodules.
     """
 
@@ -33,6 +34,7 @@ class TrainSettings:
     test: bool = True
     monitor: str = "val_accuracy"
     mode: Literal["max", "min"] = "max"
+    outputs: Literal["softmax", "sigmoid"] = "softmax"
     loss_attribute: str = "loss_fn"
 
     def __post_init__(self) -> None:

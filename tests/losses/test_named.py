@@ -24,6 +24,14 @@ def test_each_loss_is_called_by_something_that_tells_it_apart(tmp_path: Path) ->
     assert list(load_losses(["baikal", *names, "baikal"])) == ["baikal", "a", "mine", "b", names[3]]
 
 
+def test_named_losses_suit_the_outputs_and_stored_ones_stay(tmp_path: Path) -> None:
+    save_loss(cross_entropy_taylor(2), tmp_path / "mine.json")
+    names = ["focal", "binary_cross_entropy", str(tmp_path / "mine.json")]
+    losses = load_losses(names, "sigmoid")
+    assert [loss.family for loss in losses.values()] == ["sigmoid", "sigmoid", "taylor"]
+    assert losses["binary_cross_entropy"].to_dict() == find_loss("binary_cross_entropy").to_dict()
+
+
 def test_what_is_neither_a_name_nor_a_stored_loss_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LossError, match="cross_entropie"):
         find_loss("cross_entropie")

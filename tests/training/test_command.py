@@ -128,6 +128,30 @@ def test_bad_input_is_refused_with_exit_code_2_and_no_traceback(
     assert "Traceback" not in errors
 
 
+def test_a_model_that_answers_yes_or_no_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("yes_or_no.py").write_text(
+        "import torch\n"
+        "from glo_lightning.data import DigitsDataModule\n"
+        "from lightning.pytorch import LightningModule\n\n\n"
+        "class EvenOrOdd(LightningModule):\n"
+        "    def __init__(self) -> None:\n"
+        "        super().__init__()\n"
+        "        self.layers = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 1))\n"
+        "        self.loss_fn = torch.nn.BCEWithLogitsLoss()\n\n"
+        "    def training_step(self, batch, batch_idx):\n"
+        "        return self.loss_fn(self.layers(batch[0]), (batch[1] % 2).float().unsqueeze(1))\n\n"
+        "    def validation_step(self, batch, batch_idx):\n"
+        "        right = (self.layers(batch[0])[:, 0] > 0) == (batch[1] % 2 == 1)\n"
+        "        self.log('val_accuracy', right.float().mean())\n\n"
+        "    def configure_optimizers(self):\n"
+        "        return torch.optim.SGD(self.parameters(), 0.1)\n"
+    )
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    assert _train("--model=yes_or_no.EvenOrOdd", "--train.outputs=sigmoid", "--loss=focal") == 0
+    assert json.loads(Path("runs/train_focal/metrics.json").read_text())["val_accuracy"] > 0.6
+    assert _train("--model=yes_or_no.EvenOrOdd", "--loss=baikal") == 2
+
+
 def test_two_ranks_train_one_model() -> None:
     command = [sys.executable, "-m", "glo_lightning.train", *QUICK, "--trainer.devices=2", "--trainer.strategy=ddp"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
