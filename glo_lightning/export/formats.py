@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from glo_lightning.errors import EnvironmentMismatchError, LossError
-from glo_lightning.export.source import is_sigmoid, write_forward, write_module
+from glo_lightning.export.source import check_one_head, is_sigmoid, write_forward, write_module
 from glo_lightning.losses import Loss
 
 
@@ -76,6 +76,7 @@ def _onnx(loss: Loss) -> bytes:
             "one that does",
             "Export it as python or torchscript, where progress can be set.",
         )
+    check_one_head(loss)
     samples = torch.export.Dim("N")
     classes = torch.export.Dim("C", min=1 if is_sigmoid(loss) else 2)
     logits, labels = torch.zeros(3, 4), torch.zeros(3, 4) if is_sigmoid(loss) else torch.zeros(3, dtype=torch.int64)

@@ -9,7 +9,7 @@ import sympy
 from sympy.printing.precedence import PRECEDENCE
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import Loss, SigmoidLoss
+from glo_lightning.losses import HeadsLoss, Loss, SigmoidLoss
 from glo_lightning.losses.formula import PythonPrinter
 from glo_lightning.losses.wrapped import WrappedLoss
 
@@ -87,11 +87,12 @@ def write_forward(loss: Loss) -> str:
     """Write the method ``forward(self, logits, target)``, in words that Python and TorchScript share.
 
     Args:
-        loss: a loss of any family.
+        loss: a loss of any family but :class:`HeadsLoss`.
 
     Raises:
-        LossError: if the expression is no real number anywhere.
+        LossError: if the expression is no real number anywhere, or there are several.
     """
+    check_one_head(loss)
     expression = loss.expression()
     if expression.has(sympy.I, sympy.zoo, sympy.oo, sympy.nan):
         raise LossError("a real number", str(expression), "This loss is undefined everywhere: export another.")
@@ -115,6 +116,20 @@ def write_forward(loss: Loss) -> str:
     body.append(f"return ({text}).{loss.class_reduction}(1){reduction}")
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
     return head + textwrap.indent("\n".join(body), INDENT) + "\n"
+
+
+def check_one_head(loss: Loss) -> None:
+    """Refuse a loss of several heads.
+
+    Raises:
+        LossError: if it is one.
+    """
+    if isinstance(loss, HeadsLoss):
+        raise LossError(
+            "a loss of one head",
+            f"losses of {len(loss.losses)} heads",
+            "Store and export each head's by itself: save_loss(loss.losses[0], ...).",
+        )
 
 
 def is_sigmoid(loss: Loss) -> bool:

@@ -13,7 +13,16 @@ from torch import Tensor, nn
 from glo_lightning.errors import LossError
 from glo_lightning.export import FORMATS, export_loss, write_module
 from glo_lightning.export.source import is_sigmoid
-from glo_lightning.losses import BaikalLoss, CrossEntropyLoss, FocalLoss, Loss, SigmoidLoss, TaylorLoss, TreeLoss
+from glo_lightning.losses import (
+    BaikalLoss,
+    CrossEntropyLoss,
+    FocalLoss,
+    HeadsLoss,
+    Loss,
+    SigmoidLoss,
+    TaylorLoss,
+    TreeLoss,
+)
 from tests.export.losses import LOSSES
 
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
@@ -137,6 +146,12 @@ def test_other_formats_are_refused() -> None:
     assert list(FORMATS) == ["python", "torchscript", "onnx", "latex"]
     with pytest.raises(LossError, match="a format out of python, torchscript, onnx, latex"):
         export_loss(CrossEntropyLoss(), "pickle")
+
+
+@pytest.mark.parametrize("format", ["python", "torchscript", "onnx"])
+def test_losses_of_several_heads_are_refused(format: str) -> None:
+    with pytest.raises(LossError, match="each head's by itself"):
+        export_loss(HeadsLoss([CrossEntropyLoss(), BaikalLoss()]), format)
 
 
 def test_a_loss_without_real_values_is_refused() -> None:

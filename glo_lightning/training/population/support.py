@@ -91,8 +91,8 @@ def check_network(model: Classifier, inputs: Tensor) -> None:
                 outputs = networks(inputs, shared=True, training=training)
     except (RuntimeError, TypeError, ValueError) as error:
         refuse(f"vmap cannot compute the network: {str(error).strip().splitlines()[0]}")
-    if outputs.ndim != 3:
-        refuse(f"the network's outputs have the shape (N, {', '.join(map(str, outputs.shape[2:]))})")
+    if not isinstance(outputs, Tensor) or outputs.ndim != 3:
+        refuse("the network's outputs are not of shape (N, C)")
 
 
 def _own_methods(model: Classifier) -> list[str]:

@@ -408,6 +408,7 @@ OBSTACLES: dict[str, tuple[Callable[[], Task], str]] = {
     "parameter groups": (lambda: of(lambda: TwoGroups(mlp())), "several parameter groups"),
     "parameter": (lambda: of(ExtraParameter), "parameters outside"),
     "network": (lambda: task(DataDependent), "vmap cannot compute the network"),
+    "positions": (lambda: task(lambda: nn.Conv2d(1, 10, 1)), "outputs are not of shape"),
     "loader": (lambda: task(data=OwnLoader()), "train_dataloader of its own"),
     "callback": (lambda: task(callbacks=[Callback()]), "has a Callback"),
     "checkpoints": (lambda: task(enable_checkpointing=True), "ModelCheckpoint"),
