@@ -89,6 +89,7 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "p_value_text": p_value_text,
         "loss_pictures": [] if loss is None else _draw_loss(loss, archive),
         "formula": None if loss is None else _picture(draw_formula(loss), "formula", loss.formula(), outlines=True).svg,
+        "changes": loss is not None and "t" in map(str, loss.expression().free_symbols),
         "answers": {} if loss is None else explain(summarize(loss, archive.num_classes)),
         "stored_loss": "" if loss is None else json.dumps(loss.to_dict(), indent=2),
         "comparison_picture": None if comparison is None else _draw_comparison(comparison),

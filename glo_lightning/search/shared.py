@@ -68,6 +68,7 @@ class SharedEvaluator:
             direction="maximize" if self.monitor.mode == "max" else "minimize",
             load_if_exists=True,
         )
+        study.set_metric_names([self.monitor.name])
         _ListWorker(runs, study, sampler, self.evaluator, self.monitor, self.batch).run()
         verdicts = _read_verdicts(study)
         return [self._evaluation(verdicts[index], run) for index, run in enumerate(runs)]
