@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from glo_lightning.errors import EnvironmentMismatchError, LossError
-from glo_lightning.export.source import check_one_head, is_sigmoid, write_forward, write_module
-from glo_lightning.losses import Loss
+from glo_lightning.export.source import check_one_head, write_forward, write_module
+from glo_lightning.losses import Loss, outputs_of
 
 
 def export_loss(loss: Loss, format: str) -> bytes:
@@ -43,7 +43,7 @@ def _python(loss: Loss) -> bytes:
 
 
 def _latex(loss: Loss) -> bytes:
-    outputs = r"(1 - \sigma(f),\ \sigma(f))" if is_sigmoid(loss) else r"\operatorname{softmax}(f)"
+    outputs = r"(1 - \sigma(f),\ \sigma(f))" if outputs_of(loss) == "sigmoid" else r"\operatorname{softmax}(f)"
     return rf"{loss.formula('latex')}, \qquad h = {outputs}".encode() + b"\n"
 
 
@@ -77,9 +77,10 @@ def _onnx(loss: Loss) -> bytes:
             "Export it as python or torchscript, where progress can be set.",
         )
     check_one_head(loss)
+    sigmoid = outputs_of(loss) == "sigmoid"
     samples = torch.export.Dim("N")
-    classes = torch.export.Dim("C", min=1 if is_sigmoid(loss) else 2)
-    logits, labels = torch.zeros(3, 4), torch.zeros(3, 4) if is_sigmoid(loss) else torch.zeros(3, dtype=torch.int64)
+    classes = torch.export.Dim("C", min=1 if sigmoid else 2)
+    logits, labels = torch.zeros(3, 4), torch.zeros(3, 4) if sigmoid else torch.zeros(3, dtype=torch.int64)
     shape = {0: samples, 1: classes}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about the training mode, which means nothing to a loss
@@ -88,7 +89,7 @@ def _onnx(loss: Loss) -> bytes:
             (logits, labels),
             input_names=["logits", "target"],
             output_names=["loss"],
-            dynamic_shapes=(shape, shape if is_sigmoid(loss) else {0: samples}),
+            dynamic_shapes=(shape, shape if sigmoid else {0: samples}),
             dynamo=True,
             verbose=False,
         )

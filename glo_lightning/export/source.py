@@ -9,9 +9,8 @@ import sympy
 from sympy.printing.precedence import PRECEDENCE
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import HeadsLoss, Loss, SigmoidLoss
+from glo_lightning.losses import HeadsLoss, Loss, Outputs, outputs_of
 from glo_lightning.losses.formula import PythonPrinter
-from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -36,16 +35,18 @@ class FoundLoss(nn.Module):
 
 PROGRESS = "    progress: float = 0.0  # set it to step / all_steps before each step\n\n"
 
-SOFTMAX_CALL = "Called as loss(logits, target): (N, C, ...) with class indices (N, ...) or distributions (N, C, ...)."
-SIGMOID_CALL = "Called as loss(logits, target): one logit per yes-or-no question, any shape, and floating labels."
+CALLS: dict[Outputs, str] = {
+    "softmax": "Called as loss(logits, target): (N, C, ...) with class indices (N, ...) or distributions (N, C, ...).",
+    "sigmoid": "Called as loss(logits, target): one logit per yes-or-no question, any shape, and floating labels.",
+}
 
-TARGETS = {
-    False: """\
+TARGETS: dict[Outputs, str] = {
+    "softmax": """\
 if target.is_floating_point():
     y = target.to(logits.dtype)
 else:
     y = torch.zeros_like(logits).scatter(1, target.unsqueeze(1), 1.0)""",
-    True: """\
+    "sigmoid": """\
 y = torch.stack([1.0 - target, target], 1).to(logits.dtype)
 logits = torch.stack([-logits, logits], 1) / 2""",
 }
@@ -77,7 +78,7 @@ def write_module(loss: Loss) -> str:
     """
     return MODULE.format(
         formula=loss.formula("unicode"),
-        call=SIGMOID_CALL if is_sigmoid(loss) else SOFTMAX_CALL,
+        call=CALLS[outputs_of(loss)],
         progress=PROGRESS if loss.uses_progress else "",
         forward=textwrap.indent(write_forward(loss), INDENT),
     )
@@ -98,7 +99,7 @@ def write_forward(loss: Loss) -> str:
         raise LossError("a real number", str(expression), "This loss is undefined everywhere: export another.")
     body = [
         "if logits.dtype in (torch.float16, torch.bfloat16):\n    logits = logits.float()",
-        TARGETS[is_sigmoid(loss)],
+        TARGETS[outputs_of(loss)],
     ]
     if loss.label_smoothing:
         keep = 1.0 - loss.label_smoothing
@@ -130,13 +131,6 @@ def check_one_head(loss: Loss) -> None:
             f"losses of {len(loss.losses)} heads",
             "Store and export each head's by itself: save_loss(loss.losses[0], ...).",
         )
-
-
-def is_sigmoid(loss: Loss) -> bool:
-    """Tell whether a loss takes one logit per yes-or-no question."""
-    while isinstance(loss, WrappedLoss) and not isinstance(loss, SigmoidLoss):
-        loss = loss.loss
-    return isinstance(loss, SigmoidLoss)
 
 
 def _is_smooth(expression: "Expr") -> bool:

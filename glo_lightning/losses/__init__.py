@@ -13,7 +13,7 @@ from glo_lightning.losses.heads import HeadsLoss
 from glo_lightning.losses.multi_index import Input, fold, multi_indices, num_parameters, unfold
 from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
 from glo_lightning.losses.scaled import ScaledLoss
-from glo_lightning.losses.sigmoid import Outputs, SigmoidLoss, for_outputs
+from glo_lightning.losses.sigmoid import Outputs, SigmoidLoss, for_outputs, outputs_of
 from glo_lightning.losses.spec import load_loss, loss_from_dict, loss_to_dict, save_loss
 from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
 from glo_lightning.losses.tree import TreeLoss
@@ -50,6 +50,7 @@ __all__ = [
     "multi_indices",
     "named_loss",
     "num_parameters",
+    "outputs_of",
     "save_loss",
     "unfold",
 ]

@@ -62,6 +62,13 @@ class SigmoidLoss(WrappedLoss):
         return {"loss": self.loss.to_dict()}
 
 
+def outputs_of(loss: Loss) -> Outputs:
+    """Return what the logits mean that a loss is called with."""
+    while isinstance(loss, WrappedLoss) and not isinstance(loss, SigmoidLoss):
+        loss = loss.loss
+    return "sigmoid" if isinstance(loss, SigmoidLoss) else "softmax"
+
+
 def for_outputs(loss: Loss, outputs: Outputs) -> Loss:
     """Return a loss as a model's outputs need it: itself for softmax, for sigmoid a :class:`SigmoidLoss` of it."""
-    return loss if outputs == "softmax" or isinstance(loss, SigmoidLoss) else SigmoidLoss(loss)
+    return SigmoidLoss(loss) if outputs == "sigmoid" and outputs_of(loss) == "softmax" else loss

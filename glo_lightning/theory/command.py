@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glo_lightning.errors import SettingsError
-from glo_lightning.losses import NAMED_LOSSES, Loss, load_losses
+from glo_lightning.losses import NAMED_LOSSES, Loss, load_losses, outputs_of
 from glo_lightning.theory.figures import (
     figure_attraction,
     figure_shapes,
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     records = load_records(options.records)
     if records and options.output is None:
         raise SettingsError("--output with --records", "none", "Name the folder that the figure goes to.")
+    _refuse_other_classes(losses, options.num_classes)
     summaries = {name: summarize(loss, options.num_classes) for name, loss in losses.items()}
     if summaries:
         _print(summaries)
@@ -60,6 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in _write(losses, summaries, records, options.num_classes, options.output):
             sys.stdout.write(f"{path}\n")
     return 0
+
+
+def _refuse_other_classes(losses: Mapping[str, Loss], num_classes: int) -> None:
+    sigmoid = [name for name, loss in losses.items() if outputs_of(loss) == "sigmoid"]
+    if sigmoid and num_classes != 2:
+        raise SettingsError(
+            f"--num-classes=2 with {', '.join(sigmoid)}, which asks of each logit: no or yes?",
+            str(num_classes),
+            "Look at losses of sigmoid and of softmax outputs one after the other.",
+        )
 
 
 def load_records(files: Sequence[Path]) -> dict[str, AttractionRecord]:

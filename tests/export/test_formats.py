@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from glo_lightning.errors import LossError
 from glo_lightning.export import FORMATS, export_loss, write_module
-from glo_lightning.export.source import is_sigmoid
 from glo_lightning.losses import (
     BaikalLoss,
     CrossEntropyLoss,
@@ -22,6 +21,7 @@ from glo_lightning.losses import (
     SigmoidLoss,
     TaylorLoss,
     TreeLoss,
+    outputs_of,
 )
 from tests.export.losses import LOSSES
 
@@ -51,7 +51,7 @@ def batches(loss: Loss, dtype: torch.dtype = torch.float64) -> list[tuple[Tensor
     generator = torch.Generator().manual_seed(0)
     logits = 3.0 * torch.randn(7, 4, 2, dtype=dtype, generator=generator)
     soft = torch.rand(7, 4, 2, dtype=dtype, generator=generator)
-    if is_sigmoid(loss):
+    if outputs_of(loss) == "sigmoid":
         return [(logits, soft), (logits[:, :, 0], soft[:, :, 0].round()), (logits[:, 0, 0], soft[:, 0, 0])]
     hard = torch.randint(4, (7, 2), generator=generator)
     soft = soft.softmax(1)
@@ -93,7 +93,7 @@ SATURATED = [CrossEntropyLoss(), FocalLoss(0.5), TreeLoss("y * log(h)"), TaylorL
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_it_is_finite_where_softmax_rounds_to_0_and_1(loss: Loss, dtype: torch.dtype, make: Make) -> None:
     logits = torch.tensor([[1e4, -1e4, 0.0]], dtype=dtype)
-    target = torch.tensor([[0.0, 1.0, 0.0]]) if is_sigmoid(loss) else torch.tensor([1])
+    target = torch.tensor([[0.0, 1.0, 0.0]]) if outputs_of(loss) == "sigmoid" else torch.tensor([1])
     found, expected = (value_and_gradient(each, logits, target) for each in (make(loss), loss))
     assert found[0].isfinite()
     torch.testing.assert_close(found, expected)
@@ -123,7 +123,7 @@ def test_onnx_gives_the_same_value_for_any_batch_and_classes(name: str) -> None:
     for size, num_classes in ((1, 2), (9, 5)):
         logits = torch.randn(size, num_classes, generator=generator)
         labels = torch.rand(logits.shape, generator=generator)
-        target = labels if is_sigmoid(loss) else labels.argmax(-1)
+        target = labels if outputs_of(loss) == "sigmoid" else labels.argmax(-1)
         (found,) = session.run(None, {"logits": logits.numpy(), "target": target.numpy()})
         torch.testing.assert_close(torch.from_numpy(found), loss(logits, target), rtol=1e-4, atol=1e-5)
 
@@ -139,7 +139,7 @@ def test_latex_is_one_formula(loss: Loss) -> None:
     assert text.startswith("L = ")
     assert text.count("\n") == 1
     assert text.count("{") == text.count("}")
-    assert ("sigma" in text) == is_sigmoid(loss)
+    assert ("sigma" in text) == (outputs_of(loss) == "sigmoid")
 
 
 def test_other_formats_are_refused() -> None:

@@ -20,6 +20,7 @@ from glo_lightning.losses import (
     TreeLoss,
     for_outputs,
     load_loss,
+    outputs_of,
     save_loss,
 )
 
@@ -148,4 +149,7 @@ def test_only_losses_are_wrapped() -> None:
         SigmoidLoss(torch.nn.BCEWithLogitsLoss())  # type: ignore[arg-type]
     loss = CrossEntropyLoss()
     assert for_outputs(loss, "softmax") is loss
-    assert isinstance(for_outputs(loss, "sigmoid"), SigmoidLoss)
+    found = for_outputs(loss, "sigmoid")
+    assert isinstance(found, SigmoidLoss)
+    assert for_outputs(ScaledLoss(found, 2.0), "sigmoid").loss is found
+    assert [outputs_of(each) for each in (loss, found, ScaledLoss(found, 2.0))] == ["softmax", "sigmoid", "sigmoid"]

@@ -72,6 +72,13 @@ def test_what_is_neither_a_name_nor_a_loss_is_refused(tmp_path: Path) -> None:
         main([])
 
 
+def test_losses_of_sigmoid_outputs_have_two_classes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SettingsError, match="--num-classes=2 with binary_cross_entropy"):
+        main(["cross_entropy", "binary_cross_entropy"])
+    assert main(["binary_cross_entropy", "--num-classes", "2"]) == 0
+    assert "binary_cross_entropy" in capsys.readouterr().out
+
+
 def test_the_module_explains_errors_and_imports_matplotlib_for_figures_only() -> None:
     code = """
 import runpy, sys
