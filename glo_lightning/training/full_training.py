@@ -159,7 +159,7 @@ def _claim(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
         if not resume:
             for checkpoint in folder.glob("*.ckpt"):
                 checkpoint.unlink()
-        elif mark.exists() and mark.read_text() != text:
+        elif (folder / "last.ckpt").exists() and mark.exists() and mark.read_text() != text:
             raise SettingsError(
                 f"no other training in {str(folder)!r}",
                 "one with another loss, seed, model or data",
