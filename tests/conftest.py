@@ -5,6 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.runs import glo_run, taylor_run, unfinished_run
+
+__all__ = ["glo_run", "taylor_run", "unfinished_run"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c_interrupts() -> Iterator[None]:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from glo_lightning.search import LossSearch
-from tests.search.toy import TRAINER, ToyData, ToyModel
-
 
 def search(folder: Path, **settings: Any) -> Path:
     """Search with a toy model, and return the output folder."""
+    from glo_lightning.search import LossSearch
+    from tests.search.toy import TRAINER, ToyData, ToyModel
+
     small = {
         "generations": 3, "population_size": 6, "finalists": 2, "finalist_seeds": 2, "comparison_seeds": 3,
         "comparison_epochs": 2, "evaluator": "trainer", "study_name": "toy", "output_dir": folder,
@@ -32,6 +32,9 @@ def glo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def unfinished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from glo_lightning.search import LossSearch
+    from tests.search.toy import TRAINER, ToyData, ToyModel
+
     folder = tmp_path_factory.mktemp("unfinished")
 
     def interrupt() -> ToyModel:

@@ -12,7 +12,7 @@ from glo_lightning.search.records import (
     read_candidates,
     summarize_generations,
 )
-from glo_lightning.search.study import FINGERPRINT, stage_title
+from glo_lightning.search.study import FINGERPRINT, tuned_expression
 from glo_lightning.search.verdict import DISCOVERED, STORED, Verdict, best_candidates
 from glo_lightning.training.evaluation import Monitor
 
@@ -47,7 +47,9 @@ def write_note(study: optuna.Study) -> str:
     monitor = monitor_of(study)
     candidates = read_candidates(study)
     generations = summarize_generations(candidates, monitor)
-    parts = [f"{TITLE}: {stage_title(study.study_name)}", _standing(generations, monitor)]
+    expression = tuned_expression(study.study_name)
+    title = f"{TITLE}: coefficients of {expression}" if expression else TITLE
+    parts = [title, _standing(generations, monitor)]
     verdict = Verdict.from_dict(study.user_attrs[STORED]) if STORED in study.user_attrs else None
     if verdict is not None:
         parts.append(_tell(verdict))

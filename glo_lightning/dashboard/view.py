@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from glo_lightning.dashboard.pictures import PICTURES, identifier
 from glo_lightning.losses.expression import parse
+from glo_lightning.search.settings import UNUSED
 from glo_lightning.search.study import FINGERPRINT
 from glo_lightning.search.verdict import STORED
 
@@ -88,8 +89,9 @@ def show_study(study: FrozenStudy) -> FrozenStudy:
     attributes = dict(study.user_attrs)
     attributes.pop(STORED, None)
     settings = attributes.pop(FINGERPRINT, {})
+    used = {name: value for name, value in settings.items() if name not in UNUSED.get(settings.get("family"), ())}
     shown = copy.copy(study)
-    shown.user_attrs = {**_readable(settings), **_readable(attributes)}
+    shown.user_attrs = _readable(used) | _readable(attributes)
     return shown
 
 

@@ -135,7 +135,8 @@ def _draw_loss(loss: Loss, archive: Archive) -> list[Picture]:
                 "difference between the two forces moves a sample.",
             )
         )
-    losses = {DISCOVERED: loss, BASELINE: for_outputs(named_loss("cross_entropy"), archive.settings.outputs)}
+    name = DISCOVERED if archive.verdict else "best so far"
+    losses = {name: loss, BASELINE: for_outputs(named_loss("cross_entropy"), archive.settings.outputs)}
     pictures.append(
         _picture(
             figures.draw_attraction(losses, archive.num_classes),
