@@ -176,6 +176,8 @@ def _claim(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
 
 def _print(training: FullTraining) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    for name, value in sorted(training.metrics.items()):
-        console.print(f"{name:<16}{value:.4f}")
-    console.print(f"last epoch      {training.last}\nbest epoch      {training.best}")
+    lines = {name: f"{value:.4f}" for name, value in sorted(training.metrics.items())}
+    lines |= {"last epoch": str(training.last), "best epoch": str(training.best)}
+    width = max(map(len, lines))
+    for name, text in lines.items():
+        console.print(f"{name:<{width}}  {text}")

@@ -55,7 +55,7 @@ def test_it_leaves_checkpoints_logs_and_metrics(capsys: pytest.CaptureFixture[st
     }  # fmt: skip
     metrics = json.loads((folder / "metrics.json").read_text())
     assert set(metrics) == {"val_accuracy", "val_loss", "test_accuracy", "test_loss"}
-    assert f"test_accuracy   {metrics['test_accuracy']:.4f}" in capsys.readouterr().out
+    assert f"test_accuracy  {metrics['test_accuracy']:.4f}" in capsys.readouterr().out
     logged = pd.read_csv(folder / "csv" / "version_0" / "metrics.csv")
     assert {"train_loss", "val_accuracy", "lr-SGD"} <= set(logged.columns)
     assert logged["val_accuracy"].max() == pytest.approx(metrics["val_accuracy"])
