@@ -155,7 +155,8 @@ class _TorchPrinter(PythonPrinter):
                 terms.append(_multiple_of_log_h(exponent))
             else:
                 terms.append(_number(sympy.log(factor)) if factor.is_number else f"torch.log({self._print(factor)})")
-        return terms[0] if len(terms) == 1 else f"({' + '.join(terms)})"
+        text = " + ".join(terms)
+        return text if text == "log_h" or (len(terms) == 1 and text.startswith("torch.log")) else f"({text})"
 
     def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:
         if power.is_number:
@@ -163,8 +164,9 @@ class _TorchPrinter(PythonPrinter):
         base, exponent = power.args
         if base == H and not (exponent.is_Integer and exponent > 0):
             return f"torch.exp(({_multiple_of_log_h(exponent)}).clamp(max=largest))"
-        if base.is_Mul:  # apart, because the slope of sqrt(h*y) at y = 0 would be 0 / 0
-            return "*".join(self.parenthesize(factor**exponent, PRECEDENCE["Mul"]) for factor in _apart(base))
+        factors = _apart(base if exponent.is_Integer else sympy.factor_terms(base))
+        if len(factors) > 1:  # apart, because the slope of sqrt(h*y) at y = 0 would be 0 / 0
+            return f"({'*'.join(self.parenthesize(factor**exponent, PRECEDENCE['Mul']) for factor in factors)})"
         if exponent == sympy.Rational(1, 2):
             return f"torch.sqrt({self._print(base)})"
         return f"{self.parenthesize(base, PRECEDENCE['Pow'])}**{_number(exponent)}"
@@ -193,4 +195,7 @@ def _multiple_of_log_h(factor: "Expr") -> str:
 
 
 def _number(expression: "Expr") -> str:
-    return str(expression) if expression.is_Integer else repr(float(expression))
+    if expression.is_Integer:
+        return str(expression)
+    value = complex(expression)
+    return 'float("nan")' if value.imag else repr(value.real)  # as logarithms and roots of negative numbers are

@@ -3,8 +3,10 @@
 import importlib.util
 import io
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
@@ -23,6 +25,7 @@ from glo_lightning.losses import (
     TreeLoss,
     outputs_of,
 )
+from glo_lightning.search.engines.variation import Variation
 from tests.export.losses import LOSSES
 
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
@@ -84,6 +87,32 @@ def test_it_is_the_same_in_low_precision(loss: Loss, dtype: torch.dtype, make: M
         found = exported(low, target)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, loss(low, target), rtol=1e-4, atol=1e-4)
+
+
+def random_trees(count: int) -> list[TreeLoss]:
+    """Trees as evolution makes them, with random coefficients, that are defined somewhere."""
+    rng, variation, found = np.random.default_rng(0), Variation(initial_depth=4), []
+    while len(found) < count:
+        text = str(variation.grow(rng))
+        with suppress(LossError):
+            coefficients = TreeLoss(text).coefficients
+            loss = TreeLoss(text, rng.uniform(0.5, 2.0, len(coefficients)).tolist(), reduction="none")
+            if "h" in text and "y" in text and loss.definedness().share > 0.0:
+                found.append(loss)
+    return found
+
+
+def test_it_is_the_same_for_trees_as_evolution_makes_them(tmp_path: Path) -> None:
+    compared = 0
+    for loss in random_trees(50):
+        exported = torch.jit.load(io.BytesIO(export_loss(loss, "torchscript")))
+        for logits, target in batches(loss)[:2]:
+            expected, found = (value_and_gradient(each, logits, target) for each in (loss, exported))
+            finite = expected[0].isfinite() & expected[1].isfinite().all(-1)
+            for own, other in zip(found, expected, strict=True):
+                torch.testing.assert_close(own[finite], other[finite], rtol=1e-8, atol=1e-8, msg=str(loss.tree))
+            compared += int(finite.sum())
+    assert compared > 200
 
 
 SATURATED = [CrossEntropyLoss(), FocalLoss(0.5), TreeLoss("y * log(h)"), TaylorLoss([0.5] * 8)]
