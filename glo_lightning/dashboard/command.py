@@ -50,12 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _open(source: str) -> "tuple[BaseStorage, Path]":
     from glo_lightning.search.configuration import Configuration
-    from glo_lightning.search.storage import open_storage
+    from glo_lightning.search.storage import open_storage, storage_file
 
-    path = Path(source)
-    if path.is_dir():
-        return Configuration.read(path).open_storage(), path / "artifacts"
-    if "://" not in source and not path.is_file():
+    if Path(source).is_dir():
+        return Configuration.read(Path(source)).open_storage(), Path(source) / "artifacts"
+    file = storage_file(source)
+    if file is not None and not file.is_file():
         raise StudyError(
             "a run's folder, a study's file or a storage URL", repr(source), "Name a folder such as runs/search."
         )

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.storage import open_storage
+from glo_lightning.search.storage import open_storage, storage_file
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,15 @@ class Configuration:
         Raises:
             StudyError: if it was in memory, is gone, or cannot be reached.
         """
-        url = self.settings.storage
-        database = self.folder / "study.db"
-        if url == "memory" or (not url and not database.is_file()):
+        url = self.settings.storage or f"sqlite:///{self.folder / 'study.db'}"
+        file = storage_file(url)
+        if url == "memory" or (file is not None and not file.is_file()):
             raise StudyError(
                 "a search whose study can be read from outside",
-                f"storage {url or str(database)!r}, which is not there",
-                "Run the search with a storage that lasts; without --search.storage it is SQLite.",
+                f"storage {url!r}, which is not there",
+                "Start from the working directory of the search; a storage in memory ended with it.",
             )
-        return open_storage(url or f"sqlite:///{database}")
+        return open_storage(url)
 
 
 def read_settings(stored: Mapping[str, Any]) -> SearchSettings:

@@ -56,7 +56,8 @@ class SearchOutput:
 
     def write_settings(self, settings: SearchSettings) -> None:
         """Write the settings, unless the command line already wrote the whole configuration."""
-        if not (self.folder / "config.yaml").exists():
+        path = self.folder / "config.yaml"
+        if not path.exists() or "model" not in yaml.safe_load(path.read_text(encoding="utf-8")):
             self._write("config.yaml", yaml.safe_dump({"search": _plain(asdict(settings))}, sort_keys=False))
 
     def write_trials(self, frame: pd.DataFrame) -> None:

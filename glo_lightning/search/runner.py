@@ -41,7 +41,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task]) -> SearchRes
         KeyboardInterrupt: after Ctrl-C or SIGTERM; the candidates at work have been given back.
     """
     output = SearchOutput.of(settings)
-    settings = replace(settings, storage=settings.storage or output.storage_url)
+    given, settings = settings, replace(settings, storage=settings.storage or output.storage_url)
     # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
     placement = place_all(tasks) if settings.worker_gpus is None else Placement()
     alone = settings.workers == 1 and placement.ranks == 1 and settings.launcher == "local"
@@ -49,7 +49,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task]) -> SearchRes
     progress = Progress(Console(stderr=True, quiet=silent), every_candidate=settings.verbosity == "verbose")
     part = None
     if placement.rank == 0:
-        output.write_settings(settings)
+        output.write_settings(given)
     with interruptible(), progress:
         if alone or placement.external:
             part = _take_part(settings, tasks, placement, progress)

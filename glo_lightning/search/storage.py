@@ -56,6 +56,19 @@ def open_storage(url: str | os.PathLike[str] | None = None) -> BaseStorage:
     return patient(_open_database(text if "://" in text else f"sqlite:///{text}"))
 
 
+def storage_file(url: str) -> Path | None:
+    """Return the file that a storage lives in; None if it lives in memory or on a server.
+
+    Example:
+        >>> storage_file("sqlite:///runs/study.db"), storage_file("study.log"), storage_file("grpc://host:13000")
+        (PosixPath('runs/study.db'), PosixPath('study.log'), None)
+    """
+    for scheme in ("sqlite:///", "journal://"):
+        if url.startswith(scheme):
+            return Path(url.removeprefix(scheme))
+    return None if "://" in url or url == "memory" else Path(url)
+
+
 def _open_database(text: str) -> BaseStorage:
     try:
         url = make_url(text)

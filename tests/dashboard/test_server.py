@@ -120,7 +120,12 @@ def test_a_missing_extra_is_named(
 
 
 def test_what_is_not_there_is_not_created(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for source in (tmp_path, tmp_path / "study.db"):
+    for source in (
+        tmp_path,
+        tmp_path / "study.db",
+        f"sqlite:///{tmp_path}/study.db",
+        f"journal://{tmp_path}/study.log",
+    ):
         assert main(["dashboard", str(source)]) == 2
     assert "runs/search" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())

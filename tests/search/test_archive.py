@@ -68,6 +68,18 @@ def test_a_search_says_what_it_ran_with_and_lists_changes(tmp_path: Path) -> Non
     assert Archive.open(tmp_path).environments == [other, environment]
 
 
+def test_a_folder_can_be_moved(tmp_path: Path) -> None:
+    search(tmp_path / "here", comparison_seeds=0)
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert Archive.open(tmp_path / "there").leader is not None
+
+
+def test_the_settings_are_those_of_the_last_run(tmp_path: Path) -> None:
+    for generations in (1, 2):
+        search(tmp_path, comparison_seeds=0, generations=generations)
+        assert Archive.open(tmp_path).settings.generations == generations
+
+
 def test_settings_of_other_versions_are_ignored(tmp_path: Path) -> None:
     search(tmp_path, comparison_seeds=0)
     file = tmp_path / "config.yaml"
