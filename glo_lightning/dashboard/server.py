@@ -45,11 +45,11 @@ class Dashboard:
         application = wsgi(view(storage), Pictures(storage, uploads))
         try:
             self._server = make_server(host, port, application, _ThreadingServer, _SilentHandler)
-        except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
+        except (OSError, OverflowError) as error:
+            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
             raise SettingsError(
                 f"a free port on an address of this machine, not {host}:{port}",
-                "one in use" if taken else error.strerror or str(error),
+                "one in use" if taken else str(error),
                 "Choose another with --port, or 0 for any that is free." if taken else "Check --host and --port.",
             ) from error
         self._closed = threading.Event()

@@ -107,8 +107,10 @@ def test_a_port_in_use_is_named(taylor_run: Path, capsys: pytest.CaptureFixture[
         port = other.getsockname()[1]
         assert main(["dashboard", str(taylor_run), f"--port={port}"]) == 2
     errors = capsys.readouterr().err
-    assert str(port) in errors
+    assert f"127.0.0.1:{port}, got one in use" in errors
     assert "--port" in errors
+    assert main(["dashboard", str(taylor_run), "--port=99999"]) == 2
+    assert "0-65535" in capsys.readouterr().err
 
 
 def test_a_missing_extra_is_named(
