@@ -15,7 +15,7 @@ from glo_lightning.losses import Loss
 from glo_lightning.report.lineage import Ancestor, trace_descent
 from glo_lightning.search.configuration import Configuration
 from glo_lightning.search.probed_task import search_monitor
-from glo_lightning.search.records import CandidateRecord, monitor_of, read_candidates
+from glo_lightning.search.records import CandidateRecord, read_candidates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.stored_space import space_of
 from glo_lightning.search.study import ENVIRONMENTS, FINGERPRINT, later_stages, stage_title, tuned_expression
