@@ -71,7 +71,8 @@ def _is_better(comparison: Comparison, name: str, rival: str) -> bool:
 
 def _start(summary: LossSummary) -> str:
     if summary.trainability.exact:
-        return f"Yes, as cross-entropy would with {summary.relative_start:.3g} times the learning rate."
+        factor = f"{summary.relative_start:.3g}"
+        return f"Yes, as cross-entropy would{'' if factor == '1' else f' with {factor} times the learning rate'}."
     return "No: it has no gradient there." if summary.relative_start == 0.0 else "No: it starts uphill."
 
 

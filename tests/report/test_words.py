@@ -33,7 +33,7 @@ def test_the_headline_says_who_won(means, mode, words):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("cross_entropy", ["with 1 times the learning rate", "keeps pulling", "At certainty"]),
+        ("cross_entropy", ["as cross-entropy would.", "keeps pulling", "At certainty"]),
         ("mse", ["0.2 times", "lets go"]),
         ("baikal", ["10 times", "pushes them back", "0.32", "smoothing of 0.76"]),
     ],
