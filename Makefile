@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 ARGS   ?=
+JOBS   ?= 2
 RUN    ?= runs/digits_mlp_taylor
 
 .PHONY: install search test lint bench dashboard report notebooks docs dist clean
@@ -23,7 +24,7 @@ search: install
 	$(BIN)/python -m glo_lightning.search --config configs/digits_mlp_taylor.yaml $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist=loadfile $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -36,8 +36,8 @@ class Reference:
         whether a higher or a lower metric is better.
 
         Example:
-            >>> Reference(untrained=0.1, cross_entropy=0.9).relative(0.94)
-            1.05
+            >>> Reference(untrained=0.25, cross_entropy=0.75).relative(0.875)
+            1.25
         """
         return max(0.0, (metric - self.untrained) / (self.cross_entropy - self.untrained))
 

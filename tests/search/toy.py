@@ -1,6 +1,8 @@
 """A task that trains in milliseconds, importable by worker processes."""
 
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -49,6 +51,18 @@ class ToyModel(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), 0.1)
+
+
+class GatedModel(ToyModel):
+    """Ends no training of two epochs before a file exists."""
+
+    def __init__(self, gate: str) -> None:
+        super().__init__()
+        self.gate = Path(gate)
+
+    def on_train_epoch_start(self) -> None:
+        while self.current_epoch == 1 and not self.gate.exists():
+            time.sleep(0.05)
 
 
 class NarrowModel(ToyModel):

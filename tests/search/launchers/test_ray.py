@@ -1,5 +1,6 @@
 """The Ray launcher on a local cluster of two nodes, one of which dies."""
 
+import functools
 import os
 import threading
 import time
@@ -18,7 +19,7 @@ from glo_lightning.search.records import read_candidates
 from glo_lightning.search.samplers.burial import find_worker
 from glo_lightning.search.storage import open_storage
 from tests.search.launchers import works
-from tests.search.toy import TRAINER, ToyData, ToyModel
+from tests.search.toy import TRAINER, GatedModel, ToyData, ToyModel
 
 ray = pytest.importorskip("ray")
 ROOT = Path(__file__).parents[3]
@@ -56,19 +57,18 @@ def test_a_search_survives_the_death_of_a_node(cluster: Any, tmp_path: Path) -> 
     }  # fmt: skip
     alone = LossSearch(**settings, storage="memory", output_dir=str(tmp_path)).run(ToyModel, ToyData(), TRAINER)
     node = cluster.add_node(num_cpus=1)
-    database = tmp_path / "study.db"
-    deaths = []
+    database, gate = tmp_path / "study.db", tmp_path / "gate"
 
     def kill_node() -> None:
         while len(_workers(database)) < 2:
             time.sleep(0.05)
         cluster.remove_node(node)
-        deaths.append(node)
+        gate.touch()
 
     threading.Thread(target=kill_node, daemon=True).start()
     search = LossSearch(**settings, workers=2, launcher="ray", worker_gpus=0, output_dir=str(tmp_path))
-    result = search.run(ToyModel, ToyData(), TRAINER)
-    assert deaths, "both nodes took part before one died"
+    result = search.run(functools.partial(GatedModel, str(gate)), ToyData(), TRAINER)
+    assert gate.exists(), "both nodes took part before one died"
     outcomes = [[(c.parameters, c.metric) for c in read_candidates(each.study)] for each in (alone, result)]
     assert outcomes[0] == outcomes[1]
     assert result.best_loss.to_dict() == alone.best_loss.to_dict()
