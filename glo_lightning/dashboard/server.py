@@ -63,8 +63,14 @@ class Dashboard:
 
     def serve(self) -> None:
         """Answer until :meth:`close` is called, and keep the notes up to date."""
-        threading.Thread(target=self._refresh_notes, daemon=True).start()
-        self._server.serve_forever(poll_interval=0.2)
+        notes = threading.Thread(target=self._refresh_notes, daemon=True)
+        notes.start()
+        try:
+            self._server.serve_forever(poll_interval=0.2)
+        finally:
+            # A thread that computes while the interpreter ends can crash it.
+            self._closed.set()
+            notes.join(NOTE_SECONDS)
 
     def close(self) -> None:
         """Stop serving."""
