@@ -6,6 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 ARGS   ?=
 JOBS   ?= 2
+BENCHES ?= loss_step throughput trainer_overhead recorder trainability scaling sampler screens glo_search
 RUN    ?= runs/digits_mlp_taylor
 
 .PHONY: install search test lint bench dashboard report notebooks docs dist clean
@@ -32,7 +33,7 @@ lint: install
 	$(BIN)/mypy
 
 bench: install
-	for script in tests/benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for name in $(BENCHES); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
 dashboard: install
 	$(BIN)/python -m glo_lightning.dashboard $(RUN) $(ARGS)
