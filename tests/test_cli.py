@@ -227,4 +227,4 @@ def test_ctrl_c_exits_130_keeps_candidates_and_the_same_command_continues(
     monkeypatch.chdir(tmp_path)
     assert _main(*TINY, "--search.comparison_seeds=0", f"--search.generations={generations}") == 0
     kept = optuna.load_study(study_name="search", storage=storage).trials
-    assert [trial.params for trial in kept[: len(finished)]] == [trial.params for trial in finished]
+    assert [kept[trial.number].params for trial in finished] == [trial.params for trial in finished]
