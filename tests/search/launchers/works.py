@@ -39,6 +39,8 @@ def crash_as_rank_1(folder: Path) -> None:
     try:
         if os.environ["LOCAL_RANK"] == "1":
             (folder / "crashed").touch(exist_ok=False)
+            while not list(folder.glob("rank 0*")):
+                time.sleep(0.01)
             raise ValueError("rank 1 has had enough")
     except FileExistsError:
         return
