@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from glo_lightning.evaluation.aside import say_aside
 from glo_lightning.evaluation.baselines import with_baselines
 from glo_lightning.evaluation.comparison import Comparison, compare_losses
 from glo_lightning.evaluation.comparison_settings import CompareSettings
@@ -100,12 +101,7 @@ def _choose(
 ) -> Way:
     """Train as the ledger's trainings were, unless told otherwise."""
     wanted = settings.evaluator if settings.evaluator != "auto" else ledger.last("evaluator", "auto")
-    return choose_evaluator(wanted, task, monitor, settings.loss_attribute, together, lambda line: _say(console, line))
-
-
-def _say(console: Console, line: str) -> None:
-    if console.is_terminal:
-        console.print(line, style="dim", highlight=False, markup=False)
+    return choose_evaluator(wanted, task, monitor, settings.loss_attribute, together, partial(say_aside, console))
 
 
 def _make(way: Way, task: Task, monitor: Monitor, attribute: str, epochs: int) -> Evaluator:

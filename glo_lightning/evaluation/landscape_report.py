@@ -1,8 +1,8 @@
 """Explore the surroundings of the models of a command line; print a table, write JSON and a figure."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rich import box
@@ -11,13 +11,14 @@ from rich.table import Table
 from torch import Tensor
 
 from glo_lightning.environment import require_torchvision
+from glo_lightning.evaluation.aside import say_aside
 from glo_lightning.evaluation.checkpoint_figures import figure_landscape
 from glo_lightning.evaluation.checkpoint_settings import LandscapeSettings
 from glo_lightning.evaluation.checkpoints import Subjects, gather
 from glo_lightning.evaluation.curvature import top_eigenvalue
 from glo_lightning.evaluation.landscape import Surface, grid, measure_surface, random_directions, require_radius
 from glo_lightning.evaluation.landscape_command import LANDSCAPE
-from glo_lightning.evaluation.output_folder import writable_folder
+from glo_lightning.evaluation.output_folder import writable_folder, write_record
 from glo_lightning.theory.figures import save_figure
 from glo_lightning.training.task_cli import TaskCLI
 
@@ -61,12 +62,7 @@ def explore_from_command_line(arguments: Sequence[str]) -> int:
     subjects = gather(cli.task(), settings)
     folder = writable_folder(settings.output_dir)
     console = Console(highlight=False)
-
-    def say(line: str) -> None:
-        if console.is_terminal:
-            console.print(line, style="dim", markup=False)
-
-    found = explore(subjects, settings, coordinates, say)
+    found = explore(subjects, settings, coordinates, partial(say_aside, console))
     console.print(landscape_table(found, subjects.num_images))
     console.print(
         f"flatness: mean accuracy over steps of up to {settings.radius:g} filter norms; "
@@ -80,7 +76,7 @@ def explore_from_command_line(arguments: Sequence[str]) -> int:
         "checkpoints": {name: str(file) for name, file in subjects.files.items()},
         "models": {name: each.to_dict() for name, each in found.items()},
     }
-    (folder / "landscape.json").write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_record(folder / "landscape.json", record)
     figure = figure_landscape({name: each.surface for name, each in found.items()}, settings.radius)
     save_figure(figure, folder / "landscape.png")
     console.print(f"Files in {folder}", markup=False)

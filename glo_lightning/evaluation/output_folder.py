@@ -1,7 +1,10 @@
 """Where a verb's files go."""
 
+import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from glo_lightning.errors import SettingsError
 
@@ -22,3 +25,8 @@ def writable_folder(output_dir: str | Path) -> Path:
             f"a writable output folder {str(folder)!r}", error.strerror or str(error), "Choose another output_dir."
         ) from None
     return folder
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> None:
+    """Write JSON values."""
+    path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """Attack the models of a command line; print a table, write JSON and a figure."""
 
-import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich import box
@@ -10,10 +10,11 @@ from rich.table import Table
 
 from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import SettingsError
+from glo_lightning.evaluation.aside import say_aside
 from glo_lightning.evaluation.attacks import AttackLoss, PixelSpace, parse_epsilon
 from glo_lightning.evaluation.checkpoint_figures import figure_robustness
 from glo_lightning.evaluation.checkpoints import gather
-from glo_lightning.evaluation.output_folder import writable_folder
+from glo_lightning.evaluation.output_folder import writable_folder, write_record
 from glo_lightning.evaluation.robustness import Robustness, measure_robustness
 from glo_lightning.evaluation.robustness_command import ROBUSTNESS
 from glo_lightning.losses import load_loss
@@ -42,11 +43,6 @@ def attack_from_command_line(arguments: Sequence[str]) -> int:
     losses = trained_losses(subjects.files) if settings.attack_loss == "trained" else None
     folder = writable_folder(settings.output_dir)
     console = Console(highlight=False)
-
-    def say(line: str) -> None:
-        if console.is_terminal:
-            console.print(line, style="dim", markup=False)
-
     robustness = measure_robustness(
         subjects.models,
         subjects.batches,
@@ -55,7 +51,7 @@ def attack_from_command_line(arguments: Sequence[str]) -> int:
         losses,
         settings.steps,
         settings.seed,
-        say,
+        partial(say_aside, console),
     )
     console.print(robustness_table(robustness))
     for sentence in masking_sentences(robustness):
@@ -68,7 +64,7 @@ def attack_from_command_line(arguments: Sequence[str]) -> int:
         "checkpoints": {name: str(file) for name, file in subjects.files.items()},
         **robustness.to_dict(),
     }
-    (folder / "robustness.json").write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_record(folder / "robustness.json", record)
     save_figure(figure_robustness(robustness), folder / "robustness.png")
     console.print(f"Files in {folder}", markup=False)
     return 0
