@@ -27,9 +27,10 @@ from glo_lightning.data import VisionDataModule
 from glo_lightning.data.tensor_data import Splits
 from glo_lightning.losses import BaikalCMALoss, BaikalLoss, CrossEntropyLoss, Loss, ScaledLoss
 from glo_lightning.models import Classifier, mnist_cnn
-from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.training.evaluation import Evaluator, Monitor, Run
 from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.task import python_task
+from glo_lightning.training.trainer import TrainerEvaluator
 
 LOSSES: dict[str, Callable[[], Loss]] = {
     "cross-entropy": CrossEntropyLoss,
@@ -55,17 +56,22 @@ class WatchedMnist(VisionDataModule):
         return replace(splits, val=splits.test)
 
 
-def make_evaluator(options: argparse.Namespace) -> PopulationEvaluator:
+def make_evaluator(options: argparse.Namespace) -> Evaluator:
     trainer = {
         "max_epochs": max(options.steps) // interval(options),
         "limit_train_batches": interval(options),
         "accelerator": "gpu" if torch.cuda.is_available() else "cpu",
         "devices": 1,
     }
-    task = python_task(
-        lambda: Classifier(mnist_cnn(), learning_rate=LEARNING_RATE, momentum=0.0), WatchedMnist(options.data), trainer
-    )
+    task = python_task(make_model, WatchedMnist(options.data), trainer)
+    if options.together == 1:
+        return TrainerEvaluator(task, Monitor())
     return PopulationEvaluator(task, Monitor(), max_together=options.together)
+
+
+def make_model() -> Classifier:
+    network = mnist_cnn().to(memory_format=torch.channels_last)  # A fifth faster on a CPU.
+    return Classifier(network, learning_rate=LEARNING_RATE, momentum=0.0)
 
 
 def interval(options: argparse.Namespace) -> int:
@@ -73,7 +79,7 @@ def interval(options: argparse.Namespace) -> int:
     return math.gcd(*options.steps)
 
 
-def train(jobs: Sequence[Job], evaluator: PopulationEvaluator, options: argparse.Namespace) -> list[dict[str, Any]]:
+def train(jobs: Sequence[Job], evaluator: Evaluator, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Train losses with seeds together, and return one record each."""
     seen: list[dict[int, float]] = [{} for _ in jobs]
 

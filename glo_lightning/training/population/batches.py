@@ -11,6 +11,10 @@ from glo_lightning.data.tensor_data import Examples
 from glo_lightning.training.population.plan import Plan
 
 
+GATHERED = 32
+"""Batches that are copied out of the data in one go."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """What all models of a stack train on in one step.
@@ -37,22 +41,28 @@ class Batches:
     def __init__(self, plan: Plan, seeds: Sequence[int]) -> None:
         self._data = plan.data
         self._precision = plan.recipe.precision
-        self._inputs, self._target = plan.train
+        self._examples = plan.train
         self._seeds = list(seeds)
         self._per_epoch = plan.steps_per_epoch
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """Serve the batches of an epoch, from 0; models may leave in between."""
-        orders = {
-            seed: torch.split(self._data.train_order(number, seed).to(self._target.device), self._data.batch_size)
-            for seed in set(self._seeds)
-        }
-        for place in range(self._per_epoch):
-            step = number * self._per_epoch + place
-            yield self._batch({seed: orders[seed][place] for seed in dict.fromkeys(self._seeds)}, step)
+        size, device = self._data.batch_size, self._examples[0].device
+        orders = {seed: self._data.train_order(number, seed).to(device) for seed in set(self._seeds)}
+        for first in range(0, self._per_epoch, GATHERED):
+            last = min(first + GATHERED, self._per_epoch)
+            rows = slice(first * size, last * size)
+            gathered = {seed: self._gather(orders[seed][rows]) for seed in dict.fromkeys(self._seeds)}
+            for place in range(last - first):
+                step = number * self._per_epoch + first + place
+                yield self._batch({seed: gathered[seed][place] for seed in dict.fromkeys(self._seeds)}, step)
 
-    def _batch(self, chosen: dict[int, Tensor], step: int) -> Batch:
-        served = {seed: self._serve(rows, step, seed) for seed, rows in chosen.items()}
+    def _gather(self, rows: Tensor) -> list[Examples]:
+        stored = (torch.split(tensor.index_select(0, rows), self._data.batch_size) for tensor in self._examples)
+        return list(zip(*stored, strict=True))
+
+    def _batch(self, stored: dict[int, Examples], step: int) -> Batch:
+        served = {seed: self._serve(examples, step, seed) for seed, examples in stored.items()}
         if len(served) == 1:
             (own,) = served.values()
             return Batch(*own, shared=True)
@@ -62,8 +72,7 @@ class Batches:
         inputs = torch.stack([served[seed][0] for seed in self._seeds], 1)
         return Batch(inputs, torch.stack([served[seed][1] for seed in self._seeds]), shared=False)
 
-    def _serve(self, rows: Tensor, step: int, seed: int) -> Examples:
-        stored = self._inputs.index_select(0, rows), self._target.index_select(0, rows)
+    def _serve(self, stored: Examples, step: int, seed: int) -> Examples:
         prepared = self._data.training_batch(stored, step, seed)
         if stored[0].is_floating_point():
             return prepared

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from glo_lightning.losses import Loss, ScaledLoss, TaylorLoss
-from glo_lightning.training.population.polynomials import Polynomial, is_polynomial, polynomial_losses, polynomials
+from glo_lightning.training.population.polynomials import PolynomialLosses, is_polynomial, label_polynomials
 
 
 class LossStack:
@@ -43,25 +43,28 @@ class LossStack:
         for group in self._groups:
             group.set_progress(progress)
 
-    def __call__(self, logits: Tensor, target: Tensor, shared: bool) -> Tensor:
-        """Compute the losses.
+    def differentiate(self, logits: Tensor, target: Tensor, shared: bool) -> tuple[Tensor, Tensor]:
+        """Compute the losses and their gradients with respect to the logits.
 
         Args:
-            logits: of all models, shape (P, N, C).
+            logits: of all models, shape (P, N, C), without a graph.
             target: class indices (N,) or distributions (N, C) if shared; else with P in front.
             shared: whether all models have the same labels.
 
         Returns:
-            One loss per model, shape (P,).
+            One loss per model, shape (P,), and its gradient, shape (P, N, C).
         """
         if len(self._groups) == 1:
-            losses = self._groups[0](logits, target, shared)
+            losses, gradient = self._groups[0].differentiate(logits, target, shared)
         else:
             sizes = [len(group) for group in self._groups]
             targets = [target] * len(sizes) if shared else torch.split(target, sizes)
             parts = zip(self._groups, torch.split(logits, sizes), targets, strict=True)
-            losses = torch.cat([group(own_logits, own_target, shared) for group, own_logits, own_target in parts])
-        return losses if self._factors is None else losses * self._factors.to(losses.dtype)
+            found = [group.differentiate(own_logits, own_target, shared) for group, own_logits, own_target in parts]
+            losses, gradient = (torch.cat(tensors) for tensors in zip(*found, strict=True))
+        if self._factors is None:
+            return losses, gradient
+        return losses * self._factors.to(losses.dtype), gradient * self._factors.to(gradient.dtype).view(-1, 1, 1)
 
     def keep(self, models: Tensor) -> None:
         """Drop all losses but those with the given numbers, shape (P',), rising, int64."""
@@ -92,7 +95,13 @@ class _Group:
     def __len__(self) -> int:
         return self._size
 
-    def __call__(self, logits: Tensor, target: Tensor, shared: bool) -> Tensor:
+    def differentiate(self, logits: Tensor, target: Tensor, shared: bool) -> tuple[Tensor, Tensor]:
+        logits = logits.detach().requires_grad_()
+        losses = self._losses(logits, target, shared)
+        (gradient,) = torch.autograd.grad(losses.sum(), logits)
+        return losses.detach(), gradient
+
+    def _losses(self, logits: Tensor, target: Tensor, shared: bool) -> Tensor:
         if self._together:
             try:
                 return vmap(self._one, in_dims=(0, 0, None if shared else 0))(self._stacked, logits, target)
@@ -119,27 +128,31 @@ class _PolynomialGroup(_Group):
 
     def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
         super().__init__(losses, device)
-        self._polynomials: tuple[Polynomial, Polynomial] | None = None
+        self._closed_form: PolynomialLosses | None = None
 
-    def __call__(self, logits: Tensor, target: Tensor, shared: bool) -> Tensor:
+    def differentiate(self, logits: Tensor, target: Tensor, shared: bool) -> tuple[Tensor, Tensor]:
         if target.is_floating_point():
-            return super().__call__(logits, target, shared)
-        if logits.dtype in (torch.float16, torch.bfloat16):
+            return super().differentiate(logits, target, shared)
+        dtype = logits.dtype
+        if dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        if self._polynomials is None:
+        if self._closed_form is None:
             assert isinstance(self.template, TaylorLoss)
             num_classes = logits.shape[-1]
-            self._polynomials = polynomials(self.template, self._stacked, len(self), num_classes, logits.dtype)
-        losses = polynomial_losses(logits, target.unsqueeze(0) if shared else target, *self._polynomials)
-        return losses / logits.shape[1] if self.template.reduction == "mean" else losses
+            polynomials = label_polynomials(self.template, self._stacked, len(self), num_classes)
+            self._closed_form = PolynomialLosses(polynomials, num_classes, logits.dtype)
+        losses, gradient = self._closed_form.differentiate(logits, target.unsqueeze(0) if shared else target)
+        if self.template.reduction == "mean":
+            losses, gradient = losses / logits.shape[1], gradient / logits.shape[1]
+        return losses, gradient.to(dtype)
 
     def set_progress(self, progress: float) -> None:
         super().set_progress(progress)
-        self._polynomials = None
+        self._closed_form = None
 
     def keep(self, models: Tensor) -> None:
         super().keep(models)
-        self._polynomials = None
+        self._closed_form = None
 
 
 def by_structure(losses: Sequence[Loss]) -> list[int]:

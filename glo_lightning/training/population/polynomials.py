@@ -1,104 +1,92 @@
 r"""Taylor losses of a whole stack in closed form, values and gradients in one pass.
 
-With class index T, such a loss is a polynomial B of every scaled logit plus a polynomial D of the target's:
+It is the closed form of :mod:`glo_lightning.losses.fused`, with one set of coefficients per model:
 
-.. math:: L = \sum_i B(h_i) + D(h_T), \qquad \frac{\partial L}{\partial f_k} = q_k - h_k \sum_i q_i, \qquad
-          q_k = h_k B'(h_k) + [k = T] \, h_T D'(h_T)
+.. math:: L = w_1 + \sum_{r=2}^{K} w_r M_r + \sum_{r=1}^{K-1} u_r h_T^r, \qquad
+          \frac{\partial L}{\partial f_k} = q_k - h_k \sum_i q_i, \qquad
+          q_k = \sum_{r=2}^{K} r w_r h_k^r + [k = T] \sum_{r=1}^{K-1} r u_r h_T^r
 
 Source: derivations.md, section 8.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.func import functional_call, vmap
 
 from glo_lightning.losses import TaylorLoss
-
-Polynomial = Sequence[Tensor]
-"""Coefficients by power, lowest first, at least two of them; each of shape (P, 1, 1)."""
+from glo_lightning.losses.fused import hard_label_weights
 
 
-def polynomial_losses(logits: Tensor, target: Tensor, everyone: Polynomial, extra: Polynomial) -> Tensor:
-    """Compute the losses of P models, summed over examples.
+class PolynomialLosses:
+    """P polynomial losses of class indices, of the same order K of 2 or more.
 
     Args:
-        logits: shape (P, N, C).
-        target: class indices, shape (1, N) if all models have the same, else (P, N).
-        everyone: B.
-        extra: D.
-
-    Returns:
-        Losses, shape (P,).
+        polynomials: shape (K + 1, 2, P), float64, as :func:`~glo_lightning.losses.fused.hard_label_loss` takes them
+            for one loss.
+        num_classes: C.
+        dtype: of the logits.
     """
-    losses: Tensor = _PolynomialLosses.apply(logits, target, everyone, extra)
-    return losses
 
+    def __init__(self, polynomials: Tensor, num_classes: int, dtype: torch.dtype) -> None:
+        constant, everyone, extra = hard_label_weights(polynomials, num_classes)
+        self._constant = constant.to(dtype)
+        self._everyone = _in_rows(everyone, dtype)
+        self._everyone_slope = _in_rows(_times_degree(everyone, 2), dtype)
+        self._extra = _in_rows(extra, dtype)
+        self._extra_slope = _in_rows(_times_degree(extra, 1), dtype)
 
-class _PolynomialLosses(Function):
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, target: Tensor, everyone: Polynomial, extra: Polynomial) -> Tensor:
+    @torch.no_grad()
+    def differentiate(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the losses, summed over examples, and their gradients.
+
+        Args:
+            logits: shape (P, N, C).
+            target: class indices, shape (1, N) if all models have the same, else (P, N).
+
+        Returns:
+            Losses, shape (P,), and gradients, shape (P, N, C).
+        """
         # With examples last, softmax and sums over a few classes run over whole vectors of examples.
         h = logits.mT.softmax(1)
         index = target.unsqueeze(1).expand(len(h), -1, -1)
         h_target = h.gather(1, index)
-        loss, slope = _evaluate(everyone, h)
-        loss_of_target, slope_of_target = _evaluate(extra, h_target)
-        slope.scatter_add_(1, index, slope_of_target)
-        ctx.save_for_backward(slope.addcmul_(h, slope.sum(1, keepdim=True), value=-1.0))
-        return loss.sum((1, 2)).add_(loss_of_target.sum((1, 2)))
-
-    @staticmethod
-    def backward(ctx: Any, grad_losses: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,) = ctx.saved_tensors
-        return (gradient * grad_losses.view(-1, 1, 1)).mT, None, None, None
-
-
-def _evaluate(polynomial: Polynomial, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a polynomial p(x) and x p'(x) by Horner's rule; x has shape (P, ..., ...)."""
-    *lower, coefficient, slope = polynomial
-    value = torch.addcmul(coefficient, slope, x)
-    for coefficient in reversed(lower):
-        slope = torch.addcmul(value, slope, x)
-        value = torch.addcmul(coefficient, value, x)
-    return value, slope * x
+        square = h * h
+        loss = (_horner(self._everyone, h) * square).sum((1, 2))
+        loss += (_horner(self._extra, h_target) * h_target).sum((1, 2))
+        q = _horner(self._everyone_slope, h) * square
+        q.scatter_add_(1, index, _horner(self._extra_slope, h_target) * h_target)
+        gradient = q.addcmul_(h, q.sum(1, keepdim=True), value=-1.0)
+        return loss.add_(self._constant, alpha=target.shape[1]), gradient.mT
 
 
 def is_polynomial(loss: nn.Module) -> bool:
     """Whether a loss of class indices is a polynomial in the scaled logits."""
-    return type(loss) is TaylorLoss and "f" not in loss.inputs and loss.reduction != "none"
+    return type(loss) is TaylorLoss and "f" not in loss.inputs and loss.order > 1 and loss.reduction != "none"
 
 
-def polynomials(
-    loss: TaylorLoss, own: Mapping[str, Tensor], size: int, num_classes: int, dtype: torch.dtype
-) -> tuple[Polynomial, Polynomial]:
-    """Return B and D at the current progress.
+def label_polynomials(loss: TaylorLoss, own: Mapping[str, Tensor], size: int, num_classes: int) -> Tensor:
+    """Return the polynomials of non-targets and targets at the current progress.
 
     Args:
         loss: what the losses have in common.
         own: the buffers in which they differ, each of shape (P, ...); may be none.
         size: P.
         num_classes: C.
-        dtype: of the logits.
 
     Returns:
-        B and D; with ``class_reduction="mean"`` divided by C.
+        Shape (K + 1, 2, P), float64; with ``class_reduction="mean"`` divided by C.
     """
     other = loss.label_smoothing / num_classes
     labels = loss.theta.new_tensor([other, 1.0 - loss.label_smoothing + other])
     if own:
         wrapped = _LabelPolynomials(loss)
         buffers = {f"loss.{name}": buffer for name, buffer in own.items()}
-        expanded = vmap(lambda row: functional_call(wrapped, row, (labels,)))(buffers)
+        expanded = vmap(lambda row: functional_call(wrapped, row, (labels,)), out_dims=2)(buffers)
     else:
-        expanded = loss.label_polynomials(labels).expand(size, -1, -1)
-    if loss.class_reduction == "mean":
-        expanded = expanded / num_classes
-    everyone, at_target = expanded.neg().permute(2, 1, 0)[..., None, None].unbind()
-    return everyone.to(dtype).unbind(), (at_target - everyone).to(dtype).unbind()
+        expanded = loss.label_polynomials(labels).unsqueeze(2).expand(-1, -1, size)
+    return expanded / num_classes if loss.class_reduction == "mean" else expanded
 
 
 class _LabelPolynomials(nn.Module):
@@ -110,3 +98,20 @@ class _LabelPolynomials(nn.Module):
 
     def forward(self, labels: Tensor) -> Tensor:
         return self.loss.label_polynomials(labels)
+
+
+def _times_degree(coefficients: Tensor, lowest: int) -> Tensor:
+    degree = torch.arange(lowest, lowest + len(coefficients), dtype=coefficients.dtype, device=coefficients.device)
+    return degree.unsqueeze(1) * coefficients
+
+
+def _in_rows(coefficients: Tensor, dtype: torch.dtype) -> Sequence[Tensor]:
+    return coefficients.to(dtype)[..., None, None].unbind()
+
+
+def _horner(coefficients: Sequence[Tensor], x: Tensor) -> Tensor:
+    """Evaluate a polynomial, lowest coefficient first; each has shape (P, 1, 1), x has (P, ..., ...)."""
+    *lower, value = coefficients
+    for coefficient in reversed(lower):
+        value = torch.addcmul(coefficient, value, x)
+    return value

@@ -87,31 +87,30 @@ class Population:
 
     def _train_epoch(self, epoch: int) -> None:
         for number, batch in enumerate(self._batches.epoch(epoch), start=1):
-            losses, total = self._step(batch)
+            losses = self._step(batch)
             is_checked = self._steps % self._check_interval == 0 or number == self._plan.steps_per_epoch
-            if is_checked and not math.isfinite(total):
+            if is_checked and not math.isfinite(losses.sum()):
                 self._drop_diverged(losses)
             if not self._members:
                 return
         self._scheduler.step()
 
-    def _step(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _step(self, batch: Batch) -> Tensor:
         recipe = self._plan.recipe
         if self._losses.uses_progress:
             self._losses.set_progress(self._steps / (recipe.epochs * self._plan.steps_per_epoch))
         with recipe.precision.train_step_context():
             logits = self._networks(batch.inputs, batch.shared, training=True)
-            losses = self._losses(logits, batch.target, batch.shared)
-        # The models have no weight in common, so the gradient of the sum of their losses is each one's own.
-        total = losses.sum()
-        gradients = torch.autograd.grad(total, self._weights, allow_unused=True)
-        for weight, gradient in zip(self._weights, gradients, strict=True):
-            weight.grad = gradient
+            losses, gradient = self._losses.differentiate(logits.detach(), batch.target, batch.shared)
+        # The models have no weight in common, so that one backward pass gives each its own gradient.
+        logits.backward(gradient, inputs=self._weights)
         if recipe.clip_gradients is not None:
-            recipe.clip_gradients(gradient for gradient in gradients if gradient is not None)
+            recipe.clip_gradients(weight.grad for weight in self._weights if weight.grad is not None)
         self._optimizer.step()
+        # Freed before the next ones are computed, gradients stay in the same memory, which a cache then still holds.
+        self._optimizer.zero_grad()
         self._steps += 1
-        return losses.detach(), total.detach()
+        return losses
 
     def _drop_diverged(self, losses: Tensor) -> None:
         finite = losses.isfinite()
@@ -153,7 +152,6 @@ class Population:
             for name, value in self._optimizer.state[weight].items():
                 if isinstance(value, Tensor) and value.shape == weight.shape:
                     self._optimizer.state[weight][name] = value[models]
-            weight.grad = None
         self._networks.keep(models)
         self._losses.keep(models)
         self._batches.keep(models)

@@ -84,9 +84,7 @@ def alone(loss: Loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def check(stack: LossStack, losses: list[Loss], logits: Tensor, target: Tensor, shared: bool) -> None:
-    logits = logits.clone().requires_grad_()
-    values = stack(logits, target, shared)
-    (gradients,) = torch.autograd.grad(values.sum(), logits)
+    values, gradients = stack.differentiate(logits, target, shared)
     for model, loss in enumerate(losses):
         value, gradient = alone(loss, logits[model].detach(), target if shared else target[model])
         torch.testing.assert_close(values[model], value)
@@ -134,7 +132,7 @@ def test_extreme_logits_stay_finite(extreme: float) -> None:
 def test_half_precision_logits_are_computed_in_single() -> None:
     losses: list[Loss] = [taylor(0), taylor(1), CrossEntropyLoss()]
     logits, target, shared = batch(0, "hard", 3, torch.bfloat16)
-    values = LossStack(losses, CPU)(logits, target, shared)
+    values, _ = LossStack(losses, CPU).differentiate(logits, target, shared)
     assert values.dtype == torch.float32
     for model, loss in enumerate(losses):
         torch.testing.assert_close(values[model], loss(logits[model], target))
