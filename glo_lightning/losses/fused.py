@@ -27,6 +27,9 @@ from glo_lightning.losses.base import Reduction
 # Rows are worked off in blocks whose temporaries stay in one core's L2 cache.
 BLOCK_ELEMENTS = 1 << 17
 
+# Along rows that do not fill a register, torch's softmax takes several times as long as across them.
+SIMD_FLOATS = 16
+
 
 def hard_label_loss(logits: Tensor, target: Tensor, polynomials: Tensor) -> Tensor:
     """Compute a polynomial loss of order 2 or more, of class indices, by differentiable operations.
@@ -126,7 +129,7 @@ class HardLabelKernel:
     def __call__(self, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
         """Return the losses and write their gradient; see :class:`Kernel`."""
         order, index = self._order, target.unsqueeze(-1)
-        h = logits.softmax(-1)
+        h = _softmax(logits)
         h_target = h.gather(-1, index)
         target_slope = self._target_slope(h_target).mul_(h_target)
         q = self._slope(h, gradient).mul_(h).mul_(h).scatter_add_(-1, index, target_slope)
@@ -159,7 +162,7 @@ class SoftLabelKernel:
 
     def __call__(self, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
         """Return the losses and write their gradient; see :class:`Kernel`."""
-        h = logits.softmax(-1)
+        h = _softmax(logits)
         in_h = _in_h(target, self._coefficients)
         if gradient is not None:
             gamma = horner(h, [degree * c for degree, c in enumerate(in_h)][1:])
@@ -246,6 +249,12 @@ class _Polynomial:
         for coefficient in reversed(self._lower[:-1]):
             value.mul_(x).add_(coefficient)
         return value
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    if logits.is_cpu and logits.shape[-1] < SIMD_FLOATS:
+        return logits.T.softmax(0).T.contiguous()
+    return logits.softmax(-1)
 
 
 def _pick(x: Tensor, index: Tensor) -> Tensor:

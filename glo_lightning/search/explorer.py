@@ -63,9 +63,6 @@ class Explorer(Worker):
         parameters = proposal(trial)
         loss, hyperparameters = self.space.build(parameters), self.hyperparameters.build(parameters)
         verdict = least_favourable(loss, self.num_classes, self.invariant)
-        generation, index = self.sampler.slot_of(trial)
-        trial.set_user_attr("generation", generation)
-        trial.set_user_attr("index", index)
         trial.set_user_attr("formula", loss.formula("unicode"))
         trial.set_user_attr("theory", describe(verdict))
         if hyperparameters:

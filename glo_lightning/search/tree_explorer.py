@@ -52,9 +52,6 @@ class TreeExplorer(Explorer):
         return None
 
     def _stop(self, trial: Trial, screening: Screening) -> None:
-        generation, index = self.trees.slot_of(trial)
-        trial.set_user_attr("generation", generation)
-        trial.set_user_attr("index", index)
         status = REPEATED if screening.step is Step.UNSEEN else SCREENED
         reason = f"{screening.step}: {screening.reason}"
         trial.set_user_attr("training", {"status": status, "step": screening.step, "reason": reason})

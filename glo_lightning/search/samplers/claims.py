@@ -54,7 +54,7 @@ class Claims(Generic[C]):
         study_id: its identity there.
         agree: returns the history, after the settings have been agreed on with the study; ``None`` as long as nobody
             has stored them. It stores them itself if its argument is true, which only the holder of the turn passes.
-        attributes: the user attributes of a candidate's trial.
+        attributes: the user attributes of the trial with a slot and its candidate.
         max_generations: generations after which nothing is open; ``None`` for no end.
         grace: seconds of silence after which a worker is presumed dead.
     """
@@ -64,7 +64,7 @@ class Claims(Generic[C]):
         storage: BaseStorage,
         study_id: int,
         agree: Callable[[bool], History[C] | None],
-        attributes: Callable[[C], dict[str, Any]],
+        attributes: Callable[[Slot, C], dict[str, Any]],
         max_generations: int | None,
         grace: float,
     ) -> None:
@@ -181,11 +181,11 @@ class Claims(Generic[C]):
         trial_ids = [ticket]
         try:
             for slot, candidate in zip(slots[1:], candidates[1:], strict=True):
-                trial_ids.append(self._create_trial(self._attributes(candidate), {SLOT: list(slot)}))
+                trial_ids.append(self._create_trial(self._attributes(slot, candidate), {SLOT: list(slot)}))
                 self._hold(trial_ids[-1])
             others = [[slot.index, trial_id] for slot, trial_id in zip(slots[1:], trial_ids[1:], strict=True)]
             self._storage.set_trial_system_attr(ticket, SLOT, [*slots[0], *others])
-            for name, value in self._attributes(candidates[0]).items():
+            for name, value in self._attributes(slots[0], candidates[0]).items():
                 self._storage.set_trial_user_attr(ticket, name, value)
         except BaseException as error:
             self.lose(trial_ids, f"not claimed: {type(error).__name__}")

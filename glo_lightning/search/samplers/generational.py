@@ -53,7 +53,8 @@ class GenerationalSampler(BaseSampler, Generic[C]):
     start others anywhere, and the same candidates come out. A generation advances when each of its candidates has a
     verdict: a value, a prune, or more failures than ``attempts``. A worker that finds nothing open waits.
 
-    The study holds JSON only: the settings, and in each trial its slot.
+    The study holds JSON only: the settings, and in each trial its slot, which people see as the user attributes
+    ``generation`` and ``index``.
 
     Args:
         search_space: parameters that the trials get; empty if candidates are not vectors.
@@ -242,7 +243,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
                 storage,
                 study_id,
                 lambda in_turn: self._agree(study, in_turn),
-                lambda candidate: self.encode(candidate)[1],
+                lambda slot, candidate: {**slot._asdict(), **self.encode(candidate)[1]},
                 self._max_generations,
                 self._grace,
             )

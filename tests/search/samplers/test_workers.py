@@ -168,8 +168,9 @@ def test_the_database_holds_nothing_but_small_json(start: Start, tmp_path: Path)
     workers[0].kill()
     finish(workers[1])
     database = sqlite3.connect(url)
+    own = ("glo:search", "glo:slot", "glo:worker", "glo:beat", "glo:lost", "generation", "index")
     for kind in ("study_system", "study_user", "trial_system", "trial_user"):
         for name, value in database.execute(f"select key, value_json from {kind}_attributes"):
-            assert name in ("glo:search", "glo:slot", "glo:worker", "glo:beat", "glo:lost", "constraints:invariant")
+            assert name in (*own, "constraints:invariant")
             assert len(value) < 500
             assert isinstance(json.loads(value), dict | list | int | float | str)
