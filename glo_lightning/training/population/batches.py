@@ -10,7 +10,6 @@ from torch.nn.functional import one_hot
 from glo_lightning.data.tensor_data import Examples
 from glo_lightning.training.population.plan import Plan
 
-
 GATHERED = 32
 """Batches that are copied out of the data in one go."""
 

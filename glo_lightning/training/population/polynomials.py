@@ -80,6 +80,7 @@ def label_polynomials(loss: TaylorLoss, own: Mapping[str, Tensor], size: int, nu
     """
     other = loss.label_smoothing / num_classes
     labels = loss.theta.new_tensor([other, 1.0 - loss.label_smoothing + other])
+    expanded: Tensor
     if own:
         wrapped = _LabelPolynomials(loss)
         buffers = {f"loss.{name}": buffer for name, buffer in own.items()}

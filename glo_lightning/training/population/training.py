@@ -103,7 +103,7 @@ class Population:
             logits = self._networks(batch.inputs, batch.shared, training=True)
             losses, gradient = self._losses.differentiate(logits.detach(), batch.target, batch.shared)
         # The models have no weight in common, so that one backward pass gives each its own gradient.
-        logits.backward(gradient, inputs=self._weights)
+        torch.autograd.backward(logits, gradient, inputs=self._weights)
         if recipe.clip_gradients is not None:
             recipe.clip_gradients(weight.grad for weight in self._weights if weight.grad is not None)
         self._optimizer.step()

@@ -76,6 +76,18 @@ def check(task: Task, runs: Sequence[Run], tolerance: float = 0.0, **options: ob
             assert replace(got, score=0.0) == replace(expected, score=0.0)
 
 
+class Idle(nn.Module):
+    """A network with weights that take no part."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.idle, self.busy = nn.Linear(3, 3), nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.busy(x.flatten(1))
+        return logits
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "mlp": lambda: mlp(hidden=(16,)),
     "cnn": lambda: small_cnn(width=4),
@@ -88,6 +100,14 @@ networks = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 @pytest.mark.parametrize("seed", [3, None], ids=["one seed", "own seeds"])
 def test_in_double_precision_scores_are_the_trainers(network: Callable[[], nn.Module], seed: int | None) -> None:
     check(task(network, **DOUBLE), taylors(3, seed))
+
+
+def test_weights_that_take_no_part_stay_as_they_are() -> None:
+    check(task(Idle, model={"weight_decay": 0.1}, **DOUBLE), taylors(2))
+
+
+def test_epochs_of_more_batches_than_are_gathered_at_once() -> None:
+    check(task(data=DigitsDataModule(batch_size=8, training_fraction=0.5), **DOUBLE), taylors(2, None))
 
 
 @networks
