@@ -3,9 +3,10 @@
 python tests/benchmarks/mnist_baikal.py --data DIR --output mnist_baikal.jsonl [--seeds 10] [--together 1]
 
 DIR holds MNIST/raw. SGD with learning rate 0.01 and batches of 100, as in the paper; all losses as their sums over
-classes, so that at the start Baikal's gradient is 10 times cross-entropy's. Cross-entropy times 10 trains, too, which
-tells what the shape of Baikal does apart from its scale. Test accuracy is read on the way, every 200 steps; nothing is
-selected by it. Each finished training is a line of the output; those that are there are not trained again.
+classes, so that at the start Baikal's gradient is 10 times cross-entropy's. Cross-entropy times 10 trains, too, and so
+do Baikal and BaikalCMA with the printed factor of one over the number of classes, which tells what their shapes do
+apart from their scales. Test accuracy is read on the way, every 200 steps; nothing is selected by it. Each finished
+training is a line of the output; those that are there are not trained again.
 
 Source: GLO, section 4.
 """
@@ -37,6 +38,8 @@ LOSSES: dict[str, Callable[[], Loss]] = {
     "cross-entropy × 10": lambda: ScaledLoss(CrossEntropyLoss(), 10.0),
     "Baikal": BaikalLoss,
     "BaikalCMA": BaikalCMALoss,
+    "Baikal / 10": lambda: BaikalLoss(class_reduction="mean"),
+    "BaikalCMA / 10": lambda: BaikalCMALoss(class_reduction="mean"),
 }
 
 LEARNING_RATE = 0.01

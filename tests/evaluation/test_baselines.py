@@ -9,16 +9,24 @@ from glo_lightning.losses import (
     BaikalLoss,
     CrossEntropyLoss,
     HeadsLoss,
+    Loss,
     MeanSquaredErrorLoss,
     ScaledLoss,
     SigmoidLoss,
+    TaylorLoss,
     named_loss,
 )
 
 
-@pytest.mark.parametrize("name", ["baikal", "mse", "taylorglo_1", "taylorglo_2"])
-def test_a_twin_has_the_gradient_of_its_loss_where_training_starts(name: str) -> None:
-    loss = named_loss(name)
+STARTING_DOWNHILL: dict[str, Loss] = {
+    **{name: named_loss(name) for name in ("baikal", "mse", "taylorglo_1", "taylorglo_2")},
+    "mean over classes": BaikalLoss(class_reduction="mean"),
+    "scaled mean over classes": ScaledLoss(TaylorLoss(named_loss("taylorglo_1").theta, class_reduction="mean"), 3.0),
+}
+
+
+@pytest.mark.parametrize("loss", STARTING_DOWNHILL.values(), ids=STARTING_DOWNHILL)
+def test_a_twin_has_the_gradient_of_its_loss_where_training_starts(loss: Loss) -> None:
     twin = scaled_twin(loss, CrossEntropyLoss(), num_classes=7)
     assert twin is not None
     logits = torch.zeros(3, 7, dtype=torch.float64, requires_grad=True)
