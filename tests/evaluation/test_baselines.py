@@ -17,7 +17,6 @@ from glo_lightning.losses import (
     named_loss,
 )
 
-
 STARTING_DOWNHILL: dict[str, Loss] = {
     **{name: named_loss(name) for name in ("baikal", "mse", "taylorglo_1", "taylorglo_2")},
     "mean over classes": BaikalLoss(class_reduction="mean"),
