@@ -154,6 +154,17 @@ def compare_metrics(
     return Comparison(monitor, split, tuple(seeds), epochs, _adjusted(results))
 
 
+def divergence_sentences(comparison: Comparison) -> list[str]:
+    """Say of which losses some trainings diverged, because that decides their means."""
+    worst = comparison.monitor.to_metric(comparison.monitor.worst_score)
+    return [
+        f"{result.name}: {result.num_diverged} of {len(result.metrics)} trainings diverged, and count with the worst "
+        f"metric, {worst:g}."
+        for result in comparison.results
+        if result.num_diverged
+    ]
+
+
 def _result(name: str, metrics: tuple[float, ...], diverged: int, reference: tuple[float, ...] | None) -> LossResult:
     mean, std = float(np.mean(metrics)), float(np.std(metrics, ddof=1))
     result = LossResult(name, metrics, diverged, mean, std)

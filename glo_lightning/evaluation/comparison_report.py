@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from glo_lightning.environment import require_torchvision
-from glo_lightning.evaluation.comparison import LossResult
+from glo_lightning.evaluation.comparison import LossResult, divergence_sentences
 from glo_lightning.evaluation.comparison_command import COMPARE
 from glo_lightning.evaluation.comparison_figures import figure_curves, figure_fractions
 from glo_lightning.evaluation.comparison_run import Outcome, run_comparison
@@ -62,7 +62,7 @@ def compare_from_command_line(arguments: Sequence[str]) -> int:
     if leads:
         for outcome in outcomes:
             console.print(outcome_table(outcome))
-            for sentence in divergence_sentences(outcome):
+            for sentence in divergence_sentences(outcome.comparison):
                 console.print(sentence, highlight=False, markup=False)
         console.print(LEGEND, style="dim", highlight=False)
         _write(losses, outcomes, folder)
@@ -86,16 +86,6 @@ def outcome_table(outcome: Outcome) -> Table:
     for result in comparison.results:
         table.add_row(result.name, f"{result.mean:.4f} ± {result.std:.4f}", *_difference(result))
     return table
-
-
-def divergence_sentences(outcome: Outcome) -> list[str]:
-    """Say of which losses some trainings diverged, because that decides their means."""
-    return [
-        f"{result.name}: {result.num_diverged} of {len(result.metrics)} trainings diverged, and count with the worst "
-        f"metric, {outcome.comparison.monitor.to_metric(outcome.comparison.monitor.worst_score):g}."
-        for result in outcome.comparison.results
-        if result.num_diverged
-    ]
 
 
 def _difference(result: LossResult) -> tuple[str, str, str]:

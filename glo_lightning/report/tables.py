@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from glo_lightning.evaluation.comparison import Comparison, LossResult
+from glo_lightning.evaluation.comparison import Comparison, LossResult, divergence_sentences
 from glo_lightning.training.evaluation import Monitor
 
 
@@ -34,17 +34,18 @@ def comparison_table(comparison: Comparison) -> Table:
 
 
 def verdict_sentences(comparison: Comparison, discovered: str) -> list[str]:
-    """Say whether the discovered loss is better than the baseline, and than its twin of another scale.
+    """Say whether the discovered loss is better than each other loss, and whose trainings diverged.
 
     Args:
         comparison: losses side by side, the baseline first.
         discovered: name of the discovered loss.
 
     Returns:
-        A sentence for each of the other losses.
+        A sentence for each of the other losses, and one for each loss of which some trainings diverged.
     """
     rivals = [result.name for result in comparison.results if result.name != discovered]
-    return [_sentence(comparison.against(discovered, rival), rival, comparison.monitor) for rival in rivals]
+    verdicts = [_sentence(comparison.against(discovered, rival), rival, comparison.monitor) for rival in rivals]
+    return verdicts + divergence_sentences(comparison)
 
 
 def _sentence(result: LossResult, rival: str, monitor: Monitor) -> str:

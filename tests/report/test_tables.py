@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from glo_lightning.evaluation.comparison import Comparison, compare_losses
+from glo_lightning.evaluation.comparison import Comparison, compare_losses, compare_metrics
 from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.report.tables import render, verdict_sentences
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
@@ -37,6 +37,13 @@ def test_the_sentence_says_who_won(mean: float, spread: float, mode: str, verdic
     (sentence,) = verdict_sentences(_comparison(mean, spread, mode), "discovered")
     assert f"The discovered loss {verdict} cross-entropy" in sentence
     assert "p = " in sentence
+
+
+def test_trainings_that_diverged_are_told() -> None:
+    metrics = [(0.9, 0.91, 0.92), (0.0, 0.0, 0.95)]
+    comparison = compare_metrics(["cross-entropy", "discovered"], metrics, [0, 2], Monitor(), (1, 2, 3))
+    _, sentence = verdict_sentences(comparison, "discovered")
+    assert sentence == "discovered: 2 of 3 trainings diverged, and count with the worst metric, 0."
 
 
 def test_the_table_fits_80_columns_and_holds_the_numbers() -> None:
