@@ -20,7 +20,7 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.study import FINGERPRINT
 from glo_lightning.training.evaluation import Monitor
 
-SHARE = 0.01
+SHARE = 0.05
 """Share of a search's time that may go into looking at how it stands; looks take longer as a study grows."""
 
 
