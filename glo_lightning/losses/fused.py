@@ -83,7 +83,7 @@ def horner(x: Tensor, coefficients: Sequence[Tensor]) -> Tensor:
     """Evaluate a polynomial whose coefficients, lowest first, broadcast against x."""
     value = coefficients[-1]
     for coefficient in reversed(coefficients[:-1]):
-        value = value * x + coefficient
+        value = torch.addcmul(coefficient, value, x)
     return value
 
 

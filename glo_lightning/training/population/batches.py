@@ -51,7 +51,7 @@ class Batches:
         for first in range(0, self._per_epoch, GATHERED):
             last = min(first + GATHERED, self._per_epoch)
             rows = slice(first * size, last * size)
-            gathered = {seed: self._gather(orders[seed][rows]) for seed in dict.fromkeys(self._seeds)}
+            gathered = {seed: self._gather(orders[seed][rows]) for seed in set(self._seeds)}
             for place in range(last - first):
                 step = number * self._per_epoch + first + place
                 yield self._batch({seed: gathered[seed][place] for seed in dict.fromkeys(self._seeds)}, step)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from glo_lightning.losses import TaylorLoss
-from glo_lightning.losses.fused import hard_label_weights
+from glo_lightning.losses.fused import hard_label_weights, horner
 
 
 class PolynomialLosses:
@@ -53,10 +53,10 @@ class PolynomialLosses:
         index = target.unsqueeze(1).expand(len(h), -1, -1)
         h_target = h.gather(1, index)
         square = h * h
-        loss = (_horner(self._everyone, h) * square).sum((1, 2))
-        loss += (_horner(self._extra, h_target) * h_target).sum((1, 2))
-        q = _horner(self._everyone_slope, h) * square
-        q.scatter_add_(1, index, _horner(self._extra_slope, h_target) * h_target)
+        loss = (horner(h, self._everyone) * square).sum((1, 2))
+        loss += (horner(h_target, self._extra) * h_target).sum((1, 2))
+        q = horner(h, self._everyone_slope) * square
+        q.scatter_add_(1, index, horner(h_target, self._extra_slope) * h_target)
         gradient = q.addcmul_(h, q.sum(1, keepdim=True), value=-1.0)
         return loss.add_(self._constant, alpha=target.shape[1]), gradient.mT
 
@@ -108,11 +108,3 @@ def _times_degree(coefficients: Tensor, lowest: int) -> Tensor:
 
 def _in_rows(coefficients: Tensor, dtype: torch.dtype) -> Sequence[Tensor]:
     return coefficients.to(dtype)[..., None, None].unbind()
-
-
-def _horner(coefficients: Sequence[Tensor], x: Tensor) -> Tensor:
-    """Evaluate a polynomial, lowest coefficient first; each has shape (P, 1, 1), x has (P, ..., ...)."""
-    *lower, value = coefficients
-    for coefficient in reversed(lower):
-        value = torch.addcmul(coefficient, value, x)
-    return value
