@@ -20,11 +20,12 @@ from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import Loss, load_losses, save_loss
 from glo_lightning.training.command import TRAIN
 from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.interrupt import interruptible
 from glo_lightning.training.probe import probe_task
 from glo_lightning.training.settings import TrainSettings
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.task_cli import TaskCLI
-from glo_lightning.training.trainer import build_trainer, fit, measure_on_test
+from glo_lightning.training.trainer import build_trainer, measure_on_test
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,14 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         # Behind all others, so that they keep the state those have reached; building them in, Lightning may refuse.
         trainer.callbacks += checkpoints  # type: ignore[attr-defined]
         last = folder / "last.ckpt"
-        fit(trainer, model, task, last if last.exists() else None)
+        with interruptible(trainer):
+            trainer.fit(model, datamodule=task.datamodule, ckpt_path=last if last.exists() else None)
         if divergence.reason:
             raise ModelError(
                 "a training that stays finite", divergence.reason, "Lower the learning rate, or choose another loss."
             )
-        (metrics,) = trainer.validate(model, datamodule=task.datamodule, verbose=False)
+        with interruptible(trainer):
+            (metrics,) = trainer.validate(model, datamodule=task.datamodule, verbose=False)
         if settings.test:
             metrics = {**metrics, **measure_on_test(trainer, model, task)}
     return FullTraining(metrics, last, folder / "best.ckpt")

@@ -13,9 +13,10 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.interrupt import interruptible
 from glo_lightning.training.labels import check_labels
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.trainer import build_trainer, fit
+from glo_lightning.training.trainer import build_trainer
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def probe_task(
             [LossInjection(recorder, attribute)],
             {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": 1, "check_val_every_n_epoch": 1},
         )
-        fit(trainer, model, task)
+        with interruptible(trainer):
+            trainer.fit(model, datamodule=task.datamodule)
     if recorder.num_classes is None:
         raise ModelError(
             f"training_step to compute its loss through {attribute!r}",

@@ -8,6 +8,7 @@ from lightning.pytorch import seed_everything
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.evaluation import Evaluation, Evaluator, Monitor, Run, Status
+from glo_lightning.training.interrupt import interruptible
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.trainer import TrainerEvaluator, build_trainer
 
@@ -60,7 +61,8 @@ def measure_reference(
     with quiet_lightning():
         seed_everything(seed, workers=True, verbose=False)
         trainer = build_trainer(task, monitor, [], {})
-        (metrics,) = trainer.validate(task.build_model(), datamodule=task.datamodule, verbose=False)
+        with interruptible(trainer):
+            (metrics,) = trainer.validate(task.build_model(), datamodule=task.datamodule, verbose=False)
     untrained = float(metrics[monitor.name])
     loss = for_outputs(CrossEntropyLoss(), outputs)
     (evaluation,) = TrainerEvaluator(task, monitor, attribute).evaluate([Run(loss, seed)])

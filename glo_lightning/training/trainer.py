@@ -1,10 +1,8 @@
 """Train candidates one after another with a Lightning Trainer."""
 
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -18,6 +16,7 @@ from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.data.tensor_data import TensorDataModule
 from glo_lightning.errors import GloError
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
+from glo_lightning.training.interrupt import interruptible
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.watch import AbortRule, Watch, attempt_seed
 
@@ -90,7 +89,8 @@ class TrainerEvaluator:
         model = self.task.build_model(run.hyperparameters)
         overrides = {} if self.epochs is None else {"max_epochs": self.epochs}
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
-        fit(trainer, model, self.task)
+        with interruptible(trainer):
+            trainer.fit(model, datamodule=self.task.datamodule)
         evaluation = self._judge(trainer, model, divergence, watch)
         # Rank 0 alone reports and watches; with its word on all ranks they stay in step.
         return replace(trainer.strategy.broadcast(evaluation, src=0), seed=run.seed)
@@ -119,25 +119,6 @@ def build_trainer(task: Task, monitor: Monitor, callbacks: Sequence[Callback], o
     return trainer
 
 
-def fit(trainer: Trainer, model: LightningModule, task: Task, checkpoint: Path | None = None) -> None:
-    """Fit, and let Ctrl-C be a KeyboardInterrupt: Lightning turns it into ``sys.exit(1)`` and ignores the next.
-
-    Args:
-        trainer: the Trainer.
-        model: the model.
-        task: the task whose data it is trained on.
-        checkpoint: of an earlier fit that was stopped, to go on from.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        trainer.fit(model, datamodule=task.datamodule, ckpt_path=checkpoint)
-    except SystemExit as exit_:
-        if not trainer.interrupted:
-            raise
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from exit_
-
-
 def score_on_test(trainer: Trainer, model: LightningModule, task: Task, monitor: str) -> float:
     """Return the monitored metric on the test split.
 
@@ -164,10 +145,12 @@ def measure_on_test(trainer: Trainer, model: LightningModule, task: Task) -> dic
         What the model's ``test_step`` logs; of a model without one, what it logs when validated on the test data.
     """
     if is_overridden("test_step", model, LightningModule):
-        (metrics,) = trainer.test(model, datamodule=task.datamodule, verbose=False)
+        with interruptible(trainer):
+            (metrics,) = trainer.test(model, datamodule=task.datamodule, verbose=False)
     else:
         task.datamodule.setup("test")
-        (metrics,) = trainer.validate(model, dataloaders=task.datamodule.test_dataloader(), verbose=False)
+        with interruptible(trainer):
+            (metrics,) = trainer.validate(model, dataloaders=task.datamodule.test_dataloader(), verbose=False)
     return dict(metrics)
 
 

@@ -3,10 +3,11 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
-from lightning.pytorch import Callback, LightningModule, seed_everything
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from torch import Tensor, nn
 
 from glo_lightning.data import DigitsDataModule
@@ -15,6 +16,7 @@ from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.training.evaluation import Monitor, Run, Status
 from glo_lightning.training.probe import probe_task
+from glo_lightning.training.several_tasks import measure_reference
 from glo_lightning.training.task import LEAN_TRAINER, Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator, name_on_test
 from glo_lightning.training.watch import AbortRule, attempt_seed
@@ -213,6 +215,44 @@ def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_repeated() -> None:
             evaluator.evaluate([Run(CrossEntropyLoss(), 0)])
         assert time.monotonic() - started < 30
         assert signal.getsignal(signal.SIGINT) is handler
+
+
+class CtrlC(Callback):
+    """Ctrl-C in the midst of one of a Trainer's tasks."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+
+    def on_train_batch_start(self, trainer: Trainer, *_: object) -> None:
+        if trainer.state.fn == self.stage:
+            signal.raise_signal(signal.SIGINT)
+
+    on_validation_batch_start = on_test_batch_start = on_train_batch_start
+
+
+@pytest.mark.parametrize(
+    ("model", "monitor", "stage"),
+    [
+        (lambda: Classifier(mlp(hidden=(16,))), MONITOR, "fit"),
+        (lambda: Classifier(mlp(hidden=(16,))), MONITOR, "test"),
+        (OwnModule, Monitor("valid_error", "min"), "validate"),  # its test split, as it has no test_step
+    ],
+)
+def test_ctrl_c_is_a_keyboard_interrupt_in_all_a_trainer_does(
+    model: Callable[[], LightningModule], monitor: Monitor, stage: str
+) -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    task = python_task(model, DigitsDataModule(), {**CPU, "max_epochs": 1, "callbacks": [CtrlC(stage)]})
+    attribute = "loss_fn" if monitor is MONITOR else "criterion"
+    with pytest.raises(KeyboardInterrupt):
+        TrainerEvaluator(task, monitor, attribute, split="test").evaluate([Run(CrossEntropyLoss(), 0)])
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize("stage", ["fit", "validate"])
+def test_ctrl_c_is_a_keyboard_interrupt_while_the_reference_is_measured(stage: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        measure_reference(_task(callbacks=[CtrlC(stage)]), MONITOR)
 
 
 def test_probe_names_the_metrics_that_exist() -> None:
