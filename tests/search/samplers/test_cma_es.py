@@ -1,22 +1,17 @@
-import itertools
 import json
 import math
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import cmaes
 import numpy as np
 import optuna
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.pruners import HyperbandPruner
 from optuna.trial import Trial, TrialState
 
-from glo_lightning.errors import SettingsError, StudyError
-from glo_lightning.search.samplers import GenerationalCmaEsSampler, SearchFinished
+from glo_lightning.errors import StudyError
+from glo_lightning.search.samplers import SearchFinished
 from glo_lightning.search.storage import open_storage
 from tests.search.samplers.cheap_search import (
     POPULATION,
@@ -342,149 +337,3 @@ def test_a_seed_that_was_not_given_is_drawn_once_per_study() -> None:
     run(again)
     assert candidates(again) == candidates(studies[0])
     assert seed != make_sampler(2, seed=None)._defaults["seed"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"population_size": 12}, "population_size"),
-        ({"sigma": 0.5}, "sigma"),
-        ({"seed": 8}, "seed"),
-        ({"mean": [1.0, 0.0, 0.0, 0.0]}, "mean"),
-        ({"attempts": 3}, "attempts"),
-        ({"is_feasible": lambda theta: True}, "resample"),
-    ],
-)
-def test_a_study_is_continued_with_its_own_settings_or_not_at_all(settings: dict, named: str) -> None:
-    study = optuna.create_study(sampler=make_sampler())
-    (trial,) = study.sampler.claim(study)
-    study.tell(trial, 1.0)
-    study.sampler = make_sampler(**settings)
-    with pytest.raises(StudyError, match=named):
-        study.sampler.claim(study)
-    with pytest.raises(StudyError, match=named):
-        study.ask()
-    study.sampler = make_sampler(seed=None, population_size=None)
-    (trial,) = study.sampler.claim(study)
-    assert study.sampler.slot_of(trial) == (0, 1)
-
-
-def test_a_study_of_another_space_is_refused() -> None:
-    study = optuna.create_study(sampler=make_sampler())
-    tell(study, study.ask())
-    study.sampler = GenerationalCmaEsSampler({"x": FloatDistribution(-1.0, 1.0)})
-    with pytest.raises(StudyError, match="space"):
-        study.ask()
-
-
-# Bad input
-
-
-def test_bad_spaces_are_refused() -> None:
-    for space in ({}, {"n": IntDistribution(0, 3)}, {"x": FloatDistribution(0.0, 1.0, step=0.5)}):
-        with pytest.raises(SettingsError):
-            GenerationalCmaEsSampler(space)
-    with pytest.raises(SettingsError, match="within the bounds"):
-        GenerationalCmaEsSampler({"x": FloatDistribution(1.0, 2.0)})
-
-
-BAD = {
-    "population_size": st.one_of(st.integers(max_value=3), st.floats(), st.booleans(), st.text()),
-    "sigma": st.one_of(st.floats(max_value=0.0), st.sampled_from([math.inf, math.nan, "1", True])),
-    "seed": st.one_of(st.integers(max_value=-1), st.floats(), st.booleans(), st.text()),
-    "mean": st.one_of(
-        st.lists(st.floats(-1.0, 1.0), max_size=3),
-        st.just([math.nan] * 4),
-        st.just([1e13] * 4),
-        st.just(["a"] * 4),
-        st.just("mean"),
-        st.just(0.5),
-    ),
-    "attempts": st.one_of(st.integers(max_value=-1), st.just(1.5), st.just("1")),
-    "max_generations": st.one_of(st.integers(max_value=-1), st.just(1.5), st.just("1")),
-    "grace": st.one_of(st.floats(max_value=0.0), st.just(math.nan), st.just("30")),
-}
-
-
-@given(st.sampled_from(sorted(BAD)).flatmap(lambda name: st.tuples(st.just(name), BAD[name])))
-def test_bad_arguments_are_refused_by_name(argument: tuple[str, object]) -> None:
-    name, value = argument
-    with pytest.raises(SettingsError, match=name):
-        GenerationalCmaEsSampler(SPACE, **{name: value})
-
-
-@pytest.mark.parametrize("count", [0, -1])
-def test_claiming_nothing_is_refused(count: int) -> None:
-    study = optuna.create_study(sampler=make_sampler())
-    with pytest.raises(SettingsError, match="count"):
-        study.sampler.claim(study, count)
-
-
-# Parameters with ranges of their own
-
-RATES = {"rate": FloatDistribution(1e-4, 1.0, log=True), "theta": FloatDistribution(-1e12, 1e12)}
-MEAN, SCALES = [1e-3, 2.0], {"rate": math.log(10.0)}
-
-
-def _search_rates(storage: object = None, claims: Sequence[int] = (1,)) -> optuna.Study:
-    """Look for a rate of 0.05 and a theta of 1, claiming as many candidates at once as told, in turns."""
-    sampler = GenerationalCmaEsSampler(
-        RATES, population_size=8, sigma=1.0, mean=MEAN, scales=SCALES, seed=3, max_generations=25
-    )
-    study = optuna.create_study(storage=storage, sampler=sampler, study_name="rates", load_if_exists=True)  # type: ignore[arg-type]
-    for count in itertools.cycle(claims):
-        trials = sampler.claim(study, count)
-        for trial in trials:
-            rate, theta = trial.params["rate"], trial.params["theta"]
-            study.tell(trial, math.log(rate / 0.05) ** 2 + (theta - 1.0) ** 2)
-        if not trials:
-            return study
-    raise AssertionError
-
-
-def test_logarithmic_and_scaled_parameters_are_searched_in_their_own_units() -> None:
-    study = _search_rates()
-    assert study.best_params["rate"] == pytest.approx(0.05, rel=0.01)
-    first = [math.log10(trial.params["rate"]) for trial in study.trials[:8]]
-    assert 0.3 < np.std(first) < 2.0, "one decade is one unit"
-    assert all(1e-4 <= trial.params["rate"] <= 1.0 for trial in study.trials)
-    assert study.trials[0].distributions["rate"].log, "so that a dashboard draws it so"
-
-
-def test_logarithmic_parameters_are_the_same_however_they_are_claimed_and_after_a_stop(tmp_path: Path) -> None:
-    expected = [trial.params for trial in _search_rates().trials]
-    url = str(tmp_path / "study.db")
-    sampler = GenerationalCmaEsSampler(
-        RATES, population_size=8, sigma=1.0, mean=MEAN, scales=SCALES, seed=3, max_generations=4
-    )
-    study = optuna.create_study(storage=open_storage(url), sampler=sampler, study_name="rates")
-    while trials := sampler.claim(study, 3):
-        for trial in trials:
-            study.tell(trial, math.log(trial.params["rate"] / 0.05) ** 2 + (trial.params["theta"] - 1.0) ** 2)
-    continued = _search_rates(open_storage(url), claims=(1, 5, 3))
-    assert [trial.params for trial in continued.trials] == expected
-
-
-def test_feasibility_is_asked_of_parameters_and_not_of_coordinates() -> None:
-    sampler = GenerationalCmaEsSampler(
-        RATES, population_size=8, mean=MEAN, scales=SCALES, seed=3, is_feasible=lambda x: x[0] > 0.01
-    )
-    study = optuna.create_study(sampler=sampler)
-    assert all(trial.params["rate"] > 0.01 for trial in sampler.claim(study, 8))
-
-
-def test_a_search_in_other_units_is_another_search(tmp_path: Path) -> None:
-    storage = open_storage(tmp_path / "study.db")
-    _search_rates(storage)
-    linear = {"rate": FloatDistribution(1e-4, 1.0), "theta": RATES["theta"]}
-    for space, scales in ((linear, {}), (RATES, {}), (RATES, {"rate": 1.0})):
-        sampler = GenerationalCmaEsSampler(space, population_size=8, mean=MEAN, scales=scales, max_generations=30)
-        study = optuna.load_study(storage=storage, sampler=sampler, study_name="rates")
-        with pytest.raises(StudyError, match="space"):
-            sampler.claim(study)
-
-
-@pytest.mark.parametrize("scales", [{"rate": 0.0}, {"rate": float("nan")}, {"rat": 1.0}])
-def test_bad_scales_are_refused(scales: dict[str, float]) -> None:
-    with pytest.raises(SettingsError, match="scales above 0"):
-        GenerationalCmaEsSampler(RATES, mean=MEAN, scales=scales)

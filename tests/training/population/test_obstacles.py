@@ -1,0 +1,131 @@
+"""What only the Trainer can do, and the one line that says so."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins.precision import MixedPrecision
+from torch import Tensor, nn
+
+from glo_lightning.data import DigitsDataModule
+from glo_lightning.errors import SettingsError
+from glo_lightning.losses import CrossEntropyLoss
+from glo_lightning.models import Classifier, mlp
+from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.population import PopulationEvaluator
+from glo_lightning.training.task import Task, python_task
+from tests.training.population.small_tasks import task, taylors
+
+ACCURACY = Monitor()
+
+
+class OwnModule(LightningModule):
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = mlp()
+        self.loss_fn = CrossEntropyLoss()
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self.loss_fn(self.network(batch[0]), batch[1])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+class OwnStep(Classifier):
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return super().training_step(batch, batch_idx)
+
+
+class OwnOptimizer(Classifier):
+    def make_optimizer(self, parameters: object) -> torch.optim.Optimizer:
+        return torch.optim.LBFGS(parameters)
+
+
+class TwoGroups(Classifier):
+    def make_optimizer(self, parameters: object) -> torch.optim.Optimizer:
+        weights = list(parameters)  # type: ignore[call-overload]
+        return torch.optim.SGD([{"params": weights[:1]}, {"params": weights[1:]}], lr=0.1)
+
+
+class ExtraParameter(Classifier):
+    def __init__(self) -> None:
+        super().__init__(mlp())
+        self.temperature = nn.Parameter(torch.ones(()))
+
+
+class OwnLoader(DigitsDataModule):
+    def train_dataloader(self) -> object:
+        return super().train_dataloader()
+
+
+class DataDependent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.linear(x.flatten(1))
+        return logits if logits.sum() > 0 else 2 * logits
+
+
+def _patched() -> Classifier:
+    model = Classifier(mlp())
+    model.configure_optimizers = lambda: torch.optim.SGD(model.parameters(), 0.1)  # type: ignore[method-assign]
+    return model
+
+
+def of(model: Callable[[], LightningModule]) -> Task:
+    return python_task(model, DigitsDataModule(), {"accelerator": "cpu", "max_epochs": 1})
+
+
+OBSTACLES: dict[str, tuple[Callable[[], Task], str]] = {
+    "module": (lambda: of(OwnModule), "no Classifier but a OwnModule"),
+    "step": (lambda: of(lambda: OwnStep(mlp())), "training_step of its own"),
+    "patch": (lambda: of(_patched), "configure_optimizers of its own"),
+    "optimizer": (lambda: of(lambda: OwnOptimizer(mlp())), "LBFGS"),
+    "parameter groups": (lambda: of(lambda: TwoGroups(mlp())), "several parameter groups"),
+    "parameter": (lambda: of(ExtraParameter), "parameters outside"),
+    "network": (lambda: task(DataDependent), "vmap cannot compute the network"),
+    "positions": (lambda: task(lambda: nn.Conv2d(1, 10, 1)), "outputs are not of shape"),
+    "loader": (lambda: task(data=OwnLoader()), "train_dataloader of its own"),
+    "callback": (lambda: task(callbacks=[Callback()]), "has a Callback"),
+    "checkpoints": (lambda: task(enable_checkpointing=True), "ModelCheckpoint"),
+    "time limit": (lambda: task(max_time={"minutes": 5}), "Timer"),
+    "accumulation": (lambda: task(accumulate_grad_batches=2), "accumulate_grad_batches=2"),
+    "steps": (lambda: task(max_steps=5), "max_steps=5"),
+    "endless": (lambda: task(max_epochs=-1), "max_epochs=-1"),
+    "half precision": (lambda: task(plugins=[MixedPrecision("16-mixed", "cpu")]), "16-mixed"),
+    "nothing to train on": (lambda: task(limit_train_batches=0.1), "leaves none"),
+    "nothing to validate": (lambda: task(limit_val_batches=0.5), "leaves none"),
+    "validation": (lambda: task(max_epochs=3, check_val_every_n_epoch=2), "check_val_every_n_epoch=2"),
+    "frequent validation": (lambda: task(val_check_interval=0.5), "val_check_interval=0.5"),
+}
+
+
+@pytest.mark.parametrize(("build", "reason"), OBSTACLES.values(), ids=OBSTACLES)
+@pytest.mark.filterwarnings("ignore")
+def test_what_only_the_trainer_can_do_is_refused_with_the_reason(build: Callable[[], Task], reason: str) -> None:
+    evaluator = PopulationEvaluator(build(), ACCURACY)
+    with pytest.raises(SettingsError, match=reason):
+        evaluator.evaluate(taylors(1))
+    assert "\n" not in evaluator.obstacle() != ""
+
+
+def test_loggers_monitors_and_attributes_are_refused(tmp_path: object) -> None:
+    assert "CSVLogger" in PopulationEvaluator(task(logger=CSVLogger(str(tmp_path))), ACCURACY).obstacle()
+    assert "val_f1" in PopulationEvaluator(task(), Monitor("val_f1")).obstacle()
+    assert "criterion" in PopulationEvaluator(task(), ACCURACY, "criterion").obstacle()
+
+
+def test_a_classifier_with_a_constructor_of_its_own_is_welcome() -> None:
+    class Mine(Classifier):
+        def __init__(self) -> None:
+            super().__init__(mlp(hidden=(8,)), learning_rate=0.05)
+
+        def describe(self) -> str:
+            return "mine"
+
+    assert PopulationEvaluator(of(Mine), ACCURACY).obstacle() == ""
