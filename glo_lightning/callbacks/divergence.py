@@ -5,12 +5,15 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from glo_lightning.callbacks.outputs import step_loss
+
 
 class StopOnDivergence(Callback):
     """Stops the Trainer when the training loss becomes NaN or infinite.
 
     All ranks stop together. Reading the loss costs a device synchronisation, so accelerators are asked only every
-    ``interval`` steps; on a CPU the read is free and every step is checked.
+    ``interval`` steps; on a CPU the read is free and every step is checked. Steps without a loss, as of skipped batches
+    and manual optimization, pass.
 
     Args:
         interval: steps between checks on an accelerator, 1 or more.
@@ -27,13 +30,13 @@ class StopOnDivergence(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Check the loss of the step that just ended."""
-        if outputs is None or self.reason:
+        if self.reason:
             return
-        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-        single_cpu = loss.device.type == "cpu" and trainer.world_size == 1
+        loss = step_loss(outputs)
+        single_cpu = pl_module.device.type == "cpu" and trainer.world_size == 1
         if not single_cpu and trainer.global_step % self.interval and not trainer.is_last_batch:
             return
-        finite = bool(torch.isfinite(loss).all())
+        finite = loss is None or bool(torch.isfinite(loss).all())
         if not single_cpu:
             finite = trainer.strategy.reduce_boolean_decision(finite, all=True)
         if not finite:

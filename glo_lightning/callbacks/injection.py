@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from glo_lightning.callbacks.outputs import step_loss
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
 
@@ -20,15 +21,16 @@ class LossInjection(Callback):
     it means what it meant before, so that validation metrics never depend on the candidate. Checkpoints hold
     nothing of the candidate, so they load with or without this callback.
 
-    A loss that changes with training progress gets t = global_step / (all steps of the fit) before each batch.
+    The attribute may be set in ``__init__``, in ``setup`` or in ``configure_model``. A loss that changes with training
+    progress gets t = global_step / (all steps of the fit) before each batch; with manual optimization batches count.
 
     Args:
         loss: the candidate, called as ``loss(logits, target)``.
         attribute: name of the attribute; dots lead into submodules, as in ``"head.criterion"``.
 
     Raises:
-        ModelError: from ``fit``, if the module has no such attribute, cannot take the loss there, or never called
-            it in its first training step.
+        ModelError: from ``fit``, if the module has no such attribute, cannot take the loss there, or did not call it
+            for its first training loss (with manual optimization: in its first epoch).
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -59,10 +61,8 @@ class LossInjection(Callback):
         self._timed: Loss | None = None
         self._total_steps = 0.0
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Find the attribute and put the candidate there."""
-        if stage != "fit":
-            return
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the candidate where the module, now set up, keeps its loss; watch for the first call."""
         injections = [callback for callback in trainer.callbacks if isinstance(callback, LossInjection)]  # type: ignore[attr-defined]
         if sum(injection.attribute == self.attribute for injection in injections) > 1:
             raise ModelError(
@@ -74,9 +74,6 @@ class LossInjection(Callback):
         self._had_own = self._name in vars(self._owner)
         self._own = vars(self._owner).get(self._name)
         self._inject()
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Follow the module to its device and watch for the first call."""
         self.loss.to(pl_module.device)
         self._first_call = self.loss.register_forward_hook(self._note_call)
         if not (isinstance(self.loss, Loss) and self.loss.uses_progress):
@@ -93,19 +90,20 @@ class LossInjection(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Tell the loss how far training is, if it wants to know."""
         if self._timed is not None:
-            self._timed.progress = min(1.0, trainer.global_step / self._total_steps)
+            # With manual optimization every optimizer's steps are counted; batches are what the total is made of.
+            steps = trainer.global_step if pl_module.automatic_optimization else trainer.fit_loop.total_batch_idx
+            self._timed.progress = min(1.0, steps / self._total_steps)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Refuse a module that did not call the candidate in its first training step."""
-        if self._first_call is not None:
-            raise ModelError(
-                f"a training_step that calls self.{self.attribute}",
-                f"a {type(pl_module).__name__} that computed its loss without it",
-                "Compute the training loss through that attribute, or pass attribute= another name"
-                f"{_suggest(pl_module)}.",
-            )
+        """Refuse a module that computed its first loss without the candidate; a skipped batch has none."""
+        if step_loss(outputs) is not None:
+            self._require_call(pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse a module whose first epoch never called the candidate."""
+        self._require_call(pl_module)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let validation see the module's own loss."""
@@ -142,6 +140,15 @@ class LossInjection(Callback):
         self._owner = self._own = self._timed = None
         self._forget_first_call()
         self.loss.to("cpu")
+
+    def _require_call(self, pl_module: LightningModule) -> None:
+        if self._first_call is not None:
+            raise ModelError(
+                f"a training_step that calls self.{self.attribute}",
+                f"a {type(pl_module).__name__} that computed its loss without it",
+                "Compute the training loss through that attribute, or pass attribute= another name"
+                f"{_suggest(pl_module)}.",
+            )
 
     def _note_call(self, loss: nn.Module, inputs: Any, output: Any) -> None:
         self._forget_first_call()

@@ -8,7 +8,7 @@ from glo_lightning.errors import SettingsError
 
 
 class OptunaPruning(MetricReport):
-    """Reports every validation to an Optuna trial, and stops the Trainer when the study's pruner says so.
+    """Reports every epoch's validation to an Optuna trial, and stops the Trainer when the study's pruner says so.
 
     Works with any storage, pruner and strategy: rank 0 alone holds the trial, reports and decides, and the decision is
     broadcast. Nothing is raised inside the Trainer, so loggers and checkpoints close as after any training; ask

@@ -1,4 +1,4 @@
-"""Report a metric after each validation, and stop when told to."""
+"""Report a metric after each epoch that was validated, and stop when told to."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,9 @@ from glo_lightning.errors import SettingsError
 
 
 class MetricReport(Callback):
-    """Hands the monitored metric to a function after every validation; a reply of True stops the Trainer.
+    """Hands the monitored metric to a function after every epoch; a reply of True stops the Trainer.
 
+    Of several validations in an epoch the last one counts; an epoch without validation is not reported.
     Rank 0 alone calls the function; its reply is broadcast, so all ranks stop together and none raises. The Trainer
     ends normally: loggers and checkpoints are closed as after any training.
 
@@ -28,15 +29,21 @@ class MetricReport(Callback):
         self.monitor = monitor
         self.report = report
         self.stopped = False
+        self._validated = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew."""
-        self.stopped = False
+        self.stopped = self._validated = False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report, unless this is the sanity check before training."""
-        if trainer.sanity_checking or trainer.state.fn != "fit" or self.stopped:
+        """Note that there is a metric, unless this is the sanity check before training."""
+        self._validated = not trainer.sanity_checking and trainer.state.fn == "fit"
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report the epoch's last validation."""
+        if not self._validated or self.stopped:
             return
+        self._validated = False
         metrics = trainer.callback_metrics
         if self.monitor not in metrics:  # on all ranks alike, so that none is left waiting
             raise SettingsError(

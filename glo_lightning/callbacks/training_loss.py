@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+
+from glo_lightning.callbacks.outputs import step_loss
 
 
 class TrainingLossLog(Callback):
@@ -16,6 +17,6 @@ class TrainingLossLog(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Collect the loss of a batch."""
-        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-        if isinstance(loss, torch.Tensor):
+        loss = step_loss(outputs)
+        if loss is not None:
             pl_module.log("train_loss", loss.detach(), on_step=False, on_epoch=True)

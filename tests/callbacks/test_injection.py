@@ -170,6 +170,28 @@ def test_equals_a_module_that_owns_the_loss():
     assert torch.equal(*weights)
 
 
+@pytest.mark.parametrize("hook", ["setup", "configure_model"])
+@pytest.mark.parametrize("sanity_steps", [0, 2])
+@pytest.mark.parametrize("before", [None, cross_entropy, nn.CrossEntropyLoss()], ids=["nothing", "function", "module"])
+def test_a_loss_that_the_module_sets_up_is_replaced_and_returned_to(hook, sanity_steps, before):
+    own = nn.CrossEntropyLoss(label_smoothing=0.1)
+
+    class Late(Base):
+        pass
+
+    setattr(Late, hook, lambda self, stage=None: setattr(self, "objective", own))
+    candidate, model = Watcher(), Late()
+    if before is not None:
+        model.objective = before
+    trainer = quiet_trainer(LossInjection(candidate, "objective"), num_sanity_val_steps=sanity_steps)
+    trainer.fit(model, DigitsDataModule())
+    assert candidate.calls == 4
+    assert model.objective is own
+    inputs, targets = next(iter(DigitsDataModule(batch_size=128).val_dataloader()))
+    expected = own(model.network(inputs), targets)
+    assert trainer.callback_metrics["val_objective"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_dots_lead_into_submodules():
     class Headed(WithModule):
         def __init__(self):
@@ -235,6 +257,30 @@ def test_progress_counts_optimizer_steps_when_gradients_accumulate():
     assert clock.seen == pytest.approx([0.0, 0.0, 0.5, 0.5])
 
 
+class TwoOptimizers(WithModule):
+    """Optimizes by hand, and calls its loss in every other step only."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def configure_optimizers(self):
+        return [torch.optim.SGD(self.parameters(), lr=0.1) for _ in range(2)]
+
+    def training_step(self, batch, batch_idx):
+        for optimizer in self.optimizers():
+            optimizer.zero_grad()
+            if batch_idx % 2:
+                self.manual_backward(self.objective(*self.split(batch)))
+            optimizer.step()
+
+
+def test_progress_counts_batches_when_a_module_optimizes_by_hand():
+    clock = Clock()
+    quiet_trainer(LossInjection(clock, "objective"), max_epochs=2).fit(TwoOptimizers(), DigitsDataModule())
+    assert clock.seen == pytest.approx([1 / 8, 1 / 8, 3 / 8, 3 / 8, 5 / 8, 5 / 8, 7 / 8, 7 / 8])
+
+
 def test_progress_needs_an_end():
     with pytest.raises(ModelError, match="max_epochs"):
         quiet_trainer(LossInjection(Clock()), max_epochs=-1).fit(Classifier(mlp()), DigitsDataModule())
@@ -277,6 +323,25 @@ def test_a_module_that_never_calls_the_attribute_is_refused_after_one_batch():
     model = Deaf()
     assert "training_step that calls self.objective" in refusal(model, LossInjection(Watcher(), "objective"))
     assert model.steps == 1
+
+
+def test_a_module_that_skips_its_first_batch_is_not_refused_for_that():
+    class Skipping(WithModule):
+        def training_step(self, batch, batch_idx):
+            return None if batch_idx == 0 else super().training_step(batch, batch_idx)
+
+    candidate = Watcher()
+    quiet_trainer(LossInjection(candidate, "objective")).fit(Skipping(), DigitsDataModule())
+    assert candidate.calls == 3
+
+
+def test_a_module_that_optimizes_by_hand_without_the_attribute_is_refused_after_an_epoch():
+    class Deaf(TwoOptimizers):
+        def training_step(self, batch, batch_idx):
+            for optimizer in self.optimizers():
+                optimizer.step()
+
+    assert "training_step that calls self.objective" in refusal(Deaf(), LossInjection(Watcher(), "objective"))
 
 
 def test_what_cannot_be_called_or_replaced_is_refused():

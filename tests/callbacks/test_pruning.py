@@ -72,6 +72,26 @@ def test_a_metric_that_is_not_logged_is_named() -> None:
         trainer.fit(pruned.Line(0.1), pruned.loader(), pruned.loader())
 
 
+def test_of_several_validations_in_an_epoch_the_last_is_reported() -> None:
+    study = optuna.create_study(pruner=optuna.pruners.NopPruner())
+    trial = study.ask()
+    seen: list[float] = []
+
+    class Seeing(pruned.Line):
+        def on_validation_epoch_end(self) -> None:
+            seen.append(self.trainer.callback_metrics["val_loss"].item())
+
+    trainer = Trainer(
+        max_epochs=2, val_check_interval=0.5, num_sanity_val_steps=0, accelerator="cpu", logger=False,
+        callbacks=[OptunaPruning(trial, "val_loss")], enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(Seeing(0.1), pruned.loader(), pruned.loader())
+    assert len(set(seen)) == 4
+    study.tell(trial, seen[-1])
+    assert study.trials[0].intermediate_values == {0: seen[1], 1: seen[3]}
+
+
 def test_the_callback_can_be_used_again(tmp_path: Path) -> None:
     study = optuna.create_study(pruner=optuna.pruners.ThresholdPruner(upper=-1.0))
     callback = OptunaPruning(study.ask(), "val_loss")
