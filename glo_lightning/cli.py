@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_ERROR
     except KeyboardInterrupt as interrupt:
-        sys.stderr.write(f"\n{interrupt or 'Interrupted.'}\n")
+        sys.stderr.write(f"\n{str(interrupt) or 'Interrupted.'}\n")
         return EXIT_INTERRUPTED
     except Exception as error:
         if debug:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from glo_lightning.cli import main
 from glo_lightning.losses import load_loss
@@ -164,6 +165,7 @@ def test_a_study_of_another_space_is_refused_and_kept(
     errors = capsys.readouterr().err
     assert "order 3" in errors
     assert "order 4" in errors
+    assert yaml.safe_load(Path("runs/search/config.yaml").read_text())["search"]["order"] == 3
     assert _main(*TINY, "--search.comparison_seeds=0") == 0
 
 

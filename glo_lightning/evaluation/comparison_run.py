@@ -16,8 +16,9 @@ from glo_lightning.evaluation.ledger import Ledger, LedgerEvaluator
 from glo_lightning.losses import Loss
 from glo_lightning.training.choice import Way, choose_evaluator
 from glo_lightning.training.evaluation import Evaluator, Monitor, Run
+from glo_lightning.training.measuring import require_test
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.probe import probe_task
+from glo_lightning.training.probe import probe_task, require_worst
 from glo_lightning.training.seeds import fresh_seeds
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.trainer import TrainerEvaluator
@@ -69,7 +70,10 @@ def run_comparison(
     """
     monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
     first = next(iter(tasks.values()))()
+    configured = max_epochs(first)
     probe = probe_task(first, monitor, settings.loss_attribute, outputs=settings.outputs)
+    require_worst(probe, monitor)
+    require_test(first, monitor)
     losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs)
     seeds = fresh_seeds(settings.seed, "compare", settings.seeds)
     runs = [Run(loss, seed) for loss in losses.values() for seed in seeds]
@@ -79,7 +83,7 @@ def run_comparison(
         bar = progress.add_task("trainings", total=len(runs) * len(tasks))
         for fraction, make_task in tasks.items():
             task = make_task()
-            epochs = settings.epochs or max_epochs(task)
+            epochs = settings.epochs or configured
             if settings.equal_steps and fraction is not None:
                 epochs = max(1, round(epochs / fraction))
             evaluator = LedgerEvaluator(

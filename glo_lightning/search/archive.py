@@ -15,7 +15,7 @@ from glo_lightning.losses import Loss
 from glo_lightning.report.lineage import Ancestor, trace_descent
 from glo_lightning.search.configuration import Configuration
 from glo_lightning.search.probed_task import search_monitor
-from glo_lightning.search.records import CandidateRecord, read_candidates
+from glo_lightning.search.records import CandidateRecord, count_crashes, read_candidates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.stored_space import space_of
 from glo_lightning.search.study import ENVIRONMENTS, FINGERPRINT, later_stages, stage_title, tuned_expression
@@ -169,13 +169,7 @@ class Archive:
 
     def failures(self) -> dict[str, int]:
         """Return how often which reason made a candidate's training crash."""
-        reasons: dict[str, int] = {}
-        for name in self.stages:
-            study = optuna.load_study(study_name=name, storage=self.study._storage)
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
-                reason = trial.user_attrs.get("training", {}).get("reason") or "given back by a worker that stopped"
-                reasons[reason] = reasons.get(reason, 0) + 1
-        return reasons
+        return dict(count_crashes((self.study, *later_stages(self.study))))
 
 
 def _title(study_name: str, purpose: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from glo_lightning.search.records import CandidateRecord
+from glo_lightning.search.records import CandidateRecord, ranked
 from glo_lightning.training.evaluation import Evaluator, Monitor, Run
 
 
@@ -84,8 +84,7 @@ def measure_fidelity(
 
 def spread(candidates: Sequence[CandidateRecord], count: int, monitor: Monitor) -> list[CandidateRecord]:
     """Return ``count`` of the candidates that trained to the end, from the best to the worst in even steps of rank."""
-    trained = [candidate for candidate in candidates if candidate.metric is not None]
-    ordered = sorted(trained, key=lambda candidate: -monitor.to_score(candidate.metric or 0.0))
+    ordered = ranked(candidates, monitor)
     places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
     return [ordered[place] for place in places]
 

@@ -34,10 +34,8 @@ def search_from_command_line(arguments: Sequence[str]) -> int:
     settings = cli.settings()
     output = SearchOutput.of(settings)
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
-    if leads:
-        cli.save_config(output.folder / "config.yaml")
     try:
-        result = run_search(settings, tasks_of(cli))
+        result = run_search(settings, tasks_of(cli), cli.whole_configuration())
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. Finished candidates are kept in {output.folder}; the same command continues the search."

@@ -5,6 +5,8 @@ import json
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import yaml
 
-from glo_lightning.errors import SettingsError
+from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.losses import Loss, save_loss
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.task import Hyperparameters
@@ -54,11 +56,26 @@ class SearchOutput:
         """The default storage of a study: SQLite in this folder."""
         return f"sqlite:///{self.folder / 'study.db'}"
 
-    def write_settings(self, settings: SearchSettings) -> None:
-        """Write the settings, unless the command line already wrote the whole configuration."""
+    @contextmanager
+    def configured(self, settings: SearchSettings, whole: str | None = None) -> Iterator[None]:
+        """Write how the search is configured, and put back what was there if the search is refused.
+
+        Args:
+            settings: of the search, written unless the folder has a whole configuration.
+            whole: that of the command line, with model, data and Trainer.
+        """
         path = self.folder / "config.yaml"
-        if not path.exists() or "model" not in yaml.safe_load(path.read_text(encoding="utf-8")):
-            self._write("config.yaml", yaml.safe_dump({"search": _plain(asdict(settings))}, sort_keys=False))
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        if whole is not None:
+            self._write(path.name, whole)
+        elif "model" not in (yaml.safe_load(before) or {}):
+            self._write(path.name, yaml.safe_dump({"search": _plain(asdict(settings))}, sort_keys=False))
+        try:
+            yield
+        except GloError:
+            if before:
+                self._write(path.name, before)
+            raise
 
     def write_trials(self, frame: pd.DataFrame) -> None:
         """Write one row per candidate."""

@@ -46,7 +46,7 @@ SEARCHED = (
     "screen",
     "known",
 )
-"""Settings that must not change while a search runs; the others may, from one run to the next."""
+"""Settings that must not change while a search runs; the sampler sees to ``attempts``, and all others may change."""
 
 CIRCUMSTANCES = {*LEAN_TRAINER, "accelerator", "num_nodes", "strategy", "default_root_dir"}
 """Trainer arguments that say where to train and what to show; a search may continue with others."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.evaluation import Monitor
-from glo_lightning.training.probe import Probe, probe_task
+from glo_lightning.training.measuring import require_test
+from glo_lightning.training.probe import Probe, probe_task, require_worst
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.watch import AbortRule
 
@@ -87,12 +88,17 @@ def naming(task: str) -> Iterator[None]:
 
 def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
     with naming(name):
-        probe = probe_task(task, task_monitor(settings), settings.loss_attribute, settings.seed, settings.outputs)
         epochs = max_epochs(task)
+        monitor = task_monitor(settings)
+        probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
+        require_worst(probe, monitor)
+        if settings.comparison_seeds:
+            require_test(task, monitor)
         abort = _abort_rule(settings, probe.num_classes, epochs)
         if probe.num_heads > 1 and settings.outputs != "softmax":
             raise SettingsError("softmax outputs of several heads", settings.outputs, "Use --search.outputs=softmax.")
-    return ProbedTask(name, task, probe, epochs, settings.comparison_epochs or FULL_LENGTH * epochs, abort)
+    full_epochs = FULL_LENGTH * epochs if settings.comparison_epochs is None else settings.comparison_epochs
+    return ProbedTask(name, task, probe, epochs, full_epochs, abort)
 
 
 def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:

@@ -10,7 +10,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from glo_lightning.training.evaluation import Monitor
+from glo_lightning.training.evaluation import Monitor, Status
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,25 @@ def _read(study: str, trial: FrozenTrial) -> CandidateRecord | None:
     )
 
 
+def ranked(candidates: Iterable[CandidateRecord], monitor: Monitor) -> list[CandidateRecord]:
+    """Return the candidates that trained to the end, best first, and those that diverged behind all others."""
+    scored = [(monitor.to_score(each.metric), each) for each in candidates if each.metric is not None]
+    return [each for _, each in sorted(scored, key=lambda pair: (pair[1].status == Status.DIVERGED, -pair[0]))]
+
+
 def proposal(trial: Trial | FrozenTrial) -> dict[str, Any]:
     """Return what the sampler proposed: the trial's parameters, or its expression."""
     expression = trial.user_attrs.get("expression")
     return dict(trial.params) if expression is None else {"expression": expression}
+
+
+def count_crashes(studies: Iterable[optuna.Study]) -> Counter[str]:
+    """Count the trainings that crashed, and the candidates that were given back, by their reasons."""
+    return Counter(
+        trial.user_attrs.get("training", {}).get("reason") or "given back by a worker that stopped"
+        for study in studies
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    )
 
 
 def monitor_of(study: optuna.Study) -> Monitor:

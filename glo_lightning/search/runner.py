@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from types import FrameType
 
@@ -26,12 +26,13 @@ from glo_lightning.training.placement import Placement, place_all
 from glo_lightning.training.task import Task
 
 
-def run_search(settings: SearchSettings, tasks: Mapping[str, Task]) -> SearchResult:
+def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuration: str | None = None) -> SearchResult:
     """Search, choose and compare; continue where an earlier run of the same study stopped.
 
     Args:
         settings: what to search, and how.
         tasks: models, data and Trainers by name; the settings' tasks if they name any, else one.
+        configuration: all of the command line's, for the output folder.
 
     Returns:
         The best loss, the study and the comparison; the files are in the output folder.
@@ -48,9 +49,8 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task]) -> SearchRes
     silent = placement.rank > 0 or settings.verbosity == "quiet"
     progress = Progress(Console(stderr=True, quiet=silent), every_candidate=settings.verbosity == "verbose")
     part = None
-    if placement.rank == 0:
-        output.write_settings(given)
-    with interruptible(), progress:
+    configured = output.configured(given, configuration) if placement.rank == 0 else nullcontext()
+    with configured, interruptible(), progress:
         if alone or placement.external:
             part = _take_part(settings, tasks, placement, progress)
         else:

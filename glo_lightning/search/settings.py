@@ -146,12 +146,14 @@ class SearchSettings:
             "coefficient_generations": 1,
             "attempts": 0,
             "fidelity_sample": 0,
+            "comparison_epochs": 1,
         }
         for name, least in at_least.items():
-            if getattr(self, name) < least:
+            value = getattr(self, name)
+            if value is not None and value < least:
                 raise SettingsError(
                     f"{name} of {least} or more",
-                    repr(getattr(self, name)),
+                    repr(value),
                     f"Set --search.{name}={least} or more.",
                 )
         if self.family not in UNUSED:
@@ -203,6 +205,12 @@ class SearchSettings:
             )
         if self.abort_epoch is not None and self.abort_epoch < 0:
             raise SettingsError("abort_epoch of 0 or more", repr(self.abort_epoch), "Count epochs from 0.")
+        if self.abort_below is not None and self.abort_epoch is None:
+            raise SettingsError(
+                "abort_epoch together with abort_below",
+                f"abort_below={self.abort_below:g} alone",
+                "Set --search.abort_epoch to the epoch, from 0, after which it is asked for.",
+            )
         if self.abort_epoch is not None and self.abort_below is None and self.mode == "min":
             raise SettingsError(
                 "abort_below together with abort_epoch, because chance is known for accuracies only",

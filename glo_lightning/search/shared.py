@@ -10,7 +10,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from glo_lightning.errors import SettingsError
+from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.samplers import GenerationalSampler, find_slot
 from glo_lightning.search.samplers.fixed import FixedListSampler
 from glo_lightning.search.worker import Worker
@@ -22,6 +22,8 @@ class SharedEvaluator:
 
     The study's name holds a digest of the list, so that workers with the same list meet in it, and a list that was
     worked through before costs nothing: a search that is killed while its finalists train goes on where it stopped.
+    A crash says nothing about a loss, so it has no say in what the list is for: runs that crash every time end the
+    search with an error, and whoever asks for the list again has them trained again, in a list of their own.
 
     Args:
         evaluator: trains this worker's share.
@@ -56,6 +58,7 @@ class SharedEvaluator:
 
         Raises:
             SettingsError: if a run wants to be reported, which only one worker could do.
+            StudyError: if a run crashed every time; what has finished is kept.
         """
         if any(run.report is not None for run in runs):
             raise SettingsError("runs without a report", "one with", "Evaluate it with this worker's own evaluator.")
@@ -69,30 +72,51 @@ class SharedEvaluator:
             load_if_exists=True,
         )
         study.set_metric_names([self.monitor.name])
+        worked_through_before = sampler.state(study).finished
         _ListWorker(runs, study, sampler, self.evaluator, self.monitor, self.batch).run()
         verdicts = _read_verdicts(study)
-        return [self._evaluation(verdicts[index], run) for index, run in enumerate(runs)]
+        evaluations = {
+            place: self._evaluation(trial.value, trial.user_attrs["training"])
+            for place, trial in verdicts.items()
+            if trial.value is not None
+        }
+        crashed = [place for place in range(len(runs)) if place not in evaluations]
+        if crashed and not worked_through_before:
+            raise StudyError(
+                "trainings that run to their end",
+                f"{len(crashed)} of {len(runs)} that crashed, the last: {_reason(verdicts[crashed[-1]])}",
+                "Mend the cause; what has finished is kept, and the same command trains the rest.",
+            )
+        if crashed:
+            basis = {**self.basis, "again": self.basis.get("again", 0) + 1}
+            again = SharedEvaluator(
+                self.evaluator, self.search, self.purpose, basis, self.monitor, self.attempts, self.batch
+            )
+            evaluations |= zip(crashed, again.evaluate([runs[place] for place in crashed]), strict=True)
+        return [evaluations[place] for place in range(len(runs))]
 
     def _digest(self, runs: Sequence[Run]) -> str:
         text = json.dumps([dict(self.basis), [_order(run) for run in runs]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def _evaluation(self, trial: FrozenTrial, run: Run) -> Evaluation:
-        training = trial.user_attrs.get("training", {})
-        score = self.monitor.worst_score if trial.value is None else self.monitor.to_score(trial.value)
+    def _evaluation(self, metric: float, training: Mapping[str, Any]) -> Evaluation:
         return Evaluation(
-            score,
-            Status(training.get("status", Status.FAILED)),
-            training.get("reason", ""),
-            training.get("seconds", 0.0),
-            training.get("seed", run.seed),
-            training.get("epoch", -1),
+            self.monitor.to_score(metric),
+            Status(training["status"]),
+            training["reason"],
+            training["seconds"],
+            training["seed"],
+            training["epoch"],
         )
 
 
 def _order(run: Run) -> dict[str, Any]:
     order = {"loss": run.loss.to_dict(), "seed": run.seed}
     return {**order, "hyperparameters": dict(run.hyperparameters)} if run.hyperparameters else order
+
+
+def _reason(trial: FrozenTrial) -> str:
+    return trial.user_attrs.get("training", {}).get("reason") or "its workers died"
 
 
 def decide_once(search: optuna.Study, question: str, decide: Callable[[], str]) -> str:

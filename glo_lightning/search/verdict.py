@@ -16,7 +16,7 @@ from glo_lightning.search.evaluators import EvaluatorFactory, Length
 from glo_lightning.search.fidelity import Fidelity, measure_fidelity
 from glo_lightning.search.probed_task import ProbedTask, task_monitor
 from glo_lightning.search.progress import Progress
-from glo_lightning.search.records import CandidateRecord, read_candidates
+from glo_lightning.search.records import CandidateRecord, count_crashes, ranked, read_candidates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.shared import SharedEvaluator
 from glo_lightning.search.stages import Source
@@ -134,7 +134,8 @@ class Judge:
         if stored is not None and stored["basis"] == basis:
             return Verdict.from_dict(stored)
         progress.note(PURPOSES["finalists"])
-        finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists))
+        crashes = count_crashes(source.study for source in self.sources.values())
+        finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists, crashes))
         first = (finalists[0].study, finalists[0].trial)
         winner = self._run(next(each for each in candidates if (each.study, each.trial) == first), self.settings.seed)
         fidelity = None
@@ -220,20 +221,36 @@ def read_verdict(study: optuna.Study) -> Verdict:
     return Verdict.from_dict(study.user_attrs[STORED])
 
 
-def best_candidates(candidates: Sequence[CandidateRecord], monitor: Monitor, count: int) -> list[CandidateRecord]:
+def best_candidates(
+    candidates: Sequence[CandidateRecord], monitor: Monitor, count: int, crashes: Mapping[str, int] | None = None
+) -> list[CandidateRecord]:
     """Return the ``count`` best candidates that trained to the end, best first.
+
+    Args:
+        candidates: of a search.
+        monitor: the metric.
+        count: how many.
+        crashes: trainings that crashed, by their reasons, to be named if nothing else is left.
 
     Raises:
         StudyError: if none did.
     """
-    trained = [candidate for candidate in candidates if candidate.metric is not None]
-    if not trained:
+    trained = ranked(candidates, monitor)
+    if trained:
+        return trained[:count]
+    stopped = f"{len(candidates)} that were stopped before"
+    if crashes:
+        reason = max(crashes, key=crashes.__getitem__)
         raise StudyError(
             "at least one candidate that trained",
-            f"{len(candidates)} that were stopped before",
-            "Use --search.on_violation=resample, a larger --search.population_size, or --search.invariant=none.",
+            f"{stopped}, and {sum(crashes.values())} crashes, most of them: {reason}",
+            "Train the model once with its own loss, and mend the cause.",
         )
-    return sorted(trained, key=lambda candidate: -monitor.to_score(candidate.metric or 0.0))[:count]
+    raise StudyError(
+        "at least one candidate that trained",
+        stopped,
+        "Use --search.on_violation=resample, a larger --search.population_size, or --search.invariant=none.",
+    )
 
 
 def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: bool = False) -> dict[str, Loss]:

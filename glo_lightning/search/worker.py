@@ -11,6 +11,7 @@ from optuna.trial import Trial, TrialState
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.samplers import GenerationalSampler
+from glo_lightning.search.samplers.ranking import DIVERGED
 from glo_lightning.training.evaluation import Evaluation, Evaluator, EvaluatorLostError, Monitor, Run, Status
 
 MAX_FAILURES_IN_A_ROW = 10
@@ -97,6 +98,8 @@ class Worker(ABC):
                     "epoch": evaluation.epoch,
                 },
             )
+            if evaluation.status is Status.DIVERGED:
+                trial.set_user_attr(DIVERGED, True)
             if evaluation.metrics:
                 trial.set_user_attr("metrics", dict(evaluation.metrics))
         if evaluation.status is Status.FAILED:

@@ -21,11 +21,12 @@ from glo_lightning.losses import Loss, load_losses, save_loss
 from glo_lightning.training.command import TRAIN
 from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.interrupt import interruptible
+from glo_lightning.training.measuring import measure_on_test
 from glo_lightning.training.probe import probe_task
 from glo_lightning.training.settings import TrainSettings
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.task_cli import TaskCLI
-from glo_lightning.training.trainer import build_trainer, measure_on_test
+from glo_lightning.training.trainer import build_trainer
 
 
 @dataclass(frozen=True)

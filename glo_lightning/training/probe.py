@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, seed_everything
@@ -17,6 +18,15 @@ from glo_lightning.training.interrupt import interruptible
 from glo_lightning.training.labels import check_labels
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.trainer import build_trainer
+
+ONE_BATCH: Mapping[str, Any] = {
+    "max_epochs": 1,
+    "limit_train_batches": 1,
+    "limit_val_batches": 1,
+    "check_val_every_n_epoch": 1,
+    "val_check_interval": 1.0,
+}
+"""Trainer arguments of the try."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ def probe_task(
             task,
             monitor,
             [LossInjection(recorder, attribute)],
-            {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": 1, "check_val_every_n_epoch": 1},
+            ONE_BATCH,
         )
         with interruptible(trainer):
             trainer.fit(model, datamodule=task.datamodule)
@@ -86,6 +96,21 @@ def probe_task(
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     return Probe(recorder.num_classes, recorder.num_heads, weights, _identify(model), metrics)
+
+
+def require_worst(probe: Probe, monitor: Monitor) -> None:
+    """Refuse a metric that can be worse than what a diverged training gets, which nothing should be.
+
+    Raises:
+        SettingsError: if the untrained model's metric is.
+    """
+    metric, worst = probe.metrics[monitor.name], monitor.to_metric(monitor.worst_score)
+    if monitor.to_score(metric) < monitor.worst_score:
+        raise SettingsError(
+            f"a {monitor.name} that is never worse than a diverged training's, {worst:g}",
+            f"{metric:.4g} of the untrained model",
+            "Set the worst the metric can be, as with --search.worst_metric.",
+        )
 
 
 def _identify(model: LightningModule) -> str:

@@ -1,5 +1,6 @@
 """A model, its data and its Trainer, built afresh for every training."""
 
+import copy
 import functools
 import inspect
 import logging
@@ -75,7 +76,8 @@ def python_task(
         trainer: keyword arguments of ``lightning.Trainer``, e.g. ``{"max_epochs": 3}``.
 
     Returns:
-        A task whose Trainer has logging, checkpoints and progress bars off unless asked for.
+        A task whose Trainer has logging, checkpoints and progress bars off unless asked for. Every training gets
+        copies of callbacks and loggers.
 
     Raises:
         ModelError: if ``model`` is a module rather than something that builds one, or needs arguments.
@@ -104,8 +106,8 @@ def python_task(
         datamodule=datamodule,
         build_trainer=functools.partial(_build_trainer, settings),
         description={
-            "data": type(datamodule).__qualname__,
-            "trainer": {name: repr(value) for name, value in sorted((trainer or {}).items())},
+            "data": _describe(datamodule),
+            "trainer": {name: _describe(value) for name, value in sorted((trainer or {}).items())},
         },
         rebuild=functools.partial(python_task, model, datamodule, trainer),
         configured=functools.partial(_default_argument, model),
@@ -129,17 +131,53 @@ def _default_argument(model: Callable[..., LightningModule], name: str) -> Any:
     return arguments[name].default
 
 
+def _describe(value: Any) -> str:
+    """Describe an argument in words that are the same in every process."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_describe, value))}]"
+    if isinstance(value, LightningDataModule):
+        return type(value).__qualname__ + _in_brackets(value.hparams)
+    if " at 0x" not in repr(value):
+        return repr(value)
+    public = {name: each for name, each in sorted(getattr(value, "__dict__", {}).items()) if not name.startswith("_")}
+    plain = {name: each for name, each in public.items() if isinstance(each, str | int | float | None)}
+    return type(value).__qualname__ + _in_brackets(plain)
+
+
+def _in_brackets(arguments: Mapping[str, Any]) -> str:
+    return f"({', '.join(f'{name}={_describe(value)}' for name, value in arguments.items())})" if arguments else ""
+
+
 def _build_trainer(settings: Mapping[str, Any], callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
-    merged = {**settings, **overrides}
+    # Copies: callbacks and loggers remember, and a training must know nothing of those before it.
+    merged = {**copy.deepcopy(dict(settings)), **overrides}
     own = merged.get("callbacks") or []
     merged["callbacks"] = [*([own] if isinstance(own, Callback) else own), *callbacks]
     return Trainer(**merged)
 
 
 def max_epochs(task: Task) -> int:
-    """Return the epochs of a training as the user's Trainer has them."""
+    """Return the epochs of a training as the user's Trainer has them.
+
+    Raises:
+        SettingsError: if steps or nothing end a training, so that none can be made longer; or if none is validated.
+    """
     with quiet_lightning():
-        return task.build_trainer([], {}).max_epochs or 1
+        trainer = task.build_trainer([], {})
+    if trainer.max_steps != -1 or trainer.max_epochs == -1:
+        raise SettingsError(
+            "a Trainer whose trainings end after max_epochs",
+            f"max_steps={trainer.max_steps}" if trainer.max_steps != -1 else "max_epochs=-1",
+            "Set max_epochs alone; for less than the data of an epoch, limit_train_batches.",
+        )
+    epochs = trainer.max_epochs or 1
+    if (trainer.check_val_every_n_epoch or 1) > epochs:
+        raise SettingsError(
+            f"a validation within the {epochs} epochs of a training",
+            f"check_val_every_n_epoch={trainer.check_val_every_n_epoch}",
+            "Lower check_val_every_n_epoch, or raise max_epochs.",
+        )
+    return epochs
 
 
 @contextmanager

@@ -70,6 +70,12 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
         super().parse_arguments(parser, args)
         for ignored in self._ignored:
             self.config.pop(ignored, None)
+        if self.config.get("seed_everything") not in (None, False):
+            raise SettingsError(
+                f"the seed in --{self.verb.section}.seed",
+                f"seed_everything={self.config.seed_everything}, which every training would undo",
+                f"Set --{self.verb.section}.seed.",
+            )
 
     @property
     def _ignored(self) -> list[str]:
@@ -133,15 +139,21 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
         return Namespace(**{name: self.config[name] for name in names if name in self.config})  # type: ignore[no-untyped-call]
 
     def description(self) -> dict[str, Any]:
-        """Return what tells this task from another: the model's, data's and Trainer's options that are set."""
+        """Return what tells this task from another: the options of its parts that are set."""
         return {
             section: {name: value for name, value in (self.config_dump[section] or {}).items() if value is not None}
-            for section in ("model", "data", "trainer")
+            for section in ("model", "data", "trainer", "optimizer", "lr_scheduler")
+            if section in ("model", "data", "trainer") or self.config_dump.get(section)
         }
 
     def save_config(self, path: Path) -> None:
         """Write the whole configuration, so that ``--config`` repeats the command."""
-        self.parser.save(self.config, str(path), skip_unset=False, overwrite=True, multifile=False)
+        path.write_text(self.whole_configuration(), encoding="utf-8")
+
+    def whole_configuration(self) -> str:
+        """Return the whole configuration as YAML, so that ``--config`` repeats the command."""
+        text: str = self.parser.dump(self.config, skip_unset=False)
+        return text
 
 
 def _find_option(config: Namespace, name: str) -> tuple[Namespace, str]:

@@ -7,16 +7,16 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from glo_lightning.callbacks.adversarial_validation import METRIC, AdversarialValidation
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.data.tensor_data import TensorDataModule
-from glo_lightning.errors import GloError
+from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
 from glo_lightning.training.interrupt import interruptible
+from glo_lightning.training.measuring import score_on_test
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.watch import AbortRule, Watch, attempt_seed
 
@@ -102,8 +102,14 @@ class TrainerEvaluator:
             return Evaluation(self.monitor.worst_score, Status.DIVERGED, divergence.reason, epoch=watch.epoch)
         if self.split == "test":
             metric = score_on_test(trainer, model, self.task, self.monitor.name)
-        else:
+        elif self.monitor.name in trainer.callback_metrics:
             metric = float(trainer.callback_metrics[self.monitor.name])
+        else:
+            raise SettingsError(
+                f"a validation that logs {self.monitor.name!r} while a model trains",
+                f"only {sorted(trainer.callback_metrics) or 'nothing'}",
+                "Validate more often, or monitor another metric.",
+            )
         score, finite = self.monitor.finite_score(metric)
         if not finite:
             return Evaluation(score, Status.DIVERGED, f"{self.monitor.name} was {metric}", epoch=watch.epoch)
@@ -117,43 +123,3 @@ def build_trainer(task: Task, monitor: Monitor, callbacks: Sequence[Callback], o
     if monitor.name == f"val_{METRIC}" and not any(isinstance(each, AdversarialValidation) for each in own):
         own.insert(0, AdversarialValidation())
     return trainer
-
-
-def score_on_test(trainer: Trainer, model: LightningModule, task: Task, monitor: str) -> float:
-    """Return the monitored metric on the test split.
-
-    Args:
-        trainer: the Trainer that fitted the model.
-        model: the trained model.
-        task: the task whose data module has a ``test_dataloader``.
-        monitor: the validation metric's name.
-    """
-    metrics = measure_on_test(trainer, model, task)
-    name = name_on_test(monitor)
-    return metrics[name] if name in metrics else metrics[monitor]
-
-
-def measure_on_test(trainer: Trainer, model: LightningModule, task: Task) -> dict[str, float]:
-    """Measure a trained model on the test split.
-
-    Args:
-        trainer: the Trainer that fitted the model.
-        model: the trained model.
-        task: the task whose data module has a ``test_dataloader``.
-
-    Returns:
-        What the model's ``test_step`` logs; of a model without one, what it logs when validated on the test data.
-    """
-    if is_overridden("test_step", model, LightningModule):
-        with interruptible(trainer):
-            (metrics,) = trainer.test(model, datamodule=task.datamodule, verbose=False)
-    else:
-        task.datamodule.setup("test")
-        with interruptible(trainer):
-            (metrics,) = trainer.validate(model, dataloaders=task.datamodule.test_dataloader(), verbose=False)
-    return dict(metrics)
-
-
-def name_on_test(monitor: str) -> str:
-    """Return the name of a validation metric on the test split: ``val_accuracy`` becomes ``test_accuracy``."""
-    return monitor.replace("valid", "test").replace("val", "test")

@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from glo_lightning.data import DigitsDataModule
-from glo_lightning.errors import GloError, LossError, StudyError
+from glo_lightning.errors import GloError, LossError, SettingsError, StudyError
 from glo_lightning.losses import TaylorLoss, load_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch, SearchResult, evaluators
@@ -116,14 +116,14 @@ def test_the_comparison_is_stored_and_not_repeated(tmp_path: Path) -> None:
     assert load_loss(tmp_path / "best_loss.json").to_dict() == first.best_loss.to_dict()
 
     def never() -> Classifier:
-        raise AssertionError("a finished search trains nothing but the probe")
+        raise AssertionError("a finished search trains nothing but the probes")
 
     probes = 0
 
     def once() -> Classifier:
         nonlocal probes
         probes += 1
-        return Classifier(mlp(hidden=(8,))) if probes == 1 else never()
+        return Classifier(mlp(hidden=(8,))) if probes <= 2 else never()
 
     again = search.run(once, DigitsDataModule(), CPU)
     assert again.comparison == first.comparison
@@ -179,6 +179,63 @@ def test_a_model_that_always_crashes_ends_the_search_with_its_reason(tmp_path: P
 
     with pytest.raises(StudyError, match="pretrained weights is gone"):
         _search(tmp_path).run(build, DigitsDataModule(), CPU)
+
+
+class Doubtful(Classifier):
+    """Logs a metric below zero, far below once it has trained for long, and diverges where its loss is negative."""
+
+    def __init__(self) -> None:
+        super().__init__(mlp(hidden=(8,)))
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        return loss * float("nan") if loss < 0.0 else loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        super().validation_step(batch, batch_idx)
+        error = (self(batch[0]).argmax(-1) != batch[1]).float().mean()
+        self.log("val_below", -error - (10.0 if self.trainer.global_step > 1 else 1.0))
+
+
+def test_a_metric_below_zero_needs_to_be_told_its_worst(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"val_below that is never worse .* 0, got -1\.\d+ of the untrained"):
+        _search(tmp_path, monitor="val_below").run(Doubtful, DigitsDataModule(), CPU)
+
+
+def test_what_diverged_is_never_preferred_to_what_trained(tmp_path: Path) -> None:
+    search = _search(tmp_path, monitor="val_below", worst_metric=-5.0, comparison_seeds=0, finalists=8)
+    records = read_candidates(search.run(Doubtful, DigitsDataModule(), CPU).study)
+    stored = json.loads((tmp_path / "comparison.json").read_text())
+    diverged = {record.trial for record in records if record.status == "diverged"}
+    trained = {record.trial for record in records if record.status == "completed"}
+    assert diverged
+    assert trained
+    assert all(record.metric is not None and record.metric < -5.0 for record in records if record.trial in trained)
+    chosen = {finalist["trial"] for finalist in stored["finalists"]}
+    assert chosen <= trained or chosen > trained
+
+
+def test_a_crash_in_the_comparison_has_no_say_and_is_made_up_for(tmp_path: Path) -> None:
+    class Fragile(Classifier):
+        broken = True
+
+        def __init__(self) -> None:
+            super().__init__(mlp(hidden=(8,)))
+
+        def on_test_start(self) -> None:
+            if Fragile.broken and torch.initial_seed() % 2:
+                raise RuntimeError("no memory left")
+
+    def judge() -> SearchResult:
+        search = _search(tmp_path, generations=1, comparison_seeds=6, comparison_epochs=1, evaluator="trainer")
+        return search.run(Fragile, DigitsDataModule(), CPU)
+
+    with pytest.raises(StudyError, match=r"of 18 that crashed, the last: RuntimeError: no memory left"):
+        judge()
+    Fragile.broken = False
+    comparison = judge().comparison
+    assert comparison is not None
+    assert all(metric > 0.05 for result in comparison.results for metric in result.metrics)
 
 
 def test_another_task_under_the_same_name_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
-from glo_lightning.errors import SettingsError
+from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.losses import BaikalLoss, load_loss
 from glo_lightning.search.output import SearchOutput
 from glo_lightning.search.settings import SearchSettings
@@ -16,7 +16,8 @@ from glo_lightning.search.settings import SearchSettings
 
 def test_files_are_written_whole_and_read_back(tmp_path: Path) -> None:
     output = SearchOutput.of(SearchSettings(output_dir=str(tmp_path / "deep" / "folder")))
-    output.write_settings(SearchSettings(order=4))
+    with output.configured(SearchSettings(order=4)):
+        pass
     output.write_trials(pd.DataFrame([{"trial": 0, "metric": 0.5}]))
     output.write_best_loss(BaikalLoss())
     output.write_comparison({"finalists": []})
@@ -40,8 +41,25 @@ def test_the_folder_is_named_after_the_study_unless_told_otherwise(
 
 def test_the_configuration_of_the_command_line_is_kept(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("model: mine\n")
-    SearchOutput(tmp_path).write_settings(SearchSettings())
+    with SearchOutput(tmp_path).configured(SearchSettings()):
+        pass
     assert (tmp_path / "config.yaml").read_text() == "model: mine\n"
+
+
+@pytest.mark.parametrize("whole", [None, "model: another\n"])
+def test_a_search_that_is_refused_leaves_the_configuration_as_it_was(tmp_path: Path, whole: str | None) -> None:
+    output, path = SearchOutput(tmp_path), tmp_path / "config.yaml"
+    with output.configured(SearchSettings(seed=1), "search: {seed: 1}\n"):
+        pass
+
+    def search() -> None:
+        with output.configured(SearchSettings(seed=2), whole):
+            assert yaml.safe_load(path.read_text()) != {"search": {"seed": 1}}
+            raise StudyError("the same seed", "another", "Use the same.")
+
+    with pytest.raises(StudyError):
+        search()
+    assert path.read_text() == "search: {seed: 1}\n"
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -97,6 +97,21 @@ def test_best_candidates_are_those_with_the_best_metric(study: optuna.Study) -> 
     assert [c.metric for c in best_candidates(candidates, Monitor("metric", "min"), 2)] == [0.7, 0.8]
 
 
+def test_diverged_candidates_come_behind_all_others_whatever_their_metric() -> None:
+    metrics = {0: (0.0, "diverged"), 1: (-1e35, "completed"), 2: (-2.0, "aborted"), 3: (1.0, "diverged")}
+    candidates = [
+        CandidateRecord("study", index, 0, index, metric, {}, "", status, "", 0.0)
+        for index, (metric, status) in metrics.items()
+    ]
+    assert [candidate.index for candidate in best_candidates(candidates, Monitor("val_loglik"), 4)] == [2, 1, 3, 0]
+
+
+def test_crashes_are_named_when_nothing_trained() -> None:
+    record = CandidateRecord("study", 0, 0, 0, None, {}, "", "violated", "", 0.0)
+    with pytest.raises(StudyError, match=r"1 that were stopped before, and 5 crashes, most of them: no memory"):
+        best_candidates([record], Monitor(), 5, {"no memory": 3, "a storm": 2})
+
+
 def test_no_trained_candidate_is_explained() -> None:
     record = CandidateRecord("study", 0, 0, 0, None, {}, "", "violated", "", 0.0)
     with pytest.raises(StudyError, match="on_violation=resample"):

@@ -8,11 +8,11 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from glo_lightning.errors import LossError
+from glo_lightning.errors import LossError, SettingsError
 from glo_lightning.losses import Outputs
 from glo_lightning.training.evaluation import Monitor
-from glo_lightning.training.probe import probe_task
-from glo_lightning.training.task import python_task
+from glo_lightning.training.probe import Probe, probe_task, require_worst
+from glo_lightning.training.task import max_epochs, python_task
 from tests.training.same_data import SameData
 
 INPUTS = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
@@ -101,3 +101,54 @@ def test_everything_else_is_refused_with_its_cure(
         probe(outputs, width, target, shape)  # type: ignore[arg-type]
     for cure in cures:
         assert cure in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("monitor", "refused"),
+    [
+        (Monitor("val_score"), True),
+        (Monitor("val_score", worst=-0.5), True),
+        (Monitor("val_score", worst=-2.0), False),
+        (Monitor("val_score", "min"), False),
+        (Monitor("val_score", "min", worst=-2.0), True),
+    ],
+)
+def test_nothing_may_be_worse_than_a_diverged_training(monitor: Monitor, refused: bool) -> None:
+    found = Probe(num_classes=2, num_heads=1, num_weights=1, model="", metrics={"val_score": -1.0})
+    if not refused:
+        require_worst(found, monitor)
+        return
+    with pytest.raises(SettingsError, match=r"-1 of the untrained model") as caught:
+        require_worst(found, monitor)
+    assert "--search.worst_metric" in caught.value.cure
+
+
+@pytest.mark.parametrize("trainer", [{"val_check_interval": 5}, {"val_check_interval": 0.25}])
+def test_any_schedule_of_validations_can_be_probed(trainer: dict[str, object]) -> None:
+    data = SameData(TensorDataset(INPUTS, CLASSES), batch_size=2)
+    task = python_task(lambda: Model(3, lambda f: f), data, {"accelerator": "cpu", "max_epochs": 1, **trainer})
+    assert probe_task(task, Monitor("val_score")).num_classes == 3
+
+
+@pytest.mark.parametrize(
+    ("trainer", "got"),
+    [
+        ({"max_steps": 30}, "max_steps=30"),
+        ({"max_epochs": 2, "max_steps": 30}, "max_steps=30"),
+        ({"max_epochs": -1, "max_time": "00:00:01:00"}, "max_epochs=-1"),
+        ({"max_epochs": 3, "check_val_every_n_epoch": 5}, "check_val_every_n_epoch=5"),
+    ],
+)
+def test_trainings_that_cannot_be_lengthened_or_are_never_validated_are_refused(
+    trainer: dict[str, object], got: str
+) -> None:
+    data = SameData(TensorDataset(INPUTS, CLASSES))
+    with pytest.raises(SettingsError, match=got):
+        max_epochs(python_task(lambda: Model(3, lambda f: f), data, {"accelerator": "cpu", **trainer}))
+
+
+def test_the_length_of_a_training_is_the_trainers() -> None:
+    data = SameData(TensorDataset(INPUTS, CLASSES))
+    for trainer, epochs in (({"max_epochs": 3, "check_val_every_n_epoch": 2}, 3), ({}, 1)):
+        task = python_task(lambda: Model(3, lambda f: f), data, {"accelerator": "cpu", **trainer})
+        assert max_epochs(task) == epochs

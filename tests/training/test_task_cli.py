@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from glo_lightning.data import DigitsDataModule
+from glo_lightning.errors import SettingsError
 from glo_lightning.training.config_file import with_bases
 from glo_lightning.training.task_cli import TaskCLI, task_from_command_line
 from glo_lightning.training.verb import Verb
@@ -95,3 +96,21 @@ def test_the_quick_help_tells_the_verbs_own_options() -> None:
     assert "--train.length LENGTH" in text
     assert "how long" in text
     assert "python -m glo_lightning.train " in text
+
+
+def test_the_optimizer_of_the_command_line_is_part_of_the_task() -> None:
+    def described(*arguments: str) -> dict[str, object]:
+        return TaskCLI(VERB, ["--model=glo_lightning.models.Classifier", *arguments]).description()
+
+    sgd = ["--optimizer=torch.optim.SGD", "--optimizer.lr=0.1"]
+    steps = ["--lr_scheduler=torch.optim.lr_scheduler.StepLR", "--lr_scheduler.step_size=2"]
+    without, with_sgd, with_steps = described(), described(*sgd), described(*sgd, *steps)
+    assert not {"optimizer", "lr_scheduler"} & set(without), "as in studies that know nothing of them"
+    assert with_sgd["optimizer"]["init_args"]["lr"] == 0.1  # type: ignore[index]
+    assert with_sgd != described("--optimizer=torch.optim.SGD", "--optimizer.lr=0.2")
+    assert with_steps["lr_scheduler"]["init_args"]["step_size"] == 2  # type: ignore[index]
+
+
+def test_a_seed_that_would_do_nothing_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"--train.seed, got seed_everything=7"):
+        TaskCLI(VERB, ["--seed_everything=7"])

@@ -18,7 +18,7 @@ from glo_lightning.training.evaluation import Monitor, Run, Status
 from glo_lightning.training.probe import probe_task
 from glo_lightning.training.several_tasks import measure_reference
 from glo_lightning.training.task import LEAN_TRAINER, Task, python_task
-from glo_lightning.training.trainer import TrainerEvaluator, name_on_test
+from glo_lightning.training.trainer import TrainerEvaluator
 from glo_lightning.training.watch import AbortRule, attempt_seed
 
 CPU = {"accelerator": "cpu", "max_epochs": 2}
@@ -280,11 +280,3 @@ def test_lean_trainer_can_be_overridden() -> None:
     assert LEAN_TRAINER["logger"] is False
     trainer = _task(enable_checkpointing=True).build_trainer([], {})
     assert trainer.checkpoint_callback is not None
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("val_accuracy", "test_accuracy"), ("valid/f1", "test/f1"), ("accuracy/val", "accuracy/test"), ("f1", "f1")],
-)
-def test_test_metrics_are_named_after_validation_metrics(name: str, expected: str) -> None:
-    assert name_on_test(name) == expected

@@ -20,7 +20,7 @@ class Outcome(Generic[C]):
     Args:
         candidate: what was evaluated.
         rank: 0 for the best of its generation to P - 1 for the worst, without ties.
-        score: higher is better; ``None`` when the candidate was stopped, rejected or failed.
+        score: higher is better; ``None`` when the candidate was stopped or rejected, diverged or failed.
     """
 
     candidate: C

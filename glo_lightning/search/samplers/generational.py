@@ -54,7 +54,8 @@ class GenerationalSampler(BaseSampler, Generic[C]):
     verdict: a value, a prune, or more failures than ``attempts``. A worker that finds nothing open waits.
 
     The study holds JSON only: the settings, and in each trial its slot, which people see as the user attributes
-    ``generation`` and ``index``.
+    ``generation`` and ``index``. A trial that is told a value although its training diverged ranks behind those whose
+    values are their own if it has the user attribute ``diverged``.
 
     Args:
         search_space: parameters that the trials get; empty if candidates are not vectors.

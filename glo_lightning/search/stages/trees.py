@@ -8,13 +8,13 @@ from glo_lightning.errors import StudyError
 from glo_lightning.search.chronicle import Chronicle
 from glo_lightning.search.engines.genetic import KNOWN_LOSSES
 from glo_lightning.search.explorer import Explorer
-from glo_lightning.search.records import read_candidates
+from glo_lightning.search.records import ranked, read_candidates
 from glo_lightning.search.repetition import Sameness
 from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
 from glo_lightning.search.screening import ALL_STEPS, PAPER_STEPS, Screen
 from glo_lightning.search.space import as_asked
 from glo_lightning.search.stages.bench import Bench, Source
-from glo_lightning.search.study import LATER_STAGE
+from glo_lightning.search.study import LATER_STAGE, later_stages, tuned_expression
 from glo_lightning.search.tree_explorer import TreeExplorer
 from glo_lightning.search.tree_space import COEFFICIENT_SIGMA, CoefficientSpace, ExpressionSpace
 
@@ -26,11 +26,19 @@ MIN_COEFFICIENTS = 2
 
 
 def explore_trees(bench: Bench) -> list[Source]:
-    """Work on trees and then on coefficients, as far as the settings ask for them."""
+    """Work on trees and then on coefficients, as far as the settings ask for them.
+
+    Coefficients that an earlier run tuned, of trees that are no longer among the best, stay candidates.
+    """
     trees = _explore_expressions(bench)
     if bench.settings.stage == "trees":
         return [trees]
-    return [trees, *(_tune(bench, expression) for expression in _best_expressions(bench, trees.study))]
+    tuned = [_tune(bench, expression) for expression in _best_expressions(bench, trees.study)]
+    names = {source.study.study_name for source in tuned}
+    earlier = [study for study in later_stages(trees.study) if study.study_name not in names]
+    spaces = [CoefficientSpace(tuned_expression(study.study_name)) for study in earlier]
+    asked = [as_asked(space, bench.settings, bench.num_classes[0]) for space in spaces]
+    return [trees, *tuned, *map(Source, earlier, asked)]
 
 
 def _explore_expressions(bench: Bench) -> Source:
@@ -84,8 +92,7 @@ def _require_finished(study: optuna.Study, sampler: GeneticSampler, generations:
 
 def _best_expressions(bench: Bench, study: optuna.Study) -> Sequence[str]:
     """Return the best trees that have coefficients worth tuning, best first."""
-    trained = [candidate for candidate in read_candidates(study) if candidate.metric is not None]
-    trained.sort(key=lambda candidate: -bench.monitor.to_score(candidate.metric or 0.0))
+    trained = ranked(read_candidates(study), bench.monitor)
     expressions = [str(candidate.parameters["expression"]) for candidate in trained]
     tunable = [text for text in expressions if len(CoefficientSpace(text).start) >= MIN_COEFFICIENTS]
     return tunable[: bench.settings.tuned_trees]

@@ -33,7 +33,7 @@ def score(
     Args:
         networks: P of them.
         batches: inputs (N, ...) and class indices (N,).
-        metric: ``"val_accuracy"`` (micro) or ``"val_loss"`` (mean cross-entropy over examples where it is a number).
+        metric: ``"val_accuracy"`` (micro) or ``"val_loss"`` (mean cross-entropy, NaN if it is NaN anywhere).
         recipe: types and autocast.
         at_once: examples that fit into memory at once.
 
@@ -56,6 +56,6 @@ def _correct(logits: Tensor, target: Tensor) -> tuple[Tensor, int]:
     return (logits.max(-1).indices == target).sum(-1).float(), len(target)
 
 
-def _cross_entropy(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def _cross_entropy(logits: Tensor, target: Tensor) -> tuple[Tensor, int]:
     losses = cross_entropy(logits.mT, target.expand(len(logits), -1), reduction="none")
-    return losses.nansum(-1).float(), losses.isnan().logical_not().sum(-1)
+    return losses.sum(-1).float(), len(target)

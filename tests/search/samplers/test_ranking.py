@@ -13,6 +13,10 @@ def completed(value: float, **constraints: float) -> FrozenTrial:
     return create_trial(value=value, constraints=constraints)
 
 
+def diverged(value: float) -> FrozenTrial:
+    return create_trial(value=value, user_attrs={"diverged": True})
+
+
 def stopped(reports: dict[int, float], **constraints: float) -> FrozenTrial:
     return create_trial(state=TrialState.PRUNED, intermediate_values=reports, constraints=constraints)
 
@@ -30,14 +34,16 @@ def test_from_completed_to_failed() -> None:
         stopped({5: 0.6}),
         stopped({5: math.nan}),
         stopped({4: 0.0}),
+        diverged(0.0),
+        diverged(1e6),
         stopped({}, invariant=0.5, other=-3.0),
         completed(0.0, invariant=0.6),
         stopped({9: 0.0}, invariant=0.4, other=0.4),
         stopped({}),
         create_trial(state=TrialState.FAIL),
     ]
-    assert ranks(best_to_worst, MIN) == list(range(12))
-    assert ranks(best_to_worst[::-1], MIN) == list(range(12))[::-1]
+    assert ranks(best_to_worst, MIN) == list(range(14))
+    assert ranks(best_to_worst[::-1], MIN) == list(range(14))[::-1]
 
 
 def test_maximised_studies_reverse_values_but_not_endings() -> None:
@@ -47,10 +53,11 @@ def test_maximised_studies_reverse_values_but_not_endings() -> None:
         stopped({5: 0.6}),
         stopped({5: 0.5}),
         stopped({4: 9.0}),
+        diverged(9.0),
         stopped({}, invariant=0.5),
         create_trial(state=TrialState.FAIL),
     ]
-    assert ranks(best_to_worst, MAX) == list(range(7))
+    assert ranks(best_to_worst, MAX) == list(range(8))
 
 
 def test_equals_keep_the_order_of_their_index() -> None:

@@ -132,6 +132,16 @@ def test_one_stage_and_then_the_other_is_both(whole: SearchResult, tmp_path: Pat
     assert second.best_loss.to_dict() == whole.best_loss.to_dict()
 
 
+def test_more_generations_of_trees_lose_no_tuned_candidate(tmp_path: Path) -> None:
+    few = {study.study_name for study in later_stages(run(tmp_path, generations=1).study)}
+    many = run(tmp_path, generations=GENERATIONS, finalists=100)
+    tuned = {study.study_name for study in later_stages(many.study)}
+    assert len(tuned) == 2, "another tree was the best later on"
+    stored = json.loads((tmp_path / "comparison.json").read_text())
+    assert {finalist["study"] for finalist in stored["finalists"]} == {many.study.study_name, *tuned}
+    assert few < tuned
+
+
 def test_coefficients_alone_need_trees(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="stage=trees first"):
         run(tmp_path, stage="coefficients")

@@ -1,0 +1,74 @@
+"""A task of Python objects: every training on its own, and the same words for it in every process."""
+
+import subprocess
+import sys
+from typing import Any
+
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import CSVLogger
+
+from glo_lightning.data import DigitsDataModule
+from glo_lightning.losses import CrossEntropyLoss
+from glo_lightning.models import Classifier, mlp
+from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.training.task import Task, python_task
+from glo_lightning.training.trainer import TrainerEvaluator
+
+
+def _task(data: LightningDataModule | None = None, **trainer: Any) -> Task:
+    settings = {"accelerator": "cpu", "max_epochs": 2, **trainer}
+    return python_task(lambda: Classifier(mlp(hidden=(8,))), data or DigitsDataModule(), settings)
+
+
+class Remembering(EarlyStopping):
+    """Stops before a second epoch, and has seen no other training when one begins."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: Any) -> None:
+        assert self.wait_count == 0
+        assert self.stopped_epoch == 0
+        assert not self.best_score.isfinite()
+
+
+def test_no_training_knows_what_callbacks_remember_of_another() -> None:
+    callback = Remembering("val_accuracy", mode="max", patience=1, stopping_threshold=0.0)
+    runs = [Run(CrossEntropyLoss(), 3)] * 3
+    first, *others = TrainerEvaluator(_task(callbacks=[callback], max_epochs=9), Monitor()).evaluate(runs)
+    assert first.reason == ""
+    assert first.epoch == 0
+    assert {(other.score, other.epoch) for other in others} == {(first.score, 0)}
+
+
+def test_every_training_logs_into_a_folder_of_its_own(tmp_path: Any) -> None:
+    task = _task(logger=CSVLogger(tmp_path))
+    TrainerEvaluator(task, Monitor()).evaluate([Run(CrossEntropyLoss(), seed) for seed in range(2)])
+    assert len(list(tmp_path.rglob("metrics.csv"))) == 2
+
+
+def test_callbacks_are_told_apart_by_what_they_are_and_not_by_where_they_lie() -> None:
+    patient, another, impatient = (
+        _task(callbacks=[EarlyStopping("val_accuracy", patience=patience)]).description for patience in (2, 2, 5)
+    )
+    assert patient == another != impatient
+    assert "patience=2" in patient["trainer"]["callbacks"]
+    assert " at 0x" not in str(patient)
+
+
+def test_a_description_is_the_same_in_another_process() -> None:
+    code = "from tests.training.test_python_task import show; show()"
+    shown = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(2)]
+    assert shown[0].stdout == shown[1].stdout != ""
+
+
+def show() -> None:
+    print(_task(callbacks=EarlyStopping("val_accuracy"), plugins=[object()]).description)  # noqa: T201
+
+
+def test_data_modules_are_told_apart_by_the_hyperparameters_they_save() -> None:
+    class Data(DigitsDataModule):
+        def __init__(self, noise: float = 0.0) -> None:
+            super().__init__()
+            self.save_hyperparameters()
+
+    assert _task(Data(0.1)).description == _task(Data(0.1)).description != _task(Data(0.2)).description
+    assert _task(DigitsDataModule()).description["data"] == "DigitsDataModule"
