@@ -85,10 +85,13 @@ def _find(metrics: dict[str, float], monitor: str) -> float:
     for name in (name_on_test(monitor), monitor):
         if name in metrics:
             return metrics[name]
+    several = any("/dataloader_idx_" in name for name in metrics)
     raise SettingsError(
         f"test_step to log {name_on_test(monitor)!r}",
         f"only {sorted(metrics) or 'nothing'}",
-        "Log there what validation_step logs; or leave test_step out, and the test data are validated.",
+        "Serve one data loader to test on."
+        if several
+        else "Log there what validation_step logs; or leave test_step out, and the test data are validated.",
     )
 
 

@@ -103,7 +103,7 @@ def test_metrics_of_several_test_loaders_come_together() -> None:
     task = _task(Tested, TwoTests())
     metrics = measure_on_test(task.build_trainer([], {}), task.build_model(), task)
     assert metrics == {"test_mean/dataloader_idx_0": 30.0, "test_mean/dataloader_idx_1": 40.0}
-    with pytest.raises(SettingsError, match=r"'test_mean', got only .*idx_0"):
+    with pytest.raises(SettingsError, match=r"'test_mean', got only .*idx_0.* Serve one data loader"):
         TrainerEvaluator(task, Monitor("val_mean"), split="test").evaluate([Run(CrossEntropyLoss(), 0)])
 
 
