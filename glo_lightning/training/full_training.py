@@ -1,19 +1,21 @@
 """Train a model fully with one loss, so that it can be stopped at any time and gone on with."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer, seed_everything
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.callbacks.injection import LossInjection
+from glo_lightning.callbacks.sound_checkpoint import SoundCheckpoint
 from glo_lightning.callbacks.training_loss import TrainingLossLog
 from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import ModelError, SettingsError
@@ -23,6 +25,7 @@ from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.interrupt import interruptible
 from glo_lightning.training.measuring import measure_on_test
 from glo_lightning.training.probe import probe_task
+from glo_lightning.training.resumption import require_resumable
 from glo_lightning.training.settings import TrainSettings
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.task_cli import TaskCLI
@@ -63,12 +66,12 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
     """
     monitor = Monitor(settings.monitor, settings.mode)
     probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
+    divergence = StopOnDivergence()
     # Not save_last=True: Lightning's is of the last epoch that was the best so far.
     checkpoints = [
-        ModelCheckpoint(folder, "best", settings.monitor, mode=settings.mode, enable_version_counter=False),
-        ModelCheckpoint(folder, "last", enable_version_counter=False),
+        SoundCheckpoint(divergence, folder, "best", monitor=settings.monitor, mode=settings.mode),
+        SoundCheckpoint(divergence, folder, "last"),
     ]
-    divergence = StopOnDivergence()
     callbacks = [
         LossInjection(loss, settings.loss_attribute),
         divergence,
@@ -84,15 +87,20 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         last = folder / "last.ckpt"
         with interruptible(trainer):
             trainer.fit(model, datamodule=task.datamodule, ckpt_path=last if last.exists() else None)
-        if divergence.reason:
-            raise ModelError(
-                "a training that stays finite", divergence.reason, "Lower the learning rate, or choose another loss."
-            )
+        reason = divergence.reason or _unsound(model)
+        if reason:
+            raise ModelError("a training that stays finite", reason, "Lower the learning rate, or choose another loss.")
         with interruptible(trainer):
             (metrics,) = trainer.validate(model, datamodule=task.datamodule, verbose=False)
         if settings.test:
             metrics = {**metrics, **measure_on_test(trainer, model, task)}
     return FullTraining(metrics, last, folder / "best.ckpt")
+
+
+def _unsound(model: LightningModule) -> str:
+    """Return why a model is worth nothing although its last loss was a number, or nothing."""
+    sound = all(bool(weight.isfinite().all()) for weight in model.parameters())
+    return "" if sound else "weights that were not finite after the last step"
 
 
 def _trainer(
@@ -132,6 +140,8 @@ def train_from_command_line(arguments: Sequence[str]) -> int:
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if leads:
         _claim(folder, {"loss": loss.to_dict(), "seed": settings.seed, **_what_learns(task)}, settings.resume)
+        if (folder / "last.ckpt").is_file():
+            require_resumable(folder / "last.ckpt")
         cli.save_config(folder / "config.yaml")
         save_loss(loss, folder / "loss.json")
     try:
@@ -141,7 +151,9 @@ def train_from_command_line(arguments: Sequence[str]) -> int:
             f"Stopped. The last epoch is kept in {folder}; the same command goes on from there."
         ) from None
     if leads:
-        (folder / "metrics.json").write_text(json.dumps(training.metrics, indent=2) + "\n")
+        # JSON has no NaN, which a metric may be while the weights are sound.
+        metrics = {name: value if math.isfinite(value) else None for name, value in training.metrics.items()}
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         _print(training)
     return 0
 

@@ -88,6 +88,62 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been() -> None:
     assert json.loads(Path("runs/parts/metrics.json").read_text()) == whole
 
 
+DIVERGING = """
+import torch
+from glo_lightning.models import Classifier, mlp
+
+
+class Diverging(Classifier):
+    def __init__(self, loss_in: int = 99, weights_in: int = 99) -> None:
+        super().__init__(mlp())
+        self.loss_in, self.weights_in = loss_in, weights_in
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        return loss * float("nan") if self.current_epoch == self.loss_in else loss
+
+    def on_train_epoch_end(self):
+        if self.current_epoch == self.weights_in:
+            torch.nn.init.constant_(self.network[1].bias, float("nan"))
+
+    def on_validation_epoch_end(self):
+        super().on_validation_epoch_end()
+        self.log("val_nothing", float("nan"))
+"""
+
+
+@pytest.fixture
+def diverging(monkeypatch: pytest.MonkeyPatch) -> str:
+    Path("diverging.py").write_text(DIVERGING)
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    return "--model=diverging.Diverging"
+
+
+def test_a_training_that_diverged_keeps_its_last_good_epoch_and_diverges_again(
+    diverging: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        assert _train(diverging, "--model.loss_in=1", "--train.name=mine") == 2
+        assert "not finite" in capsys.readouterr().err
+        for name in ("last", "best"):
+            assert torch.load(f"runs/mine/{name}.ckpt", weights_only=True)["epoch"] == 0
+            assert _weights(f"runs/mine/{name}.ckpt").isfinite().all()
+    assert not Path("runs/mine/metrics.json").exists()
+
+
+def test_weights_that_no_loss_has_seen_are_looked_at_too(diverging: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _train(diverging, "--model.weights_in=1", "--train.name=mine") == 2
+    assert "after the last step" in capsys.readouterr().err
+    assert _train(diverging, "--model.weights_in=1", "--train.name=mine") == 2
+    assert "'runs/mine/last.ckpt', whose training diverged" in capsys.readouterr().err
+
+
+def test_a_metric_without_a_value_is_null(diverging: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _train(diverging, "--train.name=mine", "--train.epochs=1") == 0
+    assert "val_nothing    nan" in capsys.readouterr().out
+    assert json.loads(Path("runs/mine/metrics.json").read_text())["val_nothing"] is None
+
+
 def test_another_training_is_not_mixed_with_this_one_but_may_replace_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert _train("--train.name=mine") == 0
     before = _weights("runs/mine/last.ckpt")

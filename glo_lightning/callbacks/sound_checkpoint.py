@@ -1,0 +1,34 @@
+"""Checkpoints of a training for as long as its loss is a number."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from glo_lightning.callbacks.divergence import StopOnDivergence
+
+
+class SoundCheckpoint(ModelCheckpoint):
+    """Keeps the last good state: a training that diverged still ends its epoch, with weights that are worth nothing.
+
+    Args:
+        divergence: of the same Trainer, and before this callback among its callbacks.
+        folder: where the checkpoint goes.
+        name: of its file, without suffix; there is one file, of the last save.
+        options: of Lightning's ModelCheckpoint.
+    """
+
+    def __init__(self, divergence: StopOnDivergence, folder: Path, name: str, **options: Any) -> None:
+        super().__init__(folder, name, enable_version_counter=False, **options)
+        self._divergence = divergence
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, unless the training diverged."""
+        if not self._divergence.reason:
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, unless the training diverged."""
+        if not self._divergence.reason:
+            super().on_validation_end(trainer, pl_module)
