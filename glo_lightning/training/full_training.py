@@ -27,7 +27,7 @@ from glo_lightning.training.measuring import measure_on_test
 from glo_lightning.training.probe import probe_task
 from glo_lightning.training.resumption import require_resumable
 from glo_lightning.training.settings import TrainSettings
-from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.task import Task, max_epochs, quiet_lightning
 from glo_lightning.training.task_cli import TaskCLI
 from glo_lightning.training.trainer import build_trainer
 
@@ -141,7 +141,7 @@ def train_from_command_line(arguments: Sequence[str]) -> int:
     if leads:
         _claim(folder, {"loss": loss.to_dict(), "seed": settings.seed, **_what_learns(task)}, settings.resume)
         if (folder / "last.ckpt").is_file():
-            require_resumable(folder / "last.ckpt")
+            require_resumable(folder / "last.ckpt", settings.epochs or max_epochs(task))
         cli.save_config(folder / "config.yaml")
         save_loss(loss, folder / "loss.json")
     try:

@@ -88,6 +88,19 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been() -> None:
     assert json.loads(Path("runs/parts/metrics.json").read_text()) == whole
 
 
+def test_what_cannot_be_gone_on_from_is_refused_and_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _train("--train.name=mine", "--train.test=false") == 0
+    before = Path("runs/mine/config.yaml").read_text()
+    assert _train("--train.name=mine", "--train.epochs=1") == 2
+    assert "a training of 2 epochs or more, as 'runs/mine/last.ckpt'" in capsys.readouterr().err
+    last = Path("runs/mine/last.ckpt")
+    last.write_bytes(last.read_bytes()[:5000])
+    assert _train("--train.name=mine", "--train.epochs=3") == 2
+    assert "'runs/mine/last.ckpt', which cannot" in capsys.readouterr().err
+    assert Path("runs/mine/config.yaml").read_text() == before
+    assert _train("--train.name=mine", "--train.resume=false", "--train.epochs=1", "--train.test=false") == 0
+
+
 DIVERGING = """
 import torch
 from glo_lightning.models import Classifier, mlp
