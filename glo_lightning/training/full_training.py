@@ -18,14 +18,14 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.sound_checkpoint import SoundCheckpoint
 from glo_lightning.callbacks.training_loss import TrainingLossLog
 from glo_lightning.environment import require_torchvision
-from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss, load_losses, save_loss
 from glo_lightning.training.command import TRAIN
 from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.interrupt import interruptible
 from glo_lightning.training.measuring import measure_on_test
 from glo_lightning.training.probe import probe_task
-from glo_lightning.training.resumption import require_resumable
+from glo_lightning.training.resumption import claim, require_resumable, what_learns
 from glo_lightning.training.settings import TrainSettings
 from glo_lightning.training.task import Task, max_epochs, quiet_lightning
 from glo_lightning.training.task_cli import TaskCLI
@@ -139,7 +139,7 @@ def train_from_command_line(arguments: Sequence[str]) -> int:
     folder = Path(settings.output_dir or Path("runs") / (settings.name or f"train_{name}"))
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if leads:
-        _claim(folder, {"loss": loss.to_dict(), "seed": settings.seed, **_what_learns(task)}, settings.resume)
+        claim(folder, what_learns(task, loss, settings), settings.resume)
         if (folder / "last.ckpt").is_file():
             require_resumable(folder / "last.ckpt", settings.epochs or max_epochs(task))
         cli.save_config(folder / "config.yaml")
@@ -156,38 +156,6 @@ def train_from_command_line(arguments: Sequence[str]) -> int:
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         _print(training)
     return 0
-
-
-def _what_learns(task: Task) -> dict[str, Any]:
-    """Return what the checkpoints of a task depend on; the Trainer's devices and loggers may change on the way."""
-    return {section: task.description[section] for section in ("model", "data")}
-
-
-def _claim(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
-    """Make the folder this training's own.
-
-    Raises:
-        SettingsError: if it cannot be written to, or holds another training that shall not be replaced.
-    """
-    mark, text = folder / "training.json", json.dumps(identity, indent=2, sort_keys=True) + "\n"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not resume:
-            for checkpoint in folder.glob("*.ckpt"):
-                checkpoint.unlink()
-        elif (folder / "last.ckpt").exists() and mark.exists() and mark.read_text() != text:
-            raise SettingsError(
-                f"no other training in {str(folder)!r}",
-                "one with another loss, seed, model or data",
-                "Choose another folder with --train.name, or replace that training with --train.resume=false.",
-            )
-        mark.write_text(text)
-    except OSError as error:
-        raise SettingsError(
-            f"a writable output folder {str(folder)!r}",
-            error.strerror or str(error),
-            "Choose another with --train.output_dir.",
-        ) from None
 
 
 def _print(training: FullTraining) -> None:

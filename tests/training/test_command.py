@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from glo_lightning.cli import main
+from glo_lightning.errors import SettingsError
 from glo_lightning.losses import cross_entropy_taylor, load_loss, save_loss
+from glo_lightning.training.resumption import claim
 
 QUICK = ["--trainer.accelerator=cpu", "--trainer.max_epochs=2"]
 
@@ -88,11 +90,52 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been() -> None:
     assert json.loads(Path("runs/parts/metrics.json").read_text()) == whole
 
 
+CHANGES = [
+    ("--trainer.gradient_clip_val=0.5", "trainer.gradient_clip_val=null instead of 0.5"),
+    ("--model.learning_rate=0.03", "model.init_args.learning_rate=0.1 instead of 0.03"),
+    ("--train.seed=3", "seed=0 instead of 3"),
+    ("--data.batch_size=32", "data.init_args.batch_size=64 instead of 32"),
+]
+
+
+def test_what_changes_the_training_is_named_and_what_does_not_may_change(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _train("--train.name=mine", "--train.test=false") == 0
+    for argument, words in CHANGES:
+        assert _train("--train.name=mine", "--train.epochs=3", argument) == 2
+        assert f"got one with {words}. Choose another folder" in capsys.readouterr().err
+    free = ["--trainer.log_every_n_steps=1", "--trainer.enable_model_summary=true", "--train.monitor=val_loss"]
+    assert _train("--train.name=mine", "--train.epochs=3", "--train.test=false", *free) == 0
+
+
+def test_a_folder_of_an_earlier_version_is_gone_on_from() -> None:
+    assert _train("--train.name=mine", "--train.test=false") == 0
+    mark = Path("runs/mine/training.json")
+    earlier = {name: value for name, value in json.loads(mark.read_text()).items() if name in ("loss", "model", "data")}
+    mark.write_text(json.dumps(earlier))
+    assert _train("--train.name=mine", "--loss=mse") == 2
+    assert _train("--train.name=mine", "--train.epochs=3", "--train.test=false") == 0
+    mark.write_text(mark.read_text()[:50])
+    assert _train("--train.name=mine", "--train.epochs=4") == 2
+
+
+def test_a_section_that_only_some_trainings_have_counts(tmp_path: Path) -> None:
+    with_optimizer = {"trainer": {}, "optimizer": {"init_args": {"lr": 0.1}}}
+    (tmp_path / "last.ckpt").touch()
+    for identity in ({"trainer": {}}, with_optimizer):
+        claim(tmp_path, identity, resume=False)
+        (tmp_path / "last.ckpt").touch()
+        claim(tmp_path, identity, resume=True)
+    with pytest.raises(SettingsError, match=r"optimizer\.init_args\.lr=0\.1 instead of 0\.2"):
+        claim(tmp_path, {"trainer": {}, "optimizer": {"init_args": {"lr": 0.2}}}, resume=True)
+    with pytest.raises(SettingsError, match=r"optimizer\.init_args\.lr=0\.1 instead of null"):
+        claim(tmp_path, {"trainer": {}}, resume=True)
+
+
 def test_what_cannot_be_gone_on_from_is_refused_and_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert _train("--train.name=mine", "--train.test=false") == 0
     before = Path("runs/mine/config.yaml").read_text()
     assert _train("--train.name=mine", "--train.epochs=1") == 2
-    assert "a training of 2 epochs or more, as 'runs/mine/last.ckpt'" in capsys.readouterr().err
+    assert "a training of 2 epochs or more, which 'runs/mine/last.ckpt'" in capsys.readouterr().err
     last = Path("runs/mine/last.ckpt")
     last.write_bytes(last.read_bytes()[:5000])
     assert _train("--train.name=mine", "--train.epochs=3") == 2
