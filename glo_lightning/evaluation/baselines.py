@@ -35,7 +35,7 @@ def with_baselines(
         Baselines first, cross-entropy before all others if it is among them, and then the losses.
 
     Raises:
-        SettingsError: if fewer than two losses come of it.
+        SettingsError: if fewer than two losses come of it, or one is called like a baseline that it is not.
 
     Example:
         >>> from glo_lightning.losses import BaikalLoss
@@ -57,6 +57,11 @@ def with_baselines(
         "poly": PolyLoss(),
     }
     together |= {name: for_outputs(loss, outputs) for name, loss in others.items() if name in wanted}
+    for name in together.keys() & losses.keys():
+        if losses[name].to_dict() != together[name].to_dict():
+            raise SettingsError(
+                f"a loss with a name of its own beside the baseline {name!r}", "another one of that name", "Rename it."
+            )
     together |= losses
     if len(together) < 2:
         raise SettingsError(

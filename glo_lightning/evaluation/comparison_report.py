@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
@@ -15,6 +16,7 @@ from glo_lightning.evaluation.comparison import LossResult, divergence_sentences
 from glo_lightning.evaluation.comparison_command import COMPARE
 from glo_lightning.evaluation.comparison_figures import figure_curves, figure_fractions
 from glo_lightning.evaluation.comparison_run import Outcome, run_comparison
+from glo_lightning.evaluation.comparison_settings import Baseline
 from glo_lightning.evaluation.ledger import Ledger
 from glo_lightning.evaluation.output_folder import writable_folder
 from glo_lightning.evaluation.statistics import mean_interval
@@ -44,7 +46,7 @@ def compare_from_command_line(arguments: Sequence[str]) -> int:
     require_torchvision()
     cli = TaskCLI(COMPARE, arguments)
     settings = cli.settings()
-    losses = load_losses(settings.losses, settings.outputs)
+    losses = load_losses(settings.losses, settings.outputs, reserved=get_args(Baseline))
     tasks: dict[float | None, Callable[[], Task]] = {None: cli.task}
     if settings.fractions:
         tasks = {fraction: _on_a_fraction(arguments, fraction) for fraction in sorted(set(settings.fractions))}

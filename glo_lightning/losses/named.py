@@ -1,6 +1,6 @@
 """Losses that have a name: the classic ones and those the papers published."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from glo_lightning.errors import LossError
@@ -78,30 +78,42 @@ def find_loss(name: str) -> Loss:
     return load_loss(name)
 
 
-def load_losses(names: Sequence[str], outputs: Outputs = "softmax") -> dict[str, Loss]:
+def load_losses(names: Sequence[str], outputs: Outputs = "softmax", reserved: Collection[str] = ()) -> dict[str, Loss]:
     """Load losses by name or file, each once.
 
     Args:
         names: what :func:`find_loss` takes.
         outputs: of the model, for which losses found by name are made; a stored loss knows its own.
+        reserved: what no stored loss shall be called, as no stored loss is called like a named one.
 
     Returns:
         Losses by what to call them: their name, or the file's; a ``best_loss.json``, as every search calls its own,
-        is called like its folder, and a file by its whole path where two share a name.
+        is called like its folder, and a file by its whole path where another loss has a right to the short name.
 
     Raises:
-        LossError: if something is neither a name nor a file.
+        LossError: if something is neither a name nor a file, or nothing tells two losses apart.
         LossFileError: if a file is no stored loss.
     """
     losses: dict[str, Loss] = {}
     for name in dict.fromkeys(names):
-        short = _short_name(name)
         loss = find_loss(name)
-        losses[short if short not in losses else name] = for_outputs(loss, outputs) if name in NAMED_LOSSES else loss
+        if name in NAMED_LOSSES:
+            losses[name] = for_outputs(loss, outputs)
+            continue
+        short = short_name(name)
+        called = name if short in {*NAMED_LOSSES, *reserved, *losses} else short
+        if called in losses:
+            raise LossError("losses that can be told apart", f"two called {called!r}", "Rename one of the files.")
+        losses[called] = loss
     return losses
 
 
-def _short_name(name: str) -> str:
+def short_name(name: str) -> str:
+    """Return what a loss is called where nothing else is called so.
+
+    Args:
+        name: what :func:`find_loss` takes.
+    """
     path = Path(name)
     if name in NAMED_LOSSES or path.name != BEST_LOSS:
         return path.stem

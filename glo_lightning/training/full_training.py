@@ -20,6 +20,7 @@ from glo_lightning.callbacks.training_loss import TrainingLossLog
 from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss, load_losses, save_loss
+from glo_lightning.losses.named import short_name
 from glo_lightning.training.command import TRAIN
 from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.interrupt import interruptible
@@ -134,9 +135,9 @@ def train_from_command_line(arguments: Sequence[str]) -> int:
     require_torchvision()
     cli = TaskCLI(TRAIN, arguments)
     settings = cli.settings()
-    ((name, loss),) = load_losses([settings.loss], settings.outputs).items()
+    (loss,) = load_losses([settings.loss], settings.outputs).values()
     task = cli.task()
-    folder = Path(settings.output_dir or Path("runs") / (settings.name or f"train_{name}"))
+    folder = Path(settings.output_dir or Path("runs") / (settings.name or f"train_{short_name(settings.loss)}"))
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if leads:
         claim(folder, what_learns(task, loss, settings), settings.resume)

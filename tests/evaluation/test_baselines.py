@@ -60,6 +60,13 @@ def test_baselines_suit_the_outputs() -> None:
     assert len(together) == 4
 
 
+@pytest.mark.parametrize("name", ["cross_entropy", "label_smoothing", "cross_entropy × 10"])
+def test_no_loss_passes_for_a_baseline(name: str) -> None:
+    losses = {"baikal": BaikalLoss(), name: MeanSquaredErrorLoss()}
+    with pytest.raises(SettingsError, match=f"beside the baseline '{name}'"):
+        with_baselines(losses, ["twin", "label_smoothing"], 10)
+
+
 def test_one_loss_is_no_comparison() -> None:
     with pytest.raises(SettingsError, match="two or more"):
         with_baselines({"baikal": BaikalLoss()}, [], 10)

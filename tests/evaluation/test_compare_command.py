@@ -77,6 +77,18 @@ def test_it_prints_a_table_leaves_files_and_trains_nothing_twice(capsys: pytest.
     assert _trainings()[: len(before)] == before
 
 
+def test_every_loss_has_a_row_and_the_baseline_is_the_real_one() -> None:
+    names = ["cross_entropy", "baikal"]
+    files = [f"runs/{name}/best_loss.json" for name in names]
+    for file in files:
+        Path(file).parent.mkdir(parents=True)
+        save_loss(TreeLoss("log(h) - y / h"), file)
+    assert _compare("--losses", *files, "baikal", "--baselines", "cross_entropy") == 0
+    stored = json.loads(Path("runs/compare/comparison.json").read_text())["losses"]
+    assert list(stored) == ["cross_entropy", *files, "baikal"]
+    assert [each["family"] for each in stored.values()] == ["cross_entropy", "tree", "tree", "baikal"]
+
+
 def test_losses_are_compared_on_fractions_of_the_data() -> None:
     assert _compare("--baselines", "cross_entropy", "--fractions", "1", "0.25", "--compare.equal_steps=true") == 0
     assert "fractions.png" in _folder()

@@ -24,6 +24,20 @@ def test_each_loss_is_called_by_something_that_tells_it_apart(tmp_path: Path) ->
     assert list(load_losses(["baikal", *names, "baikal"])) == ["baikal", "a", "mine", "b", names[3]]
 
 
+def test_no_stored_loss_takes_the_name_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = ["baikal/best_loss.json", "cross_entropy.json", "twin.json", "mine", "other/mine.json"]
+    for file in files:
+        Path(file).parent.mkdir(exist_ok=True)
+        save_loss(cross_entropy_taylor(2), file)
+    losses = load_losses([*files[:3], "baikal"], reserved=["twin"])
+    assert list(losses) == ["baikal/best_loss.json", "cross_entropy.json", "twin.json", "baikal"]
+    assert losses["baikal"].to_dict() == find_loss("baikal").to_dict()
+    assert list(load_losses(files[3:])) == ["mine", "other/mine.json"]
+    with pytest.raises(LossError, match="two called 'mine'"):
+        load_losses(files[:2:-1])
+
+
 def test_named_losses_suit_the_outputs_and_stored_ones_stay(tmp_path: Path) -> None:
     save_loss(cross_entropy_taylor(2), tmp_path / "mine.json")
     names = ["focal", "binary_cross_entropy", str(tmp_path / "mine.json")]

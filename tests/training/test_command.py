@@ -65,6 +65,13 @@ def test_it_leaves_checkpoints_logs_and_metrics(capsys: pytest.CaptureFixture[st
     assert load_loss(folder / "loss.json").to_dict() == cross_entropy_taylor(3).to_dict()
 
 
+def test_a_training_is_called_like_the_folder_of_its_search() -> None:
+    Path("runs/baikal").mkdir(parents=True)
+    save_loss(cross_entropy_taylor(3), "runs/baikal/best_loss.json")
+    assert _train("--loss=runs/baikal/best_loss.json", "--train.test=false", "--train.epochs=1") == 0
+    assert Path("runs/train_baikal/last.ckpt").exists()
+
+
 def test_the_last_checkpoint_is_of_the_last_epoch_even_if_another_was_best() -> None:
     assert _train("--train.name=mine", "--train.mode=min", "--train.epochs=3") == 0
     best, last = (torch.load(f"runs/mine/{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last"))
