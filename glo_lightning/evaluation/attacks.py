@@ -59,11 +59,19 @@ class PixelSpace:
             ) from None
 
     def pixels(self, inputs: Tensor) -> Tensor:
-        """Return the pixels of normalised inputs (N, channels, ...)."""
+        """Return the pixels of normalised inputs (N, channels, ...).
+
+        Raises:
+            DataError: if mean and std are of another number of channels.
+        """
         return inputs * self.scale(inputs) + _per_channel(self.mean, inputs)
 
     def scale(self, inputs: Tensor) -> Tensor:
-        """Return what a unit of the inputs (N, channels, ...) is in pixels, per channel."""
+        """Return what a unit of the inputs (N, channels, ...) is in pixels, per channel.
+
+        Raises:
+            DataError: if mean and std are of another number of channels.
+        """
         return _per_channel(self.std, inputs)
 
 
@@ -181,7 +189,7 @@ def parse_epsilon(text: float | str) -> float:
 
 
 def examples_of(batch: Any) -> tuple[Tensor, Tensor]:
-    """Return a batch as inputs (N, ...) and class indices (N,).
+    """Return a batch as inputs (N, ...) and class indices, one per input (N,) or per position (N, ...).
 
     Raises:
         DataError: if it is something else.
@@ -190,7 +198,15 @@ def examples_of(batch: Any) -> tuple[Tensor, Tensor]:
         inputs, target = batch
         if isinstance(inputs, Tensor) and isinstance(target, Tensor) and target.dtype == torch.int64:
             return inputs, target
-    raise DataError("batches of inputs and class indices (N,) int64", type(batch).__name__, "Serve (inputs, target).")
+    raise DataError("batches of inputs and class indices int64", _describe(batch), "Serve (inputs, target).")
+
+
+def _describe(batch: Any) -> str:
+    if isinstance(batch, list | tuple):
+        return f"({', '.join(map(_describe, batch))})"
+    if isinstance(batch, Tensor):
+        return f"{str(batch.dtype).removeprefix('torch.')} {tuple(batch.shape)}"
+    return type(batch).__name__
 
 
 @contextmanager
@@ -206,4 +222,10 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def _per_channel(values: tuple[float, ...], inputs: Tensor) -> Tensor:
+    if len(values) not in (1, inputs.shape[1]):
+        raise DataError(
+            f"a mean and a std of each of the {inputs.shape[1]} channels of the inputs, or one for all",
+            str(len(values)),
+            "Serve images as (N, channels, ...), and flatten them in the model.",
+        )
     return torch.tensor(values, dtype=inputs.dtype, device=inputs.device).view(-1, *[1] * (inputs.ndim - 2))

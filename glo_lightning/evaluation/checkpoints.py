@@ -25,7 +25,7 @@ class Subjects:
     Args:
         models: by name, in evaluation mode.
         files: by name, their checkpoints.
-        batches: normalised inputs (N, ...) and class indices (N,).
+        batches: normalised inputs (N, ...) and class indices, (N,) or one per position.
     """
 
     models: Mapping[str, LightningModule]
@@ -132,7 +132,7 @@ def draw_images(
         seed: of the draw.
 
     Returns:
-        Batches of inputs (N, ...) and class indices (N,), on the CPU.
+        Batches of inputs (N, ...) and class indices, (N,) or one per position, on the CPU.
 
     Raises:
         DataError: if it cannot be drawn from.

@@ -30,7 +30,7 @@ def top_eigenvalue(
 
     Args:
         model: maps inputs to logits (N, C); measured in evaluation mode and left as it was.
-        batches: inputs (N, ...) and class indices (N,), on the model's device.
+        batches: inputs (N, ...) and class indices, (N,) or one per position, on the model's device.
         loss: takes logits and class indices; a mean over the batch, twice differentiable.
         tolerance: relative precision.
         seed: of the start vector.
@@ -70,7 +70,7 @@ def _hessian_product(
     """Return the Hessian times a vector (P,): the gradient of the gradient's component along it."""
     direction = torch.from_numpy(vector.reshape(-1)).to(weights[0])
     total = torch.zeros_like(direction)
-    count = sum(len(target) for _, target in batches)
+    count = sum(target.numel() for _, target in batches)
     with evaluating(model), torch.enable_grad():
         for inputs, target in batches:
             gradient = torch.autograd.grad(
@@ -78,6 +78,6 @@ def _hessian_product(
             )
             along = torch.cat([part.reshape(-1) for part in gradient]) @ direction
             product = torch.autograd.grad(along, weights, materialize_grads=True)
-            total += torch.cat([part.reshape(-1) for part in product]) * (len(target) / count)
+            total += torch.cat([part.reshape(-1) for part in product]) * (target.numel() / count)
     result: NDArray[np.floating] = total.cpu().numpy()
     return result

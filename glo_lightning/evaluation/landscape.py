@@ -151,7 +151,7 @@ def measure_surface(
 
     Args:
         model: maps inputs to logits (N, C).
-        batches: inputs (N, ...) and class indices (N,), on the model's device.
+        batches: inputs (N, ...) and class indices, (N,) or one per position, on the model's device.
         directions: one or two, from :func:`random_directions`.
         coordinates: steps along each, from :func:`grid`.
         say: told of every finished row of a surface over two directions.
@@ -204,5 +204,5 @@ def _measure(
         logits = functional_call(model, dict(weights), (inputs,))
         right += int((logits.argmax(1) == target).sum())
         loss += float(cross_entropy(logits, target, reduction="sum"))
-        count += len(target)
+        count += target.numel()
     return right / count, loss / count

@@ -44,7 +44,8 @@ class Masking:
         accuracy: what it left.
         misled: the attack that should have been at least as strong.
         misled_accuracy: what that left.
-        p_value: of the exact one-sided McNemar test on the same images.
+        p_value: of the exact one-sided McNemar test on the same images; of the sign test over images where each has
+            many labels, which are not independent.
     """
 
     epsilon: float
@@ -111,7 +112,8 @@ def measure_robustness(
 
     Args:
         models: by name; each maps inputs to logits (N, C) and is left as it was.
-        batches: normalised inputs (N, channels, ...) and class indices (N,), on the models' device.
+        batches: normalised inputs (N, channels, ...) and class indices, (N,) or one per position, on the models'
+            device.
         epsilons: largest changes of a pixel, each in [0, 1].
         space: how inputs follow from pixels.
         losses: by model, what attacks raise; cross-entropy by default.
@@ -155,7 +157,7 @@ def _attack(
     steps: int,
     seed: int,
 ) -> dict[str, dict[str, Tensor]]:
-    """Return, by model and attack, which images (M,) are still classified correctly."""
+    """Return, by model and attack, which labels (M,) or (M, ...) of M images are still right."""
     starts = {name: torch.Generator().manual_seed(seed) for name in models}
     survivors: dict[str, dict[tuple[str, str], list[Tensor]]] = {name: {} for name in models}
     for inputs, target in batches:
@@ -192,10 +194,11 @@ def _check(survived: Mapping[str, Tensor], epsilon: float) -> list[Masking]:
     for attack, misled in CHECKS:
         if attack not in survived:
             continue
-        fell, withstood = survived[misled] & ~survived[attack], survived[attack] & ~survived[misled]
-        only, other = int(fell.sum()), int(withstood.sum())
-        if (only - other) / len(fell) <= MARGIN:
+        fell = survived[misled].int() - survived[attack].int()
+        if int(fell.sum()) / fell.numel() <= MARGIN:
             continue
+        by_image = fell.view(len(fell), -1).sum(1)
+        only, other = int((by_image > 0).sum()), int((by_image < 0).sum())
         p_value = float(stats.binomtest(only, only + other, alternative="greater").pvalue)
         if p_value < SIGNIFICANCE:
             accuracies = _mean(survived[attack]), _mean(survived[misled])
@@ -210,4 +213,4 @@ def _right(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
 
 
 def _mean(right: Tensor) -> float:
-    return int(right.sum()) / len(right)
+    return int(right.sum()) / right.numel()

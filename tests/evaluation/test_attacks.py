@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from glo_lightning.errors import DataError, SettingsError
-from glo_lightning.evaluation.attacks import PixelSpace, evaluating, fgsm, parse_epsilon, pgd
+from glo_lightning.evaluation.attacks import PixelSpace, evaluating, examples_of, fgsm, parse_epsilon, pgd
 
 SPACE = PixelSpace((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))
 
@@ -144,3 +144,18 @@ def test_a_data_module_must_say_how_it_normalises() -> None:
         PixelSpace.of(object())
     with pytest.raises(DataError, match="positive"):
         PixelSpace((0.5,), (0.0,))
+
+
+def test_images_must_have_the_channels_that_were_normalised() -> None:
+    with pytest.raises(DataError, match="each of the 48 channels of the inputs, or one for all, got 3"):
+        SPACE.pixels(torch.zeros(2, 48))
+    assert PixelSpace((0.5,), (0.25,)).pixels(torch.zeros(2, 48)).shape == (2, 48)
+
+
+def test_what_is_no_example_is_described() -> None:
+    inputs, target = examples_of([torch.zeros(2, 3, 4, 4), torch.zeros(2, 4, 4, dtype=torch.int64)])
+    assert (inputs.shape, target.shape) == ((2, 3, 4, 4), (2, 4, 4))
+    with pytest.raises(DataError, match=r"got \(float32 \(2, 1\), float32 \(2,\)\)"):
+        examples_of([torch.zeros(2, 1), torch.zeros(2)])
+    with pytest.raises(DataError, match="got dict"):
+        examples_of({})

@@ -56,3 +56,13 @@ def test_the_largest_is_meant_not_the_one_of_largest_magnitude() -> None:
         return 0.5 * (outputs[0, 0] ** 2 - 9.0 * outputs[1, 0] ** 2)
 
     assert top_eigenvalue(model, [(inputs, torch.zeros(2))], saddle) == pytest.approx(1.0)
+
+
+def test_labels_of_positions_count_one_by_one() -> None:
+    torch.manual_seed(0)
+    model = nn.Conv2d(1, 3, 1).double()
+    images = [torch.randn(1, 1, size, size, dtype=torch.float64) for size in (2, 4)]
+    batches = [(image, (image[:, 0] > 0.0).long()) for image in images]
+    pixels = torch.cat([image.view(-1, 1, 1, 1) for image in images])
+    labels = torch.cat([target.view(-1, 1, 1) for _, target in batches])
+    assert top_eigenvalue(model, batches) == pytest.approx(top_eigenvalue(model, [(pixels, labels)]))

@@ -128,3 +128,13 @@ def test_a_loss_without_a_value_is_stored_as_none(network: nn.Module, batches: B
     surface = Surface(grid(1.0, 3), torch.ones(3), torch.tensor([float("inf"), 0.5, float("nan")]))
     stored = json.loads(json.dumps(surface.to_dict(), allow_nan=False))
     assert stored["loss"] == [None, 0.5, None]
+
+
+def test_labels_of_positions_count_one_by_one() -> None:
+    torch.manual_seed(0)
+    model = nn.Conv2d(1, 3, 1)
+    inputs, target = torch.randn(6, 1, 4, 4), torch.arange(96).view(6, 4, 4) % 3
+    surface = measure_surface(model, [(inputs, target)], random_directions(model, 1, 0), grid(1.0, 3))
+    logits = model(inputs)
+    assert float(surface.accuracy[1]) == pytest.approx(float((logits.argmax(1) == target).double().mean()))
+    assert float(surface.loss[1]) == pytest.approx(float(cross_entropy(logits, target)), rel=1e-6)

@@ -123,3 +123,22 @@ def test_the_same_seed_gives_the_same_curves(
     only = {"only": trained["seed 0"]}
     first, again = (measure(only, batches, (0.1,), SPACE, seed=3) for _ in range(2))
     assert first == again
+
+
+def test_labels_of_positions_count_one_by_one_and_signs_by_image() -> None:
+    torch.manual_seed(0)
+    honest = nn.Conv2d(1, 2, 1)
+    nn.init.constant_(honest.weight, 1.0)
+    honest.weight.data[0] = -1.0
+    nn.init.zeros_(honest.bias)
+    inputs = torch.randn(30, 1, 4, 4) * 0.2
+    target = (inputs[:, 0] > 0.0).long()
+    target[:, 0] = 1 - target[:, 0]  # a quarter is wrong from the start
+    space = PixelSpace((0.5,), (1.0,))
+    robustness = measure({"honest": honest, "masked": Saturated(honest)}, [(inputs, target)], (0.0, 0.2), space)
+    assert robustness.num_images == 30
+    assert all(curve.clean == 0.75 for curve in robustness.curves.values())
+    assert robustness.curves["honest"].masking == ()
+    signs = robustness.curves["masked"].masking
+    assert {sign.attack for sign in signs} >= {TRANSFERRED_PGD}
+    assert all(0.5**30 <= sign.p_value < 0.01 for sign in signs)
