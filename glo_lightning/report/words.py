@@ -6,12 +6,16 @@ from glo_lightning.evaluation.comparison import Comparison
 from glo_lightning.report.tables import SIGNIFICANCE
 from glo_lightning.theory.summary import LossSummary
 
+JOINT = ", joint"
+"""How the names of rivals end that have the hyperparameters found; see :func:`glo_lightning.search.verdict.rivals`."""
+
 
 def headline(comparison: Comparison, discovered: str) -> str:
     """Say in one sentence what the comparison means.
 
     Args:
-        comparison: losses side by side: the baseline first, then perhaps its twin of the winner's scale.
+        comparison: losses side by side: the baseline first, then perhaps the same with the hyperparameters found
+            ("joint"), then perhaps its twin of the winner's scale.
         discovered: name of the discovered loss.
     """
     rivals = [result.name for result in comparison.results if result.name != discovered]
@@ -19,10 +23,14 @@ def headline(comparison: Comparison, discovered: str) -> str:
     worse = [rival for rival in rivals if _is_better(comparison, rival, discovered)]
     if beaten == rivals:
         return "The search found a better loss than cross-entropy."
-    if rivals[0] in beaten:
-        return "Better than cross-entropy, but perhaps only because it makes larger steps: its shape shows no gain."
+    better = rivals[0] in beaten
     if worse:
-        return f"The discovered loss is worse than {worse[0]}."
+        joint, _ = _read_rival(worse[0])
+        rival = worse[0].replace(JOINT, "") + " with the hyperparameters found" * joint
+        return f"{'Better than cross-entropy, but' if better else 'The discovered loss is'} worse than {rival}."
+    if better:
+        reason = _reason(next(rival for rival in rivals if rival not in beaten))
+        return f"Better than cross-entropy, but perhaps only {reason}."
     return "The search found no loss that is better than cross-entropy beyond chance."
 
 
@@ -61,6 +69,22 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _read_rival(name: str) -> tuple[bool, list[float]]:
+    """Return whether a rival has the hyperparameters found, and the scales of a twin, one per head."""
+    base, _, scales = name.partition(" × ")
+    return base.endswith(JOINT), [float(scale) for scale in scales.split(", ") if scale]
+
+
+def _reason(rival: str) -> str:
+    """Return what a rival that is not beaten has in common with the discovered loss, as the cause of its gain."""
+    joint, scales = _read_rival(rival)
+    if joint and not scales:
+        return "through the hyperparameters found: with them, cross-entropy may be as good"
+    larger, smaller = all(scale > 1.0 for scale in scales), all(scale < 1.0 for scale in scales)
+    steps = "larger steps" if larger else "smaller steps" if smaller else "steps of another size"
+    return f"because it makes {steps}: its shape shows no gain"
 
 
 def _is_better(comparison: Comparison, name: str, rival: str) -> bool:

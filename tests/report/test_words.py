@@ -10,7 +10,10 @@ from glo_lightning.training.evaluation import Monitor
 
 
 def comparison(baseline: float, twin: float, discovered: float, mode: str = "max") -> Comparison:
-    means = {"cross-entropy": baseline, "cross-entropy × 2": twin, "discovered": discovered}
+    return compare({"cross-entropy": baseline, "cross-entropy × 2": twin, "discovered": discovered}, mode)
+
+
+def compare(means: dict[str, float], mode: str = "max") -> Comparison:
     results = [LossResult(name, (mean - 0.01, mean, mean + 0.01), 0, mean, 0.01) for name, mean in means.items()]
     return Comparison(Monitor("metric", mode), "test", (1, 2, 3), 4, tuple(results))
 
@@ -28,6 +31,23 @@ def comparison(baseline: float, twin: float, discovered: float, mode: str = "max
 )
 def test_the_headline_says_who_won(means, mode, words):
     assert words in headline(comparison(*means, mode), "discovered")
+
+
+@pytest.mark.parametrize(
+    ("rivals", "words"),
+    [
+        ({" × 0.476": 0.9}, "perhaps only because it makes smaller steps"),
+        ({" × 10, 0.2": 0.9}, "perhaps only because it makes steps of another size"),
+        ({" × 2": 0.99}, "Better than cross-entropy, but worse than cross-entropy × 2."),
+        ({", joint": 0.9, ", joint × 2": 0.9}, "perhaps only through the hyperparameters found"),
+        ({", joint": 0.8, ", joint × 2": 0.9}, "perhaps only because it makes larger steps"),
+        ({", joint": 0.99, ", joint × 2": 0.9}, "but worse than cross-entropy with the hyperparameters found."),
+        ({", joint": 0.8, ", joint × 2": 0.8}, "found a better loss"),
+    ],
+)
+def test_the_headline_gives_the_reason_that_the_unbeaten_rival_stands_for(rivals, words):
+    named = {f"cross-entropy{name}": mean for name, mean in rivals.items()}
+    assert words in headline(compare({"cross-entropy": 0.5, **named, "discovered": 0.9}), "discovered")
 
 
 @pytest.mark.parametrize(
