@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from glo_lightning.evaluation.comparison import Comparison
+from glo_lightning.evaluation.comparison import Comparison, LossResult
 from glo_lightning.losses import Loss
 from glo_lightning.report.history import draw_shares
 from glo_lightning.search.fidelity import Fidelity
@@ -29,6 +29,9 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 def draw_scores(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Figure":
     """Draw every candidate's metric, the middle half and the median of each generation, and the best so far.
 
+    The scale is that of the medians and the bests; a candidate farther from them than they are from one another, as
+    those that diverged are, is an arrow at the edge.
+
     Args:
         candidates: of one stage; one or more has trained.
         monitor: the metric.
@@ -39,15 +42,25 @@ def draw_scores(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Fig
     low, middle, high = np.array([np.percentile(metrics, (25, 50, 75)) for metrics in scores.values()]).T
     bests = [max(map(monitor.to_score, metrics)) for metrics in scores.values()]
     so_far = [monitor.to_metric(score) for score in accumulate(bests, max)]
+    sound = [[metric for metric in metrics if not _is_worst(metric, monitor)] for metrics in scores.values()]
+    levels = [*so_far, *(float(np.median(metrics)) for metrics in sound if metrics)]
+    span = max(levels) - min(levels)
     crowd = [(place, metric) for place, metrics in zip(places, scores.values(), strict=True) for metric in metrics]
-    axes.plot(*zip(*crowd, strict=True), ".", color=MUTED, markersize=3, alpha=0.45, label="candidates")
+    limits = _limits([*levels, *(y for _, y in crowd if min(levels) - span <= y <= max(levels) + span)])
+    near = [point for point in crowd if limits[0] <= point[1] <= limits[1]]
+    axes.plot(*zip(*near, strict=True), ".", color=MUTED, markersize=3, alpha=0.45, label="candidates")
+    far = [place for place, metric in crowd if not limits[0] <= metric <= limits[1]]
+    if far:
+        edge, arrow = (limits[0], "v") if monitor.mode == "max" else (limits[1], "^")
+        axes.plot(far, [edge] * len(far), arrow, color=MUTED, markersize=4, clip_on=False, label="far worse")
     axes.fill_between(places, low, high, color=BLUE, alpha=0.18, linewidth=0, label="middle half")
     axes.plot(places, middle, color=BLUE, linewidth=1.4, label="median")
     axes.plot(places, so_far, color=ORANGE, linewidth=1.8, drawstyle="steps-post", label="best so far")
     axes.set_xlabel("generation")
     axes.set_ylabel(monitor.name)
+    axes.set_ylim(limits)
     _count_on(axes)
-    _legend_above(axes, columns=4)
+    _legend_above(axes, columns=3 if far else 4)
     return figure
 
 
@@ -107,17 +120,28 @@ def draw_fidelity(fidelity: Fidelity, monitor: Monitor) -> "Figure":
 
 
 def draw_comparison(comparison: Comparison) -> "Figure":
-    """Draw every training's metric, and mean and standard deviation of each loss."""
+    """Draw every training's metric, and mean and standard deviation of each loss.
+
+    The scale is that of the trainings that did not diverge; what these others put outside is an arrow at the edge.
+    """
     figure, axes = _panel(0.75 + 0.5 * len(comparison.results))
-    for row, result in enumerate(comparison.results):
-        color = ORANGE if row == len(comparison.results) - 1 else BLUE
-        axes.plot(result.metrics, [row + 0.22] * len(result.metrics), "|", color=MUTED, markersize=6, alpha=0.8)
-        axes.errorbar(result.mean, row, xerr=result.std, fmt="o", color=color, capsize=4, markersize=6, linewidth=1.6)
-    axes.axvline(comparison.results[0].mean, color=MUTED, linewidth=0.8, linestyle=":")
-    axes.set_yticks(range(len(comparison.results)), [result.name for result in comparison.results])
-    axes.set_ylim(len(comparison.results) - 0.5, -0.5)
+    monitor, results = comparison.monitor, comparison.results
+    levels = [metric for result in results for metric in _reach(result, monitor)]
+    limits = _limits(levels or [monitor.to_metric(monitor.worst_score)])
+    arrow = "<" if monitor.mode == "max" else ">"
+    for row, result in enumerate(results):
+        color = ORANGE if row == len(results) - 1 else BLUE
+        for metric in result.metrics:
+            _mark(axes, metric, row + 0.22, limits, ("|", arrow), color=MUTED, markersize=6, alpha=0.8)
+        _mark(axes, result.mean, row, limits, ("o", arrow), color=color, markersize=6)
+        if limits[0] <= result.mean <= limits[1]:
+            axes.errorbar(result.mean, row, xerr=result.std, fmt="none", color=color, capsize=4, linewidth=1.6)
+    axes.axvline(results[0].mean, color=MUTED, linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(results)), [result.name for result in results])
+    axes.set_ylim(len(results) - 0.5, -0.5)
+    axes.set_xlim(limits)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"{comparison.monitor.name}, {comparison.split} split")
+    axes.set_xlabel(f"{monitor.name}, {comparison.split} split")
     return figure
 
 
@@ -185,6 +209,31 @@ def _count_on(axes: "Axes", most: int = 8) -> None:
 
 def _legend_above(axes: "Axes", columns: int) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, columnspacing=1.2, **_LEGEND)
+
+
+def _is_worst(metric: float, monitor: Monitor) -> bool:
+    """Whether a metric is what a diverged training gets."""
+    return monitor.to_score(metric) == monitor.worst_score
+
+
+def _limits(levels: Sequence[float]) -> tuple[float, float]:
+    margin = 0.15 * (max(levels) - min(levels)) or 0.05
+    return min(levels) - margin, max(levels) + margin
+
+
+def _reach(result: LossResult, monitor: Monitor) -> list[float]:
+    """Return the numbers that the scale has to show."""
+    if not result.num_diverged:
+        return [*result.metrics, result.mean - result.std, result.mean + result.std]
+    return [metric for metric in result.metrics if not _is_worst(metric, monitor)]
+
+
+def _mark(
+    axes: "Axes", number: float, row: float, limits: tuple[float, float], markers: tuple[str, str], **style: Any
+) -> None:
+    """Draw a marker, or at the edge the one for what lies outside."""
+    inside = limits[0] <= number <= limits[1]
+    axes.plot(np.clip(number, *limits), row, markers[0 if inside else 1], clip_on=inside, **style)
 
 
 def _by_generation(candidates: Sequence[CandidateRecord], numbers: Sequence[float | None]) -> dict[int, list[float]]:

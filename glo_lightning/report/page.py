@@ -149,11 +149,10 @@ def _draw_loss(loss: Loss, archive: Archive) -> list[Picture]:
 
 
 def _draw_comparison(comparison: Comparison) -> Picture:
-    return _picture(
-        figures.draw_comparison(comparison),
-        "comparison",
-        "Mean and standard deviation; each stroke is one training. The dotted line is the mean of cross-entropy.",
-    )
+    words = "Mean and standard deviation; each stroke is one training. The dotted line is the mean of cross-entropy."
+    if any(result.num_diverged for result in comparison.results):
+        words += " Arrows are trainings that diverged, and means that they carry away, outside the picture."
+    return _picture(figures.draw_comparison(comparison), "comparison", words)
 
 
 def _draw_fidelity(archive: Archive) -> Picture | None:
