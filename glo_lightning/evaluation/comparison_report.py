@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from glo_lightning.environment import require_torchvision
+from glo_lightning.errors import SettingsError
 from glo_lightning.evaluation.comparison import LossResult, divergence_sentences
 from glo_lightning.evaluation.comparison_command import COMPARE
 from glo_lightning.evaluation.comparison_figures import figure_curves, figure_fractions
 from glo_lightning.evaluation.comparison_run import Outcome, run_comparison
-from glo_lightning.evaluation.comparison_settings import Baseline
+from glo_lightning.evaluation.comparison_settings import Baseline, CompareSettings
 from glo_lightning.evaluation.ledger import Ledger
 from glo_lightning.evaluation.output_folder import writable_folder
 from glo_lightning.evaluation.statistics import mean_interval
@@ -49,6 +50,7 @@ def compare_from_command_line(arguments: Sequence[str]) -> int:
     losses = load_losses(settings.losses, settings.outputs, reserved=get_args(Baseline))
     tasks: dict[float | None, Callable[[], Task]] = {None: cli.task}
     if settings.fractions:
+        _require_fractions(cli)
         tasks = {fraction: _on_a_fraction(arguments, fraction) for fraction in sorted(set(settings.fractions))}
     folder = writable_folder(settings.output_dir or Path("runs") / settings.name)
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
@@ -70,6 +72,17 @@ def compare_from_command_line(arguments: Sequence[str]) -> int:
         _write(losses, outcomes, folder)
         console.print(f"Files in {folder}", highlight=False, markup=False)
     return 0
+
+
+def _require_fractions(cli: TaskCLI[CompareSettings]) -> None:
+    """Refuse data of which no fraction can be asked for; the parser knows the arguments of every data module."""
+    data = cli.config["data"]
+    if "training_fraction" not in (data.get("init_args") or {}):
+        raise SettingsError(
+            "a data module with an argument training_fraction in (0, 1]",
+            f"{data['class_path'].rpartition('.')[2]} without",
+            "Add it, or leave --fractions out.",
+        )
 
 
 def _on_a_fraction(arguments: Sequence[str], fraction: float) -> Callable[[], Task]:

@@ -114,6 +114,10 @@ def test_either_evaluator_trains_and_is_remembered(evaluator: str) -> None:
         (["--seeds=1"], ["seeds of 2 or more"]),
         (["--baselines", "nothing"], ["baselines", "nothing"]),
         (["--fractions", "1.5"], ["fractions in (0, 1]"]),
+        (
+            ["--data=tests.search.toy.ToyData", "--fractions", "0.5"],
+            ["an argument training_fraction in (0, 1], got ToyData without. Add it, or leave --fractions out."],
+        ),
         (["--compare.monitor=val_f1"], ["val_f1", "val_accuracy"]),
         (["--compare.loss_attribute=criterion"], ["criterion", "loss_fn"]),
         (["--data=glo_lightning.data.VisionDataModule", "--data.dataset=svhn"], ["SVHN", "download=True"]),
