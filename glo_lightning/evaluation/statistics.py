@@ -17,9 +17,9 @@ def welch(sample: Sequence[float], reference: Sequence[float]) -> tuple[float, f
     Returns:
         The ends of the 95% confidence interval of the difference of the means, and the p-value.
     """
-    if np.std(sample) == 0.0 and np.std(reference) == 0.0:
+    if _is_constant(sample) and _is_constant(reference):
         # The test is undefined without any spread: equal means agree, different means certainly differ.
-        difference = float(np.mean(sample) - np.mean(reference))
+        difference = float(sample[0] - reference[0])
         return difference, difference, 0.0 if difference else 1.0
     with warnings.catch_warnings():
         # One sample without any spread is no harm.
@@ -64,10 +64,10 @@ def hedges_g(sample: Sequence[float], reference: Sequence[float]) -> float | Non
     Source: Hedges, "Distribution Theory for Glass's Estimator of Effect Size", Journal of Educational Statistics 6,
         1981.
     """
+    if _is_constant(sample) and _is_constant(reference):
+        return None
     freedom = len(sample) + len(reference) - 2
     variance = ((len(sample) - 1) * np.var(sample, ddof=1) + (len(reference) - 1) * np.var(reference, ddof=1)) / freedom
-    if variance == 0.0:
-        return None
     correction = 1.0 - 3.0 / (4.0 * freedom - 1.0)
     return float(correction * (np.mean(sample) - np.mean(reference)) / np.sqrt(variance))
 
@@ -77,3 +77,8 @@ def mean_interval(sample: Sequence[float]) -> tuple[float, float]:
     mean, error = float(np.mean(sample)), float(stats.sem(sample))
     half = float(stats.t.ppf(0.975, len(sample) - 1)) * error
     return mean - half, mean + half
+
+
+def _is_constant(sample: Sequence[float]) -> bool:
+    """Whether there is no spread; the standard deviation of equal numbers may be off zero by rounding."""
+    return max(sample) == min(sample)

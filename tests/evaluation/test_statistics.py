@@ -47,6 +47,8 @@ def test_samples_without_any_spread_are_decided() -> None:
     assert welch([0.75, 0.75], [0.5, 0.5]) == (0.25, 0.25, 0.0)
     assert welch([0.5, 0.5], [0.25, 0.75])[2] == 1.0
     assert hedges_g([0.5, 0.5], [0.5, 0.5]) is None
+    assert hedges_g([0.1] * 3, [0.0] * 3) is None
+    assert welch([0.1] * 3, [0.0] * 3) == (0.1, 0.1, 0.0)
 
 
 def test_the_interval_of_the_mean_is_scipys() -> None:
