@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from glo_lightning.evaluation.landscape import Surface
 from glo_lightning.evaluation.robustness import FGSM, PGD, TRANSFERRED_FGSM, TRANSFERRED_PGD, Robustness
-from glo_lightning.theory.figures import COLORS
+from glo_lightning.theory.figures import COLORS, legend_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +22,9 @@ def figure_robustness(robustness: Robustness) -> "Figure":
     for axes, attack, transferred in zip(panels, (FGSM, PGD), (TRANSFERRED_FGSM, TRANSFERRED_PGD), strict=True):
         for number, (name, curve) in enumerate(robustness.curves.items()):
             color = COLORS[number % len(COLORS)]
-            axes.plot(robustness.epsilons, curve.accuracy[attack], "o-", color=color, label=name, markersize=3)
+            axes.plot(
+                robustness.epsilons, curve.accuracy[attack], "o-", color=color, label=legend_label(name), markersize=3
+            )
             if transferred in curve.accuracy:
                 axes.plot(robustness.epsilons, curve.accuracy[transferred], ":", color=color, linewidth=1.2)
         axes.set_title(attack, fontsize=9)
@@ -54,7 +56,7 @@ def _lines(surfaces: Mapping[str, Surface], radius: float) -> "Figure":
     panels = figure.subplots(1, 2)
     for number, (name, surface) in enumerate(surfaces.items()):
         color = COLORS[number % len(COLORS)]
-        panels[0].plot(surface.coordinates, surface.accuracy, color=color, label=name)
+        panels[0].plot(surface.coordinates, surface.accuracy, color=color, label=legend_label(name))
         panels[1].plot(surface.coordinates, surface.loss, color=color)
     for axes, title in zip(panels, ("accuracy", "cross-entropy"), strict=True):
         axes.set_title(title, fontsize=9)

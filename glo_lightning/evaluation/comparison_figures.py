@@ -7,7 +7,7 @@ import numpy as np
 
 from glo_lightning.evaluation.comparison_run import Outcome
 from glo_lightning.evaluation.statistics import mean_interval
-from glo_lightning.theory.figures import COLORS
+from glo_lightning.theory.figures import COLORS, legend_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def _band(axes: "Axes", curves: Sequence[Sequence[float]], epochs: int, name: st
     mean = np.mean(curves, axis=0)
     std = np.std(curves, axis=0, ddof=1) if len(curves) > 1 else 0.0
     times = epochs * np.arange(1, len(mean) + 1) / len(mean)
-    axes.plot(times, mean, color=color, label=name, linewidth=1.4)
+    axes.plot(times, mean, color=color, label=legend_label(name), linewidth=1.4)
     axes.fill_between(times, mean - std, mean + std, color=color, alpha=0.15, linewidth=0.0)
 
 
@@ -69,7 +69,9 @@ def figure_fractions(outcomes: Sequence[Outcome]) -> "Figure":
         ends = np.array([mean_interval(result.metrics) for result in results])
         errors = [means - ends[:, 0], ends[:, 1] - means]
         color = COLORS[number % len(COLORS)]
-        axes.errorbar(fractions, means, errors, color=color, label=name, linewidth=1.4, capsize=2, marker="o", ms=3)
+        axes.errorbar(
+            fractions, means, errors, color=color, label=legend_label(name), linewidth=1.4, capsize=2, marker="o", ms=3
+        )
     axes.set_xscale("log")
     axes.set_xticks(fractions, [f"{fraction:.3g}" for fraction in fractions])
     axes.set_xticks([], minor=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.environment import require_torchvision
@@ -94,12 +95,12 @@ def outcome_table(outcome: Outcome) -> Table:
     comparison = outcome.comparison
     data = "" if outcome.fraction is None else f", {outcome.fraction:.3g} of the training data"
     title = f"{comparison.monitor.name} on the {comparison.split} split, {len(comparison.seeds)} seeds each{data}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
-    table.add_column("loss")
+    table = Table(title=escape(title), box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("loss", overflow="fold")
     for column in ("mean ± std", "difference [95% interval]", "p", "g"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for result in comparison.results:
-        table.add_row(result.name, f"{result.mean:.4f} ± {result.std:.4f}", *_difference(result))
+        table.add_row(escape(result.name), f"{result.mean:.4f} ± {result.std:.4f}", *_difference(result))
     return table
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
@@ -116,7 +117,7 @@ def landscape_table(found: Mapping[str, Surroundings], num_images: int) -> Table
     for name, each in found.items():
         surface = each.surface
         table.add_row(
-            name,
+            escape(name),
             f"{float(surface.accuracy[surface.centre]):.4f}",
             f"{float(surface.loss[surface.centre]):.4f}",
             f"{each.flatness:.4f}",

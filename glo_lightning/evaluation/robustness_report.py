@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.environment import require_torchvision
@@ -103,7 +104,7 @@ def robustness_table(robustness: Robustness) -> Table:
         table.add_column(f"{epsilon:.3g}", justify="right")
     for name, curve in robustness.curves.items():
         for number, (attack, accuracy) in enumerate(curve.accuracy.items()):
-            label = name if number == 0 else ""
+            label = escape(name) if number == 0 else ""
             table.add_row(label, attack, *(f"{value:.3f}" for value in accuracy))
         table.add_section()
     return table

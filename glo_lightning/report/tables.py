@@ -4,6 +4,7 @@ import io
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.evaluation.comparison import Comparison, LossResult, divergence_sentences
@@ -21,14 +22,13 @@ def comparison_table(comparison: Comparison) -> Table:
     """
     seeds = len(comparison.seeds)
     title = f"{comparison.monitor.name} on the {comparison.split} split, {seeds} seeds each"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("loss")
-    table.add_column("mean ± std", justify="right")
-    table.add_column("difference [95% interval]", justify="right")
-    table.add_column("p", justify="right")
+    table = Table(title=escape(title), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("loss", overflow="fold")
+    for column in ("mean ± std", "difference [95% interval]", "p"):
+        table.add_column(column, justify="right", no_wrap=True)
     for result in comparison.results:
         table.add_row(
-            result.name, f"{result.mean:.4f} ± {result.std:.4f}", difference_text(result), p_value_text(result)
+            escape(result.name), f"{result.mean:.4f} ± {result.std:.4f}", difference_text(result), p_value_text(result)
         )
     return table
 
@@ -85,5 +85,5 @@ def render(comparison: Comparison, discovered: str, width: int = 80) -> str:
     with console.capture() as capture:
         console.print(comparison_table(comparison))
         for sentence in verdict_sentences(comparison, discovered):
-            console.print(sentence)
+            console.print(sentence, markup=False)
     return capture.get()

@@ -85,16 +85,18 @@ def load_records(files: Sequence[Path]) -> dict[str, AttractionRecord]:
 def summary_table(summaries: Mapping[str, LossSummary]) -> "Table":
     """Return one row per loss, at most 80 columns wide with names of ordinary length."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("loss")
-    for column in ("start", "ratio", "stable", "exact", "paper", "zero error", "rests at", "smoothing"):
+    # Folded rather than cut: the ends of names tell losses apart.
+    table.add_column("loss", overflow="fold")
+    for column in ("start", "ratio", "stable", "exact", "paper", "zero\nerror", "rests\nat", "smoothing"):
         table.add_column(column, justify="right")
     for name, summary in summaries.items():
         verdict = summary.trainability
         table.add_row(
-            name,
+            escape(name),
             _number(summary.relative_start, "×"),
             _number(verdict.ratio),
             *(_answer(answer) for answer in (verdict.stable, verdict.exact, verdict.paper)),

@@ -104,13 +104,18 @@ def plot_attraction(
     confidence = torch.linspace(-6.5, 6.5, 801, dtype=torch.float64).sigmoid()
     for (name, loss), color in zip(losses.items(), colors, strict=True):
         change = attraction(loss, 1.0 - confidence, num_classes, step).cpu()
-        axes.plot(confidence, change, color=color, label=name, linewidth=1.6)
+        axes.plot(confidence, change, color=color, label=legend_label(name), linewidth=1.6)
         for equilibrium in equilibria(loss, num_classes):
             face = color if equilibrium.stable else "white"
             axes.plot(equilibrium.confidence, 0.0, "o", color=color, markerfacecolor=face, markersize=6, zorder=5)
     axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
     axes.axvline(1.0 / num_classes, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
     axes.set_xlim(0.0, 1.0)
+
+
+def legend_label(name: str) -> str:
+    """Return a name as a legend shows it: Matplotlib leaves out labels that start with an underscore."""
+    return f"\u200b{name}" if name.startswith("_") else name
 
 
 def figure_start(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":

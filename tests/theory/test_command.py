@@ -92,3 +92,15 @@ finally:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "a name out of cross_entropy" in done.stderr
+
+
+def test_rows_can_be_told_apart_in_80_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    save_loss(cross_entropy_taylor(3), tmp_path / "x[b]y.json")
+    losses = [str(tmp_path / "x[b]y.json"), "taylorglo_1", "taylorglo_2", "cross_entropy"]
+    assert main([*losses, "--output", str(tmp_path)]) == 0
+    table = capsys.readouterr().out.partition("start  ")[2].partition("gradient of")[0]
+    assert all(name in table for name in ("x[b]y", "taylorglo_1", "taylorglo_2", "cross_entropy"))
+    assert "…" not in table
