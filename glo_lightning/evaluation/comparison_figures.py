@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glo_lightning.evaluation.comparison_run import Outcome
 from glo_lightning.evaluation.statistics import mean_interval
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def figure_curves(outcomes: Sequence[Outcome]) -> "Figure":
     """Draw the validation metric over the epochs: the mean over the seeds, and a band of one standard deviation.
 
-    Trainings that diverged are left out, unless they all did.
+    Trainings that diverged are left out, unless they all did: then the curve ends where the longest of them stopped.
 
     Returns:
         One diagram per fraction, side by side.
@@ -27,11 +28,13 @@ def figure_curves(outcomes: Sequence[Outcome]) -> "Figure":
     figure = _figure(5.0 * len(outcomes) + 0.6, 3.8)
     panels = figure.subplots(1, len(outcomes), squeeze=False)[0]
     for axes, outcome in zip(panels, outcomes, strict=True):
+        longest = max(len(curve) for curves in outcome.curves.values() for curve in curves)
+        times = (outcome.comparison.epochs or 1) * np.arange(1, longest + 1) / max(longest, 1)
         for number, (name, curves) in enumerate(outcome.curves.items()):
             # The curve of a training that diverged ends early.
             complete = [curve for curve in curves if len(curve) == max(map(len, curves))]
             if complete[0]:
-                _band(axes, complete, outcome.comparison.epochs or 1, name, COLORS[number % len(COLORS)])
+                _band(axes, times, complete, name, COLORS[number % len(COLORS)])
         if outcome.fraction is not None:
             axes.set_title(f"{outcome.fraction:.3g} of the training data", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
@@ -41,10 +44,10 @@ def figure_curves(outcomes: Sequence[Outcome]) -> "Figure":
     return figure
 
 
-def _band(axes: "Axes", curves: Sequence[Sequence[float]], epochs: int, name: str, color: str) -> None:
+def _band(axes: "Axes", times: NDArray[np.floating], curves: Sequence[Sequence[float]], name: str, color: str) -> None:
     mean = np.mean(curves, axis=0)
     std = np.std(curves, axis=0, ddof=1) if len(curves) > 1 else 0.0
-    times = epochs * np.arange(1, len(mean) + 1) / len(mean)
+    times = times[: len(mean)]
     axes.plot(times, mean, color=color, label=legend_label(name), linewidth=1.4)
     axes.fill_between(times, mean - std, mean + std, color=color, alpha=0.15, linewidth=0.0)
 

@@ -16,7 +16,7 @@ class Ledger:
     """A file of finished trainings, one JSON object per line, each with the key it is found by.
 
     Args:
-        path: the file; created with the first entry. A line that a power cut left unfinished does not count.
+        path: the file; created with the first entry. A line that a power cut left unfinished or spoilt does not count.
         writes: whether this process writes the file; one of several ranks does.
     """
 
@@ -24,10 +24,11 @@ class Ledger:
         self.path = path
         self.writes = writes
         self._entries: dict[str, dict[str, Any]] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
             try:
                 entry = json.loads(line)
-                self._entries[entry["key"]] = entry
+                if "evaluation" in entry:
+                    self._entries[entry["key"]] = entry
             except (ValueError, TypeError, KeyError):
                 continue
 

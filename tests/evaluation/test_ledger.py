@@ -59,6 +59,15 @@ def test_what_was_stopped_or_cut_short_is_trained_again_and_nothing_else(tmp_pat
     assert _evaluator(path, Trainings()).missing(RUNS) == []
 
 
+def test_lines_that_are_no_entries_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    _evaluator(path, Trainings()).evaluate(RUNS)
+    first, rest = path.read_bytes().split(b"\n", 1)
+    key = first.partition(b",")[0]
+    path.write_bytes(b"\x00\xff\xfe\n[1]\n3\n" + key + b"}\n" + rest)
+    assert _evaluator(path, Trainings()).missing(RUNS) == RUNS[:1]
+
+
 def test_a_crash_is_told_and_not_kept(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="out of memory"):
         _evaluator(tmp_path / "ledger", Trainings(crash=1), together=3).evaluate(RUNS)

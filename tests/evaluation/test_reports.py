@@ -23,7 +23,7 @@ from glo_lightning.training.evaluation import Monitor
 NAMES = ("x[b]y", "_mine")
 METRICS = [(0.9, 0.91), (0.92, 0.93)]
 COMPARISON: Comparison = compare_metrics(NAMES, METRICS, [0, 0], Monitor("val[b]"), (1, 2), epochs=2)
-OUTCOMES = [Outcome(fraction, COMPARISON, dict.fromkeys(NAMES, [[0.5, 0.6], [0.6, 0.7]])) for fraction in (0.5, 1.0)]
+OUTCOMES = [Outcome(fraction, COMPARISON, dict.fromkeys(NAMES, ((0.5, 0.6), (0.6, 0.7)))) for fraction in (0.5, 1.0)]
 ROBUSTNESS = Robustness(4, (0.1,), dict.fromkeys(NAMES, RobustnessCurve(0.9, {FGSM: (0.5,), PGD: (0.4,)}, ())))
 SURFACE = Surface(grid(1.0, 3), torch.ones(3), torch.ones(3))
 
@@ -67,3 +67,10 @@ def test_intervals_stay_on_one_line_beside_long_names() -> None:
     lines = printed(comparison_table(comparison)).splitlines()
     assert sum(line.count("[") == line.count("]") == 1 for line in lines) == 3  # of the header, too
     assert max(map(len, lines)) == 80
+
+
+def test_a_loss_whose_trainings_all_stopped_is_drawn_where_they_did() -> None:
+    comparison = compare_metrics(NAMES, METRICS, [0, 2], Monitor(), (1, 2), epochs=12)
+    curves = {"x[b]y": [[0.5] * 12, [0.6] * 12], "_mine": [[0.1] * 3, [0.1] * 2]}
+    axes = figure_curves([Outcome(None, comparison, curves)]).axes[0]
+    assert [list(line.get_xdata()) for line in axes.lines] == [list(range(1, 13)), [1, 2, 3]]
