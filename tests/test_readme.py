@@ -1,6 +1,7 @@
 """The README's examples, run as they stand."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,12 @@ def test_every_file_the_readme_names_exists() -> None:
         assert (root / link).exists(), link
     for path in re.findall(r"\b(configs/[\w.]+|tests/benchmarks/[\w.]+\.py)", README):
         assert (root / path).exists(), path
+
+
+def test_the_sampler_benchmark_explains_its_parts() -> None:
+    command = [sys.executable, str(Path(__file__).parent / "benchmarks" / "sampler.py")]
+    told = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    assert "cost, workers, digits" in told.stdout
+    refused = subprocess.run([*command, "costs"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "no part costs" in refused.stderr

@@ -3,9 +3,9 @@
 Usage: OMP_NUM_THREADS=1 nice python tests/benchmarks/sampler.py [cost | workers | digits]
 """
 
+import argparse
 import copy
 import statistics
-import sys
 import tempfile
 import time
 import warnings
@@ -214,6 +214,12 @@ def unused(study: optuna.Study) -> int:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    for part in sys.argv[1:] or ("cost", "workers", "digits"):
-        {"cost": cost, "workers": workers, "digits": digits}[part]()
+    parts = {"cost": cost, "workers": workers, "digits": digits}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts)} (default: all)")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(parts):
+        parser.error(f"no part {', '.join(unknown)}")
+    for part in options.parts or parts:
+        parts[part]()
         print()
