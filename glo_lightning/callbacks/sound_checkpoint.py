@@ -1,7 +1,7 @@
 """Checkpoints of a training for as long as its loss is a number."""
 
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -16,11 +16,19 @@ class SoundCheckpoint(ModelCheckpoint):
         divergence: of the same Trainer, and before this callback among its callbacks.
         folder: where the checkpoint goes.
         name: of its file, without suffix; there is one file, of the last save.
-        options: of Lightning's ModelCheckpoint.
+        monitor: the metric whose best epoch is kept; None for the last epoch.
+        mode: whether that metric is better at its max or min.
     """
 
-    def __init__(self, divergence: StopOnDivergence, folder: Path, name: str, **options: Any) -> None:
-        super().__init__(folder, name, enable_version_counter=False, **options)
+    def __init__(
+        self,
+        divergence: StopOnDivergence,
+        folder: Path,
+        name: str,
+        monitor: str | None = None,
+        mode: Literal["max", "min"] = "min",
+    ) -> None:
+        super().__init__(folder, name, monitor=monitor, mode=mode, enable_version_counter=False)
         self._divergence = divergence
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -24,11 +24,11 @@ from glo_lightning.losses.named import short_name
 from glo_lightning.training.command import TRAIN
 from glo_lightning.training.evaluation import Monitor
 from glo_lightning.training.interrupt import interruptible
-from glo_lightning.training.measuring import measure_on_test
+from glo_lightning.training.measuring import measure_on_test, require_test_data
 from glo_lightning.training.probe import probe_task
 from glo_lightning.training.resumption import claim, require_resumable, what_learns
 from glo_lightning.training.settings import TrainSettings
-from glo_lightning.training.task import Task, max_epochs, quiet_lightning
+from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.task_cli import TaskCLI
 from glo_lightning.training.trainer import build_trainer
 
@@ -67,6 +67,8 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
     """
     monitor = Monitor(settings.monitor, settings.mode)
     probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
+    if settings.test:
+        require_test_data(task)
     divergence = StopOnDivergence()
     # Not save_last=True: Lightning's is of the last epoch that was the best so far.
     checkpoints = [
@@ -142,7 +144,7 @@ def train_from_command_line(arguments: Sequence[str]) -> int:
     if leads:
         claim(folder, what_learns(task, loss, settings), settings.resume)
         if (folder / "last.ckpt").is_file():
-            require_resumable(folder / "last.ckpt", settings.epochs or max_epochs(task))
+            require_resumable(folder / "last.ckpt", _epochs(task, settings))
         cli.save_config(folder / "config.yaml")
         save_loss(loss, folder / "loss.json")
     try:
@@ -157,6 +159,12 @@ def train_from_command_line(arguments: Sequence[str]) -> int:
         (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
         _print(training)
     return 0
+
+
+def _epochs(task: Task, settings: TrainSettings) -> int:
+    """Return the epochs after which a training ends, or -1 if something else ends it."""
+    with quiet_lightning():
+        return settings.epochs or task.build_trainer([], {}).max_epochs or -1
 
 
 def _print(training: FullTraining) -> None:

@@ -60,13 +60,8 @@ def require_test(task: Task, monitor: Monitor) -> None:
         ModelError: if there is no ``test_dataloader``.
         SettingsError: if ``test_step`` does not log the metric.
     """
+    require_test_data(task)
     data = task.datamodule
-    if not is_overridden("test_dataloader", data, LightningDataModule):
-        raise ModelError(
-            "a data module with a test_dataloader, because losses are compared on the test split",
-            f"{type(data).__name__} without",
-            "Add one; a search can leave the comparison out, with --search.comparison_seeds=0.",
-        )
     with quiet_lightning():
         model = task.build_model()
         if not is_overridden("test_step", model, LightningModule):
@@ -74,6 +69,20 @@ def require_test(task: Task, monitor: Monitor) -> None:
         trainer = task.build_trainer([], {"limit_test_batches": 1})
         with interruptible(trainer), _serving(data, "test_dataloader", data.val_dataloader):
             _find(_merged(trainer.test(model, datamodule=data, verbose=False)), monitor.name)
+
+
+def require_test_data(task: Task) -> None:
+    """Refuse a task without a test split.
+
+    Raises:
+        ModelError: if there is no ``test_dataloader``.
+    """
+    if not is_overridden("test_dataloader", task.datamodule, LightningDataModule):
+        raise ModelError(
+            "a data module with a test_dataloader, because trained models are measured on the test split",
+            f"{type(task.datamodule).__name__} without",
+            "Add one, or do without: --search.comparison_seeds=0, --train.test=false.",
+        )
 
 
 def name_on_test(monitor: str) -> str:
