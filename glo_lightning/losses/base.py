@@ -72,7 +72,8 @@ class Loss(nn.Module, ABC):
         self.reduction: Reduction = reduction
         self.label_smoothing = float(label_smoothing)
         self._progress: Tensor
-        self.register_buffer("_progress", torch.zeros((), dtype=torch.float64), persistent=False)
+        # Within torch.device("meta") the number would be lost.
+        self.register_buffer("_progress", torch.zeros((), dtype=torch.float64, device="cpu"), persistent=False)
 
     @property
     def uses_progress(self) -> bool:
@@ -247,12 +248,32 @@ class Loss(nn.Module, ABC):
         return ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        # model.half() must not round the numbers that define the loss: only the device may change.
-        before = dict(self.named_buffers(recurse=False))
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, buffer in before.items():
-            self._buffers[name] = buffer.to(self.get_buffer(name).device)
+        # The numbers that define the loss change their device alone: model.half() must not round them.
+        numbers, self._buffers = self._buffers, {}
+        try:
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        finally:
+            self._buffers = numbers
+        for name, number in numbers.items():
+            if number is not None:
+                device = fn(torch.empty(0, device=number.device)).device
+                numbers[name] = number.to(double_device(device))
         return self
+
+
+def double_device(device: torch.device) -> torch.device:
+    """Return where float64 numbers for computations on a device are kept: there, or on the CPU if it can hold none.
+
+    Example:
+        >>> double_device(torch.device("mps"))
+        device(type='cpu')
+    """
+    return torch.device("cpu") if device.type in ("mps", "meta") else device
+
+
+def numbers_like(numbers: Tensor, tensor: Tensor) -> Tensor:
+    """Return numbers in the precision and on the device of a tensor, to which float64 may be foreign."""
+    return numbers.to(tensor.dtype).to(tensor.device)
 
 
 def label_distribution(logits: Tensor, target: Tensor) -> Tensor:

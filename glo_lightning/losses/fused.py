@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from glo_lightning.losses.base import Reduction
+from glo_lightning.losses.base import Reduction, numbers_like
 
 # Rows are worked off in blocks whose temporaries stay in one core's L2 cache.
 BLOCK_ELEMENTS = 1 << 17
@@ -50,9 +50,9 @@ def hard_label_loss(logits: Tensor, target: Tensor, polynomials: Tensor) -> Tens
     exponential = (logits - logits.detach().amax(-1, keepdim=True)).exp()
     inverse = exponential.sum(-1).reciprocal()
     h_target = _pick(exponential, target) * inverse
-    losses = horner(h_target, torch.cat([constant.unsqueeze(0), extra]).to(logits.dtype).unbind())
+    losses = horner(h_target, numbers_like(torch.cat([constant.unsqueeze(0), extra]), logits).unbind())
     power, scale = exponential, inverse
-    for weight in background.to(logits.dtype).unbind():
+    for weight in numbers_like(background, logits).unbind():
         power, scale = power * exponential, scale * inverse
         losses = losses + weight * scale * power.sum(-1)
     return losses
@@ -109,22 +109,21 @@ class HardLabelKernel:
 
     Args:
         polynomials: as in :func:`hard_label_loss`.
-        num_classes: C.
-        dtype: of the logits.
+        logits: of the shape, of the dtype and on the device of those to come.
     """
 
-    def __init__(self, polynomials: Tensor, num_classes: int, dtype: torch.dtype) -> None:
+    def __init__(self, polynomials: Tensor, logits: Tensor) -> None:
         self._polynomials = polynomials
         self._order = order = len(polynomials) - 1
-        constant, background, extra = hard_label_weights(polynomials, num_classes)
+        constant, background, extra = hard_label_weights(polynomials, logits.shape[-1])
         degree = torch.arange(1, order + 1, dtype=polynomials.dtype, device=polynomials.device)
         rest = (background * (1.0 - degree[1:] / order))[:-1]
         target_rest = (extra * (1.0 - degree[:-1] / (order - 1)))[:-1]
-        self._slope = _Polynomial(background * degree[1:], dtype)
-        self._target_slope = _Polynomial(extra * degree[:-1], dtype)
-        self._target_rest = _Polynomial(torch.cat([constant.unsqueeze(0), target_rest]), dtype)
+        self._slope = _Polynomial(background * degree[1:], logits)
+        self._target_slope = _Polynomial(extra * degree[:-1], logits)
+        self._target_rest = _Polynomial(torch.cat([constant.unsqueeze(0), target_rest]), logits)
         self._quadratic_rest = float(rest[0]) if order > 2 else 0.0
-        self._higher_rest = _Polynomial(rest[1:], dtype) if order > 3 else None
+        self._higher_rest = _Polynomial(rest[1:], logits) if order > 3 else None
 
     def __call__(self, logits: Tensor, target: Tensor, gradient: Tensor | None) -> Tensor:
         """Return the losses and write their gradient; see :class:`Kernel`."""
@@ -238,9 +237,9 @@ def _run(kernel: Kernel, logits: Tensor, target: Tensor, gradient: Tensor | None
 class _Polynomial:
     """A polynomial with known coefficients, evaluated in place."""
 
-    def __init__(self, coefficients: Tensor, dtype: torch.dtype) -> None:
-        *self._lower, self._highest = coefficients.to(dtype).unbind()
-        self._slope = float(self._highest)
+    def __init__(self, coefficients: Tensor, x: Tensor) -> None:
+        self._lower = numbers_like(coefficients[:-1], x).unbind()
+        self._slope = float(coefficients[-1].to(x.dtype))
 
     def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
         if not self._lower:
@@ -271,5 +270,5 @@ def _pick(x: Tensor, index: Tensor) -> Tensor:
 def _in_h(y: Tensor, coefficients: Tensor) -> list[Tensor]:
     """Return each entry's coefficients of h^0, h^1, ...: tensors of the labels' shape."""
     order = len(coefficients) - 1
-    rows = coefficients.to(y.dtype).unbind()
+    rows = numbers_like(coefficients, y).unbind()
     return [horner(y, row[: order + 1 - degree].unbind()) for degree, row in enumerate(rows)]

@@ -15,6 +15,7 @@ from glo_lightning.losses.base import (
     Reduction,
     check_batch,
     explain_labels,
+    numbers_like,
     reduce_batch,
 )
 from glo_lightning.losses.fused import (
@@ -96,11 +97,13 @@ class TaylorLoss(Loss):
         # Double precision throughout: far-off centres cancel badly in single.
         for name, buffer in (
             ("theta", values),
-            ("_exponents", torch.tensor(indices)),
-            ("_weights", torch.tensor(factorials, dtype=torch.float64)),
-            ("_pascal", torch.tensor(pascal, dtype=torch.float64)),
+            ("_exponents", torch.tensor(indices, device="cpu")),
+            ("_weights", torch.tensor(factorials, dtype=torch.float64, device="cpu")),
+            ("_pascal", torch.tensor(pascal, dtype=torch.float64, device="cpu")),
         ):
             self.register_buffer(name, buffer, persistent=False)
+        if isinstance(theta, Tensor):
+            self.to(theta.device)
 
     @property
     def uses_progress(self) -> bool:
@@ -114,11 +117,11 @@ class TaylorLoss(Loss):
             LossError: if the loss also needs unscaled logits, which only :meth:`per_class` has.
         """
         self._refuse_logits("elementwise")
-        return self._evaluate({"h": h, "y": y, "t": self._progress.to(h.dtype)})
+        return self._evaluate({"h": h, "y": y, "t": numbers_like(self._progress, h)})
 
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate the polynomial from unscaled logits; see :meth:`Loss.per_class`."""
-        t = self._progress.to(logits.dtype)
+        t = numbers_like(self._progress, logits)
         return self._evaluate({"h": logits.softmax(-1), "y": y, "f": logits, "t": t})
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
@@ -158,7 +161,8 @@ class TaylorLoss(Loss):
         versions = theta._version, self._progress._version if "t" in self.inputs else 0
         if theta is not self._kernels_theta or versions != self._kernels_versions:
             self._kernels, self._kernels_theta, self._kernels_versions = {}, theta, versions
-        key = logits.shape, logits.dtype, target.dtype, reduction, self.class_reduction, self.label_smoothing
+        now = reduction, self.class_reduction, self.label_smoothing
+        key = logits.shape, logits.dtype, logits.device, target.dtype, *now
         kernel = self._kernels.get(key)
         if kernel is None:
             if len(self._kernels) >= MAX_KERNELS:
@@ -172,13 +176,13 @@ class TaylorLoss(Loss):
         divisor = num_rows if reduction == "mean" else 1
         if target.is_floating_point():
             return SoftLabelKernel(self._soft_coefficients(num_classes) / divisor)
-        return HardLabelKernel(self._hard_polynomials(num_classes) / divisor, num_classes, logits.dtype)
+        return HardLabelKernel(self._hard_polynomials(num_classes) / divisor, logits)
 
     def _hard_polynomials(self, num_classes: int) -> Tensor:
         """Return the polynomials of the labels 0 and 1 as the loss sees them, reduced over classes."""
         other = self.label_smoothing / num_classes
-        labels = torch.tensor([other, 1.0 - self.label_smoothing + other], dtype=torch.float64)
-        polynomials = self.label_polynomials(labels.to(self.theta.device))
+        labels = [other, 1.0 - self.label_smoothing + other]
+        polynomials = self.label_polynomials(torch.tensor(labels, dtype=torch.float64, device=self.theta.device))
         return polynomials / num_classes if self.class_reduction == "mean" else polynomials
 
     def _soft_coefficients(self, num_classes: int) -> Tensor:
@@ -186,13 +190,12 @@ class TaylorLoss(Loss):
         return coefficients / num_classes if self.class_reduction == "mean" else coefficients
 
     def _evaluate(self, values: dict[str, Tensor]) -> Tensor:
-        dtype = values["h"].dtype
-        centers = self.theta[: len(self.inputs)].to(dtype).unbind()
+        centers = numbers_like(self.theta[: len(self.inputs)], values["h"]).unbind()
         powers = [
             list(accumulate([values[name] - center] * self.order, torch.mul))
             for name, center in zip(self.inputs, centers, strict=True)
         ]
-        coefficients = (self.theta[len(self.inputs) :] * self._weights).to(dtype).unbind()
+        coefficients = numbers_like(self.theta[len(self.inputs) :] * self._weights, values["h"]).unbind()
         total = torch.zeros_like(values["h"])
         for alpha, term in zip(multi_indices(self.order, self.inputs), coefficients, strict=True):
             for exponent, power in zip(alpha, powers, strict=True):
@@ -210,7 +213,8 @@ class TaylorLoss(Loss):
         Source: derivations.md, section 3.
         """
         y = torch.as_tensor(y, dtype=h.dtype, device=h.device)
-        gamma = horner(h, [horner(y, c.unbind()) for c in self.gamma_coefficients().to(h.dtype).unbind()])
+        coefficients = numbers_like(self.gamma_coefficients(), h)
+        gamma = horner(h, [horner(y, row.unbind()) for row in coefficients.unbind()])
         return gamma + torch.zeros_like(h)  # of first order it is one number for all entries
 
     def loss_coefficients(self) -> Tensor:
@@ -374,7 +378,7 @@ def mean_squared_error_taylor(order: int = 3) -> TaylorLoss:
 def _as_theta(theta: Sequence[float] | Tensor, expected: int, inputs: Sequence[Input]) -> Tensor:
     names = f"{expected} numbers: centres of {', '.join(inputs)}, then {expected - len(inputs)} coefficients"
     try:
-        values = torch.as_tensor(theta, dtype=torch.float64).detach().clone()
+        values = torch.as_tensor(theta, dtype=torch.float64, device="cpu").detach().clone()
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise LossError(names, repr(theta)[:80], "Pass theta as a list of floats.") from error
     if values.shape != (expected,):

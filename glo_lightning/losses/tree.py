@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import ClassReduction, Loss, Reduction
+from glo_lightning.losses.base import ClassReduction, Loss, Reduction, numbers_like
 from glo_lightning.losses.expression import Node, parse
 from glo_lightning.losses.expression.algebra import to_sympy
 from glo_lightning.losses.expression.coefficients import coefficient_paths
@@ -70,6 +70,8 @@ class TreeLoss(Loss):
         self.tree: Node = parse(expression)
         self._paths = coefficient_paths(self.tree)
         self.register_buffer("coefficients", self._as_coefficients(coefficients), persistent=False)
+        if isinstance(coefficients, Tensor):
+            self.to(coefficients.device)
         # Given coefficients may be a search's, which must be able to try bad ones.
         if coefficients is None and not bool(self.elementwise(*make_grid()).isfinite().any()):
             raise LossError(
@@ -80,11 +82,11 @@ class TreeLoss(Loss):
 
     def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
         """Evaluate the expression's negative; see :meth:`Loss.elementwise`."""
-        return -evaluate(self.tree, Point.from_scaled_logits(h, y), self._factors(h.dtype))
+        return -evaluate(self.tree, Point.from_scaled_logits(h, y), self._factors(h))
 
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate the expression's negative from log-softmax; see :meth:`Loss.per_class`."""
-        return -evaluate(self.tree, Point.from_logits(logits, y), self._factors(logits.dtype))
+        return -evaluate(self.tree, Point.from_logits(logits, y), self._factors(logits))
 
     def definedness(self, labels: tuple[float, ...] = HARD_LABELS) -> Definedness:
         """Look where the loss is defined, and what is to blame elsewhere.
@@ -101,17 +103,17 @@ class TreeLoss(Loss):
         """
         return definedness(self.tree, dict(zip(self._paths, self.coefficients.cpu(), strict=True)), labels)
 
-    def _factors(self, dtype: torch.dtype) -> dict[Path, Tensor]:
-        return dict(zip(self._paths, self.coefficients.to(dtype).unbind(), strict=True))
+    def _factors(self, outputs: Tensor) -> dict[Path, Tensor]:
+        return dict(zip(self._paths, numbers_like(self.coefficients, outputs).unbind(), strict=True))
 
     def _as_coefficients(self, coefficients: Sequence[float] | Tensor | None) -> Tensor:
         num_coefficients = len(self._paths)
         if coefficients is None:
-            return torch.ones(num_coefficients, dtype=torch.float64)
+            return torch.ones(num_coefficients, dtype=torch.float64, device="cpu")
         nodes = ", ".join(str(self.tree.at(path)) for path in self._paths)
         expected = f"{num_coefficients} finite coefficients, of {nodes}"
         try:
-            values = torch.as_tensor(coefficients, dtype=torch.float64).detach().clone()
+            values = torch.as_tensor(coefficients, dtype=torch.float64, device="cpu").detach().clone()
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             raise LossError(expected, repr(coefficients)[:80], "Pass a list of floats.") from error
         if values.shape != (num_coefficients,) or not bool(values.isfinite().all()):

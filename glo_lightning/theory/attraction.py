@@ -5,6 +5,7 @@ from torch import Tensor
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import Loss
+from glo_lightning.losses.base import double_device
 from glo_lightning.theory.gamma import AnyLoss, check_num_classes, device_of, drive, logit_gradient, symmetric_gamma
 
 
@@ -60,7 +61,7 @@ def sample_attraction(loss: AnyLoss, logits: Tensor, target: Tensor, step: float
         step: s, positive.
 
     Returns:
-        Changes, shape (N,), float64, in (-1, 1).
+        Changes, shape (N,), float64, in (-1, 1); on the CPU if the logits' device has no float64.
 
     Raises:
         SettingsError: if ``step`` is not positive.
@@ -73,7 +74,8 @@ def sample_attraction(loss: AnyLoss, logits: Tensor, target: Tensor, step: float
     Source: derivations.md, section 5.
     """
     _check_step(step)
-    logits = logits.double()
+    device = double_device(logits.device)
+    logits, target = logits.to(device).double(), target.to(device)
     change = -step * logit_gradient(loss, logits, target)
     h = logits.softmax(-1)
     index = target.unsqueeze(-1)

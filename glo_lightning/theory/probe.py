@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from glo_lightning.errors import ModelError
+from glo_lightning.losses.base import double_device
 from glo_lightning.theory.trainability import default_kappa
 
 
@@ -86,7 +87,8 @@ def probe_kernel(
             """Return the squared gradient of the mean over the batch of outputs . f(x)."""
             scalar = (outputs * logits).sum() / num_samples
             gradients = torch.autograd.grad(scalar, weights, retain_graph=True, allow_unused=True)
-            return sum(float(gradient.double().square().sum()) for gradient in gradients if gradient is not None)
+            own = (gradient.to(double_device(gradient.device)) for gradient in gradients if gradient is not None)
+            return sum(float(gradient.double().square().sum()) for gradient in own)
 
         labels = nn.functional.one_hot(target, num_classes).to(logits)
         labels = labels - labels.mean(0)

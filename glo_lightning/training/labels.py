@@ -59,7 +59,7 @@ def check_labels(logits: Tensor, target: Tensor, outputs: Outputs) -> int:
 
 
 def _are_distributions(target: Tensor) -> bool:
-    sums = target.double().sum(1)
+    sums = target.cpu().double().sum(1)
     return target.is_floating_point() and bool((target >= 0).all() and ((sums - 1.0).abs() <= TOLERANCE).all())
 
 

@@ -1,6 +1,7 @@
 """What every loss family must do: subclass :class:`LossContract` as ``Test<Family>`` and say how to make one."""
 
 import ast
+import copy
 import json
 import math
 import operator
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from glo_lightning.losses import Loss, label_distribution, load_loss, save_loss
+from tests.losses.without_double import MetaWithoutDouble, to_mps
 
 CLASS_REDUCTIONS = ("sum", "mean")
 
@@ -154,16 +156,33 @@ class LossContract:
     def test_half_module_keeps_its_parameters(self, logits: Tensor, target: Tensor) -> None:
         torch.testing.assert_close(self.make().half()(logits, target), self.make()(logits, target))
 
+    def test_it_goes_where_there_is_no_double_precision(self, loss: Loss, logits: Tensor, target: Tensor) -> None:
+        moved = copy.deepcopy(loss)._apply(to_mps).to("meta").to_empty(device="cpu")
+        assert torch.equal(moved(logits, target), loss(logits, target))
+        h = torch.empty(logits.shape, device="meta", requires_grad=True)
+        y = torch.empty(target.shape, device="meta") if target.is_floating_point() else target.to("meta")
+        with MetaWithoutDouble():
+            (gradient,) = torch.autograd.grad(moved(h, y), h, create_graph=True)
+            gradient.sum().backward()
+            assert h.grad.shape == h.shape
+            if self.has_elementwise:
+                assert moved.gamma(h.detach(), torch.zeros_like(h)).is_meta
+
+    def test_a_meta_context_does_not_swallow_its_numbers(self, loss: Loss, logits: Tensor, target: Tensor) -> None:
+        with torch.device("meta"):
+            again = Loss.from_dict(loss.to_dict())
+        assert torch.equal(again(logits, target), loss(logits, target))
+
     def test_stored_form_round_trip(self, loss: Loss, logits: Tensor, target: Tensor, tmp_path: Any) -> None:
         save_loss(loss, tmp_path / "loss.json")
-        for copy in (
+        for again in (
             load_loss(tmp_path / "loss.json"),
             type(loss).from_dict(json.loads(json.dumps(loss.to_dict()))),
             Loss.from_dict(loss.to_dict()),
         ):
-            assert type(copy) is type(loss)
-            assert copy.to_dict() == loss.to_dict()
-            assert torch.equal(copy(logits, target), loss(logits, target))
+            assert type(again) is type(loss)
+            assert again.to_dict() == loss.to_dict()
+            assert torch.equal(again(logits, target), loss(logits, target))
 
     def test_state_dict_is_empty(self) -> None:
         assert self.make().state_dict() == {}

@@ -17,6 +17,7 @@ from glo_lightning.losses import (
     named_loss,
 )
 from glo_lightning.theory import attraction, drive, printed_attraction, sample_attraction
+from tests.losses.without_double import OnMps
 
 EPSILONS = torch.tensor([1e-9, 1e-4, 0.01, 0.1, 0.5, 0.9, 0.999], dtype=torch.float64)
 
@@ -55,6 +56,12 @@ def test_any_sample_takes_one_gradient_step_on_its_logits(loss: Loss) -> None:
     rows = torch.arange(50)
     before, after = logits.softmax(-1)[rows, target], (logits - 0.3 * gradient).softmax(-1)[rows, target]
     torch.testing.assert_close(sample_attraction(loss, logits, target, 0.3), (after - before).detach())
+
+
+def test_samples_on_a_device_without_double_precision_are_judged_on_the_cpu() -> None:
+    loss, logits, target = named_loss("taylorglo_1"), torch.randn(2, 10), torch.tensor([3, 0])
+    found = sample_attraction(loss, OnMps(logits), OnMps(target))
+    torch.testing.assert_close(found, sample_attraction(loss, logits, target))
 
 
 @pytest.mark.parametrize("logit", [1e4, -1e4, 700.0, 40.0])

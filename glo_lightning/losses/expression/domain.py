@@ -32,10 +32,10 @@ def make_grid(labels: tuple[float, ...] = HARD_LABELS) -> tuple[Tensor, Tensor]:
         labels: label values as the loss sees them, each in [0, 1].
 
     Returns:
-        h and y, shape (29 * len(labels),) each, float64.
+        h and y, shape (29 * len(labels),) each, float64, on the CPU.
     """
-    h = torch.linspace(-7.0, 7.0, 29, dtype=torch.float64).sigmoid()
-    y = torch.tensor(labels, dtype=torch.float64)
+    h = torch.linspace(-7.0, 7.0, 29, dtype=torch.float64, device="cpu").sigmoid()
+    y = torch.tensor(labels, dtype=torch.float64, device="cpu")
     return h.repeat(len(labels)), y.repeat_interleave(len(h))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from glo_lightning.losses import Loss, ScaledLoss, TaylorLoss
+from glo_lightning.losses.base import double_device, numbers_like
 from glo_lightning.training.population.polynomials import PolynomialLosses, is_polynomial, label_polynomials
 
 
@@ -24,7 +25,8 @@ class LossStack:
 
     def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
         plain, factors = zip(*map(_unscaled, losses), strict=True)
-        self._factors = torch.tensor(factors, dtype=torch.float64, device=device) if set(factors) != {1.0} else None
+        scaled = torch.tensor(factors, dtype=torch.float64, device=double_device(device))
+        self._factors = scaled if set(factors) != {1.0} else None
         groups: list[list[Loss]] = []
         for loss in plain:
             if groups and structure(loss) == structure(groups[-1][0]):
@@ -64,7 +66,8 @@ class LossStack:
             losses, gradient = (torch.cat(tensors) for tensors in zip(*found, strict=True))
         if self._factors is None:
             return losses, gradient
-        return losses * self._factors.to(losses.dtype), gradient * self._factors.to(gradient.dtype).view(-1, 1, 1)
+        scaled = gradient * numbers_like(self._factors, gradient).view(-1, 1, 1)
+        return losses * numbers_like(self._factors, losses), scaled
 
     def keep(self, models: Tensor) -> None:
         """Drop all losses but those with the given numbers, shape (P',), rising, int64."""
@@ -75,7 +78,7 @@ class LossStack:
             start = end
         self._groups = [group for group in self._groups if len(group)]
         if self._factors is not None:
-            self._factors = self._factors[models]
+            self._factors = self._factors[models.to(self._factors.device)]
 
 
 class _Group:
@@ -85,7 +88,7 @@ class _Group:
         self.template = copy.deepcopy(losses[0]).to(device)
         buffers = [dict(loss.named_buffers()) for loss in losses]
         self._stacked = {
-            name: torch.stack([own[name] for own in buffers]).to(device)
+            name: torch.stack([own[name] for own in buffers]).to(double_device(device))
             for name, first in buffers[0].items()
             if not name.endswith("_progress") and not all(torch.equal(first, own[name]) for own in buffers)
         }
@@ -119,7 +122,7 @@ class _Group:
         self.template.progress = progress
 
     def keep(self, models: Tensor) -> None:
-        self._stacked = {name: value[models] for name, value in self._stacked.items()}
+        self._stacked = {name: value[models.to(value.device)] for name, value in self._stacked.items()}
         self._size = len(models)
 
 
@@ -140,7 +143,7 @@ class _PolynomialGroup(_Group):
             assert isinstance(self.template, TaylorLoss)
             num_classes = logits.shape[-1]
             polynomials = label_polynomials(self.template, self._stacked, len(self), num_classes)
-            self._closed_form = PolynomialLosses(polynomials, num_classes, logits.dtype)
+            self._closed_form = PolynomialLosses(polynomials, num_classes, logits)
         losses, gradient = self._closed_form.differentiate(logits, target.unsqueeze(0) if shared else target)
         if self.template.reduction == "mean":
             losses, gradient = losses / logits.shape[1], gradient / logits.shape[1]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from glo_lightning.losses import TaylorLoss
+from glo_lightning.losses.base import numbers_like
 from glo_lightning.losses.fused import hard_label_weights, horner
 
 
@@ -26,16 +27,16 @@ class PolynomialLosses:
         polynomials: shape (K + 1, 2, P), float64, as :func:`~glo_lightning.losses.fused.hard_label_loss` takes them
             for one loss.
         num_classes: C.
-        dtype: of the logits.
+        logits: of the dtype and on the device of those to come.
     """
 
-    def __init__(self, polynomials: Tensor, num_classes: int, dtype: torch.dtype) -> None:
+    def __init__(self, polynomials: Tensor, num_classes: int, logits: Tensor) -> None:
         constant, everyone, extra = hard_label_weights(polynomials, num_classes)
-        self._constant = constant.to(dtype)
-        self._everyone = _in_rows(everyone, dtype)
-        self._everyone_slope = _in_rows(_times_degree(everyone, 2), dtype)
-        self._extra = _in_rows(extra, dtype)
-        self._extra_slope = _in_rows(_times_degree(extra, 1), dtype)
+        self._constant = numbers_like(constant, logits)
+        self._everyone = _in_rows(everyone, logits)
+        self._everyone_slope = _in_rows(_times_degree(everyone, 2), logits)
+        self._extra = _in_rows(extra, logits)
+        self._extra_slope = _in_rows(_times_degree(extra, 1), logits)
 
     @torch.no_grad()
     def differentiate(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,5 +107,5 @@ def _times_degree(coefficients: Tensor, lowest: int) -> Tensor:
     return degree.unsqueeze(1) * coefficients
 
 
-def _in_rows(coefficients: Tensor, dtype: torch.dtype) -> Sequence[Tensor]:
-    return coefficients.to(dtype)[..., None, None].unbind()
+def _in_rows(coefficients: Tensor, logits: Tensor) -> Sequence[Tensor]:
+    return numbers_like(coefficients, logits)[..., None, None].unbind()

@@ -21,6 +21,7 @@ from glo_lightning.losses import (
     num_parameters,
 )
 from glo_lightning.training.population.losses import LossStack, by_structure, structure
+from tests.losses.without_double import MetaWithoutDouble
 
 CPU = torch.device("cpu")
 N, C = 6, 4
@@ -105,6 +106,16 @@ def test_values_and_gradients_are_each_losses_own(losses: list[Loss], kind: str)
     stack.keep(torch.arange(1, len(losses)))
     if len(losses) > 1:
         check(stack, own[1:], *batch(1, kind, len(losses) - 1))
+
+
+@stacks
+@pytest.mark.parametrize("kind", ["hard", "own soft"])
+def test_a_device_without_double_precision_will_do(losses: list[Loss], kind: str) -> None:
+    logits, target, shared = batch(0, kind, len(losses), torch.float32)
+    with MetaWithoutDouble():
+        stack = LossStack(losses, torch.device("meta"))
+        values, gradients = stack.differentiate(logits.to("meta"), target.to("meta"), shared)
+    assert (values.shape, gradients.shape) == ((len(losses),), logits.shape)
 
 
 @settings(max_examples=40, deadline=None)
