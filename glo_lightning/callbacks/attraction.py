@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
@@ -150,7 +151,7 @@ class AttractionRecorder(Callback):
         # Without gradients several training batches fit at once.
         size = 4 * (loader.batch_size or 64)
         samples = DataLoader(Subset(loader.dataset, index.tolist()), size, collate_fn=loader.collate_fn)
-        with torch.random.fork_rng():
+        with isolate_rng():  # of Python and NumPy, too, from which transforms of the data may draw
             torch.manual_seed(self.seed)
             batches = [trainer.strategy.batch_to_device(batch) for batch in samples]
         for batch in batches:

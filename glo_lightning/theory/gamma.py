@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import TypeAlias, TypeGuard
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from glo_lightning.errors import LossError, SettingsError
 from glo_lightning.losses import Loss, TaylorLoss, label_distribution
@@ -125,7 +126,8 @@ def sample_losses(loss: AnyLoss, logits: Tensor, target: Tensor) -> Tensor:
     """Return the loss of each sample, summed over classes whatever ``class_reduction`` says.
 
     Args:
-        loss: a loss, or a black box, which is called once per sample because its batch reduction is unknown.
+        loss: a loss, or a black box, which is called once per sample because its batch reduction is unknown. The
+            tensors of one that is a module are taken in the logits' precision.
         logits: shape (N, C), floating.
         target: shape (N,) int64, or for a :class:`Loss` also (N, C) floating.
 
@@ -134,8 +136,18 @@ def sample_losses(loss: AnyLoss, logits: Tensor, target: Tensor) -> Tensor:
     """
     if isinstance(loss, Loss):
         return loss.per_class(logits, loss.smooth(label_distribution(logits, target))).sum(-1)
+    black_box = _with_tensors_like(loss, logits) if isinstance(loss, nn.Module) else loss
     pairs = zip(logits.unsqueeze(1), target.unsqueeze(1), strict=True)
-    return torch.stack([loss(row, label).sum() for row, label in pairs])
+    return torch.stack([black_box(row, label).sum() for row, label in pairs])
+
+
+def _with_tensors_like(module: nn.Module, logits: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a module's call with its class weights and the like as precise as the logits, and where they are."""
+    own = {
+        name: tensor.to(logits.device).to(logits.dtype) if tensor.is_floating_point() else tensor.to(logits.device)
+        for name, tensor in (*module.named_parameters(), *module.named_buffers())
+    }
+    return (lambda row, label: functional_call(module, own, (row, label))) if own else module
 
 
 def label_values(loss: Loss, num_classes: int) -> tuple[float, float]:

@@ -1,7 +1,10 @@
 import os
+import random
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.multiprocessing
@@ -85,6 +88,24 @@ def test_recording_does_not_change_the_training(tmp_path: Path) -> None:
     assert torch.equal(weights(AttractionRecorder(tmp_path)), weights())
 
 
+@pytest.mark.parametrize("draw", [random.random, np.random.rand], ids=["python", "numpy"])
+def test_data_that_draws_numbers_draws_the_same(tmp_path: Path, draw: Callable[[], float]) -> None:
+    class Noisy(TensorDataset):
+        def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+            drawn.append(draw())
+            return super().__getitem__(index)
+
+    def numbers(*callbacks: Callback) -> list[float]:
+        seed_everything(0, verbose=False)
+        drawn.clear()
+        loader = DataLoader(Noisy(*DigitsDataModule().train_tensors), batch_size=64)
+        quiet_trainer(*callbacks, epochs=1).fit(Classifier(mlp()), loader)
+        return drawn[-len(loader.dataset) :]
+
+    drawn: list[float] = []
+    assert numbers(AttractionRecorder(tmp_path, num_samples=20)) == numbers()
+
+
 def test_submodules_keep_their_modes(tmp_path: Path) -> None:
     class Frozen(Classifier):
         def on_train_epoch_start(self) -> None:
@@ -160,7 +181,7 @@ def test_any_loss_module_will_do(tmp_path: Path) -> None:
     class Own(LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.network, self.criterion = mlp(), nn.CrossEntropyLoss()
+            self.network, self.criterion = mlp(), nn.CrossEntropyLoss(weight=torch.ones(10))
 
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             return self.network(inputs)

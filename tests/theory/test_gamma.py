@@ -3,7 +3,7 @@ import torch
 
 from glo_lightning.errors import GloError, LossError
 from glo_lightning.losses import CrossEntropyLoss, Loss, TaylorLoss
-from glo_lightning.theory import drive, gamma_polynomials, symmetric_gamma
+from glo_lightning.theory import drive, gamma_polynomials, symmetric_gamma, trainability
 from glo_lightning.theory.gamma import logit_gradient
 
 CONFIDENCES = torch.tensor([1e-3, 0.05, 0.3, 0.5, 0.9, 0.999], dtype=torch.float64)
@@ -34,6 +34,13 @@ def test_drive_of_a_black_box_is_that_of_the_loss(loss: Loss, num_classes: int) 
 def test_torch_cross_entropy_is_cross_entropy() -> None:
     found = drive(torch.nn.CrossEntropyLoss(reduction="sum"), CONFIDENCES, 10)
     torch.testing.assert_close(found, drive(CrossEntropyLoss(), CONFIDENCES, 10))
+
+
+def test_a_black_box_may_have_weights_of_its_own_precision() -> None:
+    weighted = torch.nn.CrossEntropyLoss(weight=torch.full((10,), 0.25), reduction="sum")
+    torch.testing.assert_close(drive(weighted, CONFIDENCES, 10), 0.25 * drive(CrossEntropyLoss(), CONFIDENCES, 10))
+    assert trainability(weighted, 10).drive == pytest.approx(2.5)
+    assert weighted.weight.dtype == torch.float32
 
 
 def test_a_constant_in_gamma_does_not_move_the_drive() -> None:
