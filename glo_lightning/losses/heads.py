@@ -1,7 +1,7 @@
 """A loss for networks with auxiliary heads: one for each head."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,10 @@ class HeadsLoss(WrappedLoss):
         if any(not isinstance(loss, Loss) or loss.reduction != self.reduction for loss in losses):
             raise LossError("losses of one reduction", repr(losses)[:80], "Build all of them with the same reduction.")
         self.auxiliary = nn.ModuleList(losses[1:])
+
+    def rewrapped(self, change: Callable[[Loss], Loss]) -> Self:
+        """Return the changed losses, each for its head; see :meth:`WrappedLoss.rewrapped`."""
+        return type(self)([change(loss) for loss in self.losses])
 
     @property
     def losses(self) -> list[Loss]:

@@ -1,13 +1,14 @@
 """Losses made of another loss."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import Loss, Reduction
+from glo_lightning.losses.base import ClassReduction, Loss, Reduction
 
 if TYPE_CHECKING:
     import sympy
@@ -26,8 +27,31 @@ class WrappedLoss(Loss):
     def __init__(self, loss: Loss) -> None:
         if not isinstance(loss, Loss):
             raise LossError("a Loss to wrap", repr(loss)[:80], "Pass for example CrossEntropyLoss().")
-        super().__init__(loss.class_reduction, loss.reduction, loss.label_smoothing)
+        nn.Module.__init__(self)  # not Loss's: what that sets, the loss inside has
         self.loss = loss
+
+    def rewrapped(self, change: Callable[[Loss], Loss]) -> Self:
+        """Return the same around another loss.
+
+        Args:
+            change: makes that of the loss inside; of several, of each.
+        """
+        return type(self)(**{**self.hyperparameters(), "loss": change(self.loss)})
+
+    @property
+    def class_reduction(self) -> ClassReduction:  # type: ignore[override]
+        """How the loss inside is reduced over classes."""
+        return self.loss.class_reduction
+
+    @property
+    def reduction(self) -> Reduction:  # type: ignore[override]
+        """How the loss inside is reduced over the batch."""
+        return self.loss.reduction
+
+    @property
+    def label_smoothing(self) -> float:  # type: ignore[override]
+        """Label smoothing of the loss inside."""
+        return self.loss.label_smoothing
 
     @property
     def uses_progress(self) -> bool:

@@ -7,7 +7,8 @@ from typing import TypeVar, cast
 from torch import Tensor
 
 from glo_lightning.errors import LossError, SettingsError
-from glo_lightning.losses import Loss, ScaledLoss, TaylorLoss, multi_indices
+from glo_lightning.losses import Loss, TaylorLoss, multi_indices
+from glo_lightning.losses.wrapped import WrappedLoss
 from glo_lightning.theory.gamma import check_num_classes
 
 AnyFamily = TypeVar("AnyFamily", bound=Loss)
@@ -23,7 +24,8 @@ def smooth_labels(loss: AnyFamily, alpha: float, num_classes: int) -> AnyFamily:
     .. math:: \hat\theta_y = \frac{\theta_y - \alpha / C}{1 - \alpha}, \qquad
         \hat\theta_\beta = (1 - \alpha)^{\beta_y} \theta_\beta
 
-    For other families the result is the same family with more ``label_smoothing``.
+    For other families the result is the same family with more ``label_smoothing``; around other losses, it is the same
+    around those losses' results.
 
     Args:
         loss: any loss; smoothing it already has is kept and added to.
@@ -45,8 +47,8 @@ def smooth_labels(loss: AnyFamily, alpha: float, num_classes: int) -> AnyFamily:
     """
     _check(alpha, num_classes)
     kappa, beta = 1.0 - alpha, alpha / num_classes
-    if isinstance(loss, ScaledLoss):
-        return cast(AnyFamily, ScaledLoss(smooth_labels(loss.loss, alpha, num_classes), loss.factor))
+    if isinstance(loss, WrappedLoss):
+        return cast(AnyFamily, loss.rewrapped(lambda inner: smooth_labels(inner, alpha, num_classes)))
     if isinstance(loss, TaylorLoss):
         return cast(AnyFamily, _with_labels(loss, lambda center: (center - beta) / kappa, kappa))
     return _with_smoothing(loss, 1.0 - (1.0 - loss.label_smoothing) * kappa)
@@ -76,8 +78,8 @@ def unsmooth_labels(loss: AnyFamily, alpha: float, num_classes: int) -> AnyFamil
     """
     _check(alpha, num_classes)
     kappa, beta = 1.0 - alpha, alpha / num_classes
-    if isinstance(loss, ScaledLoss):
-        return cast(AnyFamily, ScaledLoss(unsmooth_labels(loss.loss, alpha, num_classes), loss.factor))
+    if isinstance(loss, WrappedLoss):
+        return cast(AnyFamily, loss.rewrapped(lambda inner: unsmooth_labels(inner, alpha, num_classes)))
     if isinstance(loss, TaylorLoss):
         return cast(AnyFamily, _with_labels(loss, lambda center: kappa * center + beta, 1.0 / kappa))
     if loss.label_smoothing < alpha:

@@ -120,6 +120,14 @@ def test_scaled_loss_passes_progress_on() -> None:
     assert loss.progress == loss.loss.progress == 0.5
 
 
+def test_a_scaled_loss_is_reduced_and_smoothed_as_the_one_inside() -> None:
+    loss = ScaledLoss(CrossEntropyLoss(), 2.0)
+    loss.loss.reduction, loss.loss.label_smoothing = "sum", 0.1
+    assert (loss.reduction, loss.label_smoothing) == ("sum", 0.1)
+    with pytest.raises(AttributeError, match="label_smoothing"):
+        loss.label_smoothing = 0.2
+
+
 @pytest.mark.parametrize(
     "build",
     [

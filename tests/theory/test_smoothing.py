@@ -3,7 +3,15 @@ import torch
 from torch import nn
 
 from glo_lightning.errors import GloError, LossError
-from glo_lightning.losses import CrossEntropyLoss, Loss, ScaledLoss, TaylorLoss, num_parameters
+from glo_lightning.losses import (
+    CrossEntropyLoss,
+    HeadsLoss,
+    Loss,
+    ScaledLoss,
+    SigmoidLoss,
+    TaylorLoss,
+    num_parameters,
+)
 from glo_lightning.theory import smooth_labels, unsmooth_labels
 
 
@@ -67,6 +75,21 @@ def test_what_a_loss_is_otherwise_is_kept() -> None:
     smoothed = smooth_labels(loss, 0.1, 10)
     assert (smoothed.class_reduction, smoothed.reduction, smoothed.label_smoothing) == ("mean", "sum", 0.2)
     assert smooth_labels(ScaledLoss(loss, 2.0), 0.1, 10).factor == 2.0
+
+
+@pytest.mark.parametrize("inside", [CrossEntropyLoss(), TaylorLoss(random_theta(3, ("y", "h"), 0))])
+def test_losses_inside_others_are_smoothed(inside: Loss) -> None:
+    logits = torch.randn(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    single, yes = logits[:, 0], torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0, 1.0], dtype=torch.float64)
+    loss = ScaledLoss(SigmoidLoss(inside), 2.0)
+    smoothed = smooth_labels(loss, 0.3, num_classes=2)
+    torch.testing.assert_close(smoothed(single, yes), loss(single, 0.7 * yes + 0.15))
+    torch.testing.assert_close(unsmooth_labels(smoothed, 0.3, num_classes=2)(single, yes), loss(single, yes))
+
+    heads, target = (logits, 2.0 * logits), torch.arange(6) % 2
+    of_heads = HeadsLoss([inside, ScaledLoss(inside, 0.5)])
+    expected = of_heads(heads, 0.7 * nn.functional.one_hot(target).double() + 0.15)
+    torch.testing.assert_close(smooth_labels(of_heads, 0.3, num_classes=2)(heads, target), expected)
 
 
 @pytest.mark.parametrize("seed", range(3))
