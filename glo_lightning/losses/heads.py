@@ -16,14 +16,15 @@ class HeadsLoss(WrappedLoss):
 
     .. math:: L = \sum_{k=0}^{K} L_k(f_k, y)
 
-    Called with the logits of one head, it is the main head's loss; so are ``elementwise``, ``gamma`` and the
-    expression. Any other loss, called with the logits of several heads, adds itself up over them.
+    Called with the logits of one head, it is the main head's loss; so are ``elementwise``, ``gamma``, the expression
+    and all that theory says of it: ask theory about each of ``losses`` to judge them all. Any other loss, called with
+    the logits of several heads, adds itself up over them.
 
     Args:
         losses: one for the main head, then one for each auxiliary head; two or more with the same reduction.
 
     Raises:
-        LossError: if these are fewer, no losses, or of different reductions.
+        LossError: if these are fewer, no losses of one head, or of different reductions.
 
     Example:
         >>> from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
@@ -39,6 +40,8 @@ class HeadsLoss(WrappedLoss):
     def __init__(self, losses: Sequence[Loss]) -> None:
         if len(losses) < 2:
             raise LossError("losses of two or more heads", f"{len(losses)}", "Use the loss itself for a single head.")
+        if any(isinstance(loss, HeadsLoss) for loss in losses):
+            raise LossError("a loss of one head for each head", "a HeadsLoss", "Pass the losses in it by themselves.")
         super().__init__(losses[0])
         if any(not isinstance(loss, Loss) or loss.reduction != self.reduction for loss in losses):
             raise LossError("losses of one reduction", repr(losses)[:80], "Build all of them with the same reduction.")

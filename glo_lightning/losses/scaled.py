@@ -24,7 +24,7 @@ class ScaledLoss(WrappedLoss):
         factor: s, finite.
 
     Raises:
-        LossError: if ``loss`` is not a loss or the factor is not finite.
+        LossError: if ``loss`` is not a loss of one head or the factor is not finite.
 
     Example:
         >>> import torch

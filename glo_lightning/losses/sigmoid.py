@@ -29,7 +29,7 @@ class SigmoidLoss(WrappedLoss):
         loss: the loss inside; its reductions and label smoothing are kept, with ``"none"`` giving one loss per logit.
 
     Raises:
-        LossError: if ``loss`` is not a loss.
+        LossError: if ``loss`` is not a loss of one head.
 
     Example:
         >>> from glo_lightning.losses import CrossEntropyLoss

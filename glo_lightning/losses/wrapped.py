@@ -21,12 +21,21 @@ class WrappedLoss(Loss):
         loss: the loss inside.
 
     Raises:
-        LossError: if it is not a loss.
+        LossError: if it is not a loss, or one of several heads.
     """
 
     def __init__(self, loss: Loss) -> None:
+        from glo_lightning.losses.heads import HeadsLoss
+
         if not isinstance(loss, Loss):
             raise LossError("a Loss to wrap", repr(loss)[:80], "Pass for example CrossEntropyLoss().")
+        if isinstance(loss, HeadsLoss):
+            own = type(self).__name__
+            raise LossError(
+                "a loss of one head to wrap",
+                f"a HeadsLoss of {len(loss.losses)} inside {own}",
+                f"Wrap each head's loss in a {own}, and give a HeadsLoss of these to the network.",
+            )
         nn.Module.__init__(self)  # not Loss's: what that sets, the loss inside has
         self.loss = loss
 

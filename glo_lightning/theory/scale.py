@@ -1,7 +1,7 @@
 """The scale of a loss, which acts as a learning rate, apart from its shape."""
 
 from glo_lightning.errors import LossError, SettingsError
-from glo_lightning.losses import Loss, ScaledLoss, TaylorLoss
+from glo_lightning.losses import HeadsLoss, Loss, ScaledLoss, TaylorLoss
 from glo_lightning.theory.regime import null_epoch
 
 
@@ -13,7 +13,7 @@ def normalize_drive(loss: Loss, num_classes: int) -> Loss:
     Learning rates tuned for cross-entropy then suit it, and what sets it apart is its shape alone.
 
     Args:
-        loss: a loss with a positive drive.
+        loss: a loss with a positive drive; of several heads, each is scaled to its own.
         num_classes: C, 2 or more.
 
     Returns:
@@ -29,6 +29,8 @@ def normalize_drive(loss: Loss, num_classes: int) -> Loss:
 
     Source: derivations.md, section 7.3.
     """
+    if isinstance(loss, HeadsLoss):
+        return loss.rewrapped(lambda each: normalize_drive(each, num_classes))
     start = null_epoch(loss, num_classes)
     if not start.drive > 0.0:
         raise LossError(
@@ -47,7 +49,7 @@ def scale_loss(loss: Loss, factor: float) -> Loss:
         factor: positive and finite.
 
     Returns:
-        A Taylor loss for a Taylor loss, with its fast paths; else a :class:`ScaledLoss`.
+        A Taylor loss for a Taylor loss, with its fast paths; a :class:`HeadsLoss` for one; else a :class:`ScaledLoss`.
 
     Raises:
         LossError: if the scaled loss overflows.
@@ -57,6 +59,8 @@ def scale_loss(loss: Loss, factor: float) -> Loss:
     """
     if not factor > 0.0:
         raise SettingsError("a positive factor", repr(factor), "A negative one would turn the loss around.")
+    if isinstance(loss, HeadsLoss):
+        return loss.rewrapped(lambda each: scale_loss(each, factor))
     if isinstance(loss, TaylorLoss):
         theta = loss.theta.clone()
         theta[len(loss.inputs) :] *= factor

@@ -13,6 +13,8 @@ from glo_lightning.losses import (
     HeadsLoss,
     Loss,
     MeanSquaredErrorLoss,
+    ScaledLoss,
+    SigmoidLoss,
     TaylorLoss,
     load_loss,
     loss_from_dict,
@@ -70,11 +72,19 @@ def test_the_formula_names_every_head() -> None:
         [CrossEntropyLoss()],
         [CrossEntropyLoss(), torch.nn.MSELoss()],
         [CrossEntropyLoss(), BaikalLoss(reduction="sum")],
+        [HeadsLoss(LOSSES), CrossEntropyLoss()],
+        [CrossEntropyLoss(), HeadsLoss(LOSSES)],
     ],
 )
 def test_what_is_no_list_of_losses_is_refused(losses: list[Any]) -> None:
     with pytest.raises(LossError):
         HeadsLoss(losses)
+
+
+@pytest.mark.parametrize("wrap", [lambda loss: ScaledLoss(loss, 2.0), SigmoidLoss], ids=["scaled", "sigmoid"])
+def test_heads_are_wrapped_one_by_one(wrap: Any) -> None:
+    with pytest.raises(LossError, match="Wrap each head's loss in a S"):
+        wrap(HeadsLoss(LOSSES))
 
 
 def test_another_number_of_heads_is_refused() -> None:

@@ -2,7 +2,16 @@ import pytest
 import torch
 
 from glo_lightning.errors import LossError, SettingsError
-from glo_lightning.losses import CrossEntropyLoss, Loss, MeanSquaredErrorLoss, ScaledLoss, TaylorLoss, named_loss
+from glo_lightning.losses import (
+    BaikalLoss,
+    CrossEntropyLoss,
+    HeadsLoss,
+    Loss,
+    MeanSquaredErrorLoss,
+    ScaledLoss,
+    TaylorLoss,
+    named_loss,
+)
 from glo_lightning.theory import canonical, normalize_drive, null_epoch, scale_loss
 
 
@@ -37,6 +46,18 @@ def test_scales_do_not_pile_up() -> None:
     assert isinstance(scaled, ScaledLoss)
     assert scaled.factor == 6.0
     assert isinstance(scaled.loss, MeanSquaredErrorLoss)
+
+
+def test_every_head_is_scaled() -> None:
+    loss = HeadsLoss([MeanSquaredErrorLoss(), TaylorLoss(named_loss("taylorglo_1").theta, folded=True), BaikalLoss()])
+    heads = tuple(torch.randn(4, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(k)) for k in range(3))
+    target = torch.arange(4)
+    torch.testing.assert_close(scale_loss(loss, 2.0)(heads, target), 2.0 * loss(heads, target))
+    normalized = normalize_drive(loss, 10)
+    assert isinstance(normalized, HeadsLoss)
+    alone = [normalize_drive(own, 10) for own in loss.losses]
+    torch.testing.assert_close(normalized(heads, target), HeadsLoss(alone)(heads, target))
+    assert [null_epoch(own, 10).drive for own in normalized.losses] == pytest.approx([10.0] * 3)
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, float("nan")])
