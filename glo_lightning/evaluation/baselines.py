@@ -14,7 +14,7 @@ from glo_lightning.losses import (
     ScaledLoss,
     for_outputs,
 )
-from glo_lightning.theory import trainability
+from glo_lightning.theory import startup_drive
 
 SMOOTHING = 0.1
 """Label smoothing as it is commonly used."""
@@ -73,8 +73,8 @@ def with_baselines(
 def scaled_twin(loss: Loss, cross_entropy: Loss, num_classes: int) -> tuple[str, Loss] | None:
     """Scale cross-entropy to a loss's start-up gradient, which separates a better shape from a better learning rate.
 
-    At the null epoch every loss is cross-entropy times drive / C, and once more over C if it is a mean over classes.
-    In a network with several heads, cross-entropy gets a scale for each.
+    At the null epoch every loss is cross-entropy times :func:`startup_drive` / C. In a network with several heads,
+    cross-entropy gets a scale for each.
 
     Args:
         loss: whose twin it will be.
@@ -87,13 +87,8 @@ def scaled_twin(loss: Loss, cross_entropy: Loss, num_classes: int) -> tuple[str,
     Source: derivations.md, section 7.3.
     """
     heads = loss.losses if isinstance(loss, HeadsLoss) else [loss]
-    scales = [_startup_scale(head, num_classes) for head in heads]
+    scales = [startup_drive(head, num_classes) / num_classes for head in heads]
     if not all(scale > 0.0 for scale in scales):
         return None
     twins = [ScaledLoss(cross_entropy, scale) for scale in scales]
     return ", ".join(f"{scale:.3g}" for scale in scales), twins[0] if len(twins) == 1 else HeadsLoss(twins)
-
-
-def _startup_scale(loss: Loss, num_classes: int) -> float:
-    scale = trainability(loss, num_classes).drive / num_classes
-    return scale / num_classes if loss.class_reduction == "mean" else scale

@@ -16,7 +16,7 @@ from glo_lightning.theory.regime import (
     null_epoch,
     zero_error_drive,
 )
-from glo_lightning.theory.scale import normalize_drive, scale_loss
+from glo_lightning.theory.scale import normalize_drive, scale_loss, startup_drive
 from glo_lightning.theory.smoothing import smooth_labels, unsmooth_labels
 from glo_lightning.theory.summary import LossSummary, summarize
 from glo_lightning.theory.trainability import Trainability, default_kappa, trainability
@@ -48,6 +48,7 @@ __all__ = [
     "sample_attraction",
     "scale_loss",
     "smooth_labels",
+    "startup_drive",
     "summarize",
     "symmetric_gamma",
     "trainability",

@@ -13,6 +13,7 @@ from glo_lightning.theory.attraction import attraction
 from glo_lightning.theory.gamma import AnyLoss, has_gamma, label_values
 from glo_lightning.theory.record import AttractionRecord
 from glo_lightning.theory.regime import equilibria
+from glo_lightning.theory.scale import startup_drive
 from glo_lightning.theory.trainability import trainability
 
 if TYPE_CHECKING:
@@ -133,7 +134,8 @@ def figure_start(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
     figure = _figure(6.5, 0.9 + 0.36 * len(losses))
     axes = figure.subplots()
     verdicts = [trainability(loss, num_classes) for loss in losses.values()]
-    speeds = [0.0 if math.isnan(verdict.drive) else verdict.drive / num_classes for verdict in verdicts]
+    drives = [startup_drive(loss, num_classes) for loss in losses.values()]
+    speeds = [0.0 if math.isnan(drive) else drive / num_classes for drive in drives]
     colors = [GOOD if v.stable else DOUBTFUL if v.exact else BAD for v in verdicts]
     axes.barh(list(losses), speeds, color=colors, height=0.6)
     axes.invert_yaxis()
@@ -145,7 +147,7 @@ def figure_start(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
         axes.annotate(text, (speed, row), (4, 0), textcoords="offset points", va="center", fontsize=7)
     axes.margins(x=0.25)
     axes.set_xlabel(
-        "start-up gradient relative to cross-entropy's, $d_0 / C$, and curvature ratio r\n"
+        "start-up gradient relative to cross-entropy's, and curvature ratio r\n"
         "green: trains, amber: may collapse, red: does not start",
         fontsize=8,
     )

@@ -23,7 +23,8 @@ def drive(loss: AnyLoss, confidence: Tensor | float, num_classes: int) -> Tensor
     constants added to gamma, which no training can feel.
 
     Args:
-        loss: a loss, or a black box that treats all classes alike.
+        loss: a loss, taken as a sum over classes whatever ``class_reduction`` says; or a black box that treats all
+            classes alike, taken as what it returns.
         confidence: h_T, the target's scaled logit, any shape, in (0, 1).
         num_classes: C, 2 or more.
 

@@ -7,6 +7,7 @@ from typing import Any
 from glo_lightning.losses import Loss
 from glo_lightning.theory.gamma import AnyLoss
 from glo_lightning.theory.regime import equilibria, equilibrium_confidence, implied_smoothing, zero_error_drive
+from glo_lightning.theory.scale import startup_drive
 from glo_lightning.theory.trainability import Trainability, trainability
 
 
@@ -18,7 +19,7 @@ class LossSummary:
         num_classes: C.
         formula: in one line of Unicode; empty for black boxes.
         trainability: the verdicts.
-        relative_start: start-up gradient over cross-entropy's, d0 / C.
+        relative_start: start-up gradient over cross-entropy's: d0 / C, and once more over C of a mean over classes.
         zero_error_drive: Z; negative where memorised samples are pushed back. NaN if the start is undefined.
         equilibrium_confidence: where a sample comes to rest. NaN if the start is undefined.
         implied_smoothing: the label smoothing that would hold cross-entropy back as much.
@@ -72,7 +73,7 @@ def summarize(loss: AnyLoss, num_classes: int) -> LossSummary:
         num_classes=num_classes,
         formula=loss.formula("unicode") if isinstance(loss, Loss) else "",
         trainability=verdict,
-        relative_start=verdict.drive / num_classes,
+        relative_start=startup_drive(loss, num_classes) / num_classes,
         zero_error_drive=math.nan if undefined else zero_error_drive(loss, num_classes),
         equilibrium_confidence=equilibrium_confidence(loss, num_classes),
         implied_smoothing=implied_smoothing(loss, num_classes),

@@ -21,6 +21,7 @@ FAMILIES: dict[str, Loss] = {
     "cross_entropy": CrossEntropyLoss(),
     "smoothed_cross_entropy": CrossEntropyLoss(label_smoothing=0.1),
     "mse": MeanSquaredErrorLoss(),
+    "mse_mean": MeanSquaredErrorLoss(class_reduction="mean"),
     "baikal": BaikalLoss(),
     "baikal_cma": BaikalCMALoss(),
     "focal": FocalLoss(2.0),

@@ -12,7 +12,7 @@ from glo_lightning.losses import (
     TaylorLoss,
     named_loss,
 )
-from glo_lightning.theory import canonical, normalize_drive, null_epoch, scale_loss
+from glo_lightning.theory import canonical, normalize_drive, null_epoch, scale_loss, startup_drive
 
 
 def test_a_normalized_loss_starts_with_cross_entropys_gradient(loss: Loss, num_classes: int) -> None:
@@ -21,10 +21,10 @@ def test_a_normalized_loss_starts_with_cross_entropys_gradient(loss: Loss, num_c
             normalize_drive(loss, num_classes)
         return
     normalized = normalize_drive(loss, num_classes)
-    assert null_epoch(normalized, num_classes).drive == pytest.approx(num_classes)
+    assert startup_drive(normalized, num_classes) == pytest.approx(num_classes)
     logits = torch.zeros(3, num_classes, dtype=torch.float64, requires_grad=True)
     target = torch.arange(3) % num_classes
-    reference = CrossEntropyLoss(class_reduction=loss.class_reduction)
+    reference = CrossEntropyLoss()
     torch.testing.assert_close(
         torch.autograd.grad(normalized(logits, target), logits)[0],
         torch.autograd.grad(reference(logits, target), logits)[0],

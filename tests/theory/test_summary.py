@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from glo_lightning.losses import Loss, TaylorLoss, TreeLoss, named_loss
+from glo_lightning.losses import CrossEntropyLoss, Loss, TaylorLoss, TreeLoss, named_loss
 from glo_lightning.theory import summarize
 
 
@@ -13,7 +13,11 @@ def test_it_gathers_what_the_parts_say(loss: Loss, num_classes: int) -> None:
     stored = json.loads(json.dumps(summary.to_dict(), allow_nan=False))
     assert stored["formula"] == loss.formula("unicode")
     assert stored["trainability"]["drive"] == summary.trainability.drive
-    assert stored["relative_start"] == pytest.approx(summary.trainability.drive / num_classes)
+    logits = torch.zeros(1, num_classes, dtype=torch.float64, requires_grad=True)
+    gradient, cross_entropys = (
+        torch.autograd.grad(own(logits, torch.tensor([0])), logits)[0][0, 0] for own in (loss, CrossEntropyLoss())
+    )
+    assert stored["relative_start"] == pytest.approx(float(gradient / cross_entropys), rel=1e-9, abs=1e-12)
 
 
 def test_infinities_and_gaps_survive_json() -> None:
