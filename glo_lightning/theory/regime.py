@@ -153,7 +153,7 @@ def zero_error_drive(loss: AnyLoss, num_classes: int) -> float:
         num_classes: C, 2 or more.
 
     Returns:
-        Z, possibly infinite; for black boxes to about six digits.
+        Z, possibly infinite; for black boxes to about six digits, and to eight where gamma itself is NaN at the end.
 
     Raises:
         SettingsError: if ``num_classes`` is below 2.
@@ -169,10 +169,10 @@ def zero_error_drive(loss: AnyLoss, num_classes: int) -> float:
     if not has_gamma(loss):
         return float(drive(loss, 1.0 - 1e-6, num_classes))
     labels = torch.tensor(label_values(loss, num_classes), dtype=torch.float64, device=device_of(loss))
-    nontarget, target = (float(value) for value in loss.gamma(labels.new_tensor([0.0, 1.0]), labels))
-    if math.isnan(nontarget):  # 0 times infinity, as an expression without cross-entropy's care for y = 0 has it
-        nontarget = float(loss.gamma(labels.new_tensor([1e-100]), labels[:1]))
-    return target - nontarget
+    gamma, nearby = (loss.gamma(labels.new_tensor(h), labels) for h in ([0.0, 1.0], [1e-100, 1.0 - 1e-8]))
+    # NaN is 0 times infinity, as y * log(h) has it at 0 and the root of a square at 1: there the limit counts.
+    nontarget, target = torch.where(gamma.isnan(), nearby, gamma).tolist()
+    return float(target - nontarget)
 
 
 @dataclass(frozen=True)
