@@ -53,7 +53,8 @@ logits = torch.stack([-logits, logits], 1) / 2""",
 
 OPEN_INTERVAL = """\
 double = logits.dtype == torch.float64  # softmax reaches neither 0 nor 1; where rounding does, stay between
-log_h = log_h.clamp(max=-1.1102230246251565e-16 if double else -5.960464477539063e-08)"""
+log_h = log_h.clamp(max=-1.1102230246251565e-16 if double else -5.960464477539063e-08)
+tiny = 2.2250738585072014e-308 if double else 1.1754943508222875e-38"""
 
 LARGEST = "largest = 638.8 if double else 79.8  # exponent of e that leaves room for summing a batch"
 
@@ -105,14 +106,15 @@ def write_forward(loss: Loss) -> str:
         keep = 1.0 - loss.label_smoothing
         body.append(f"y = {keep!r} * y + {loss.label_smoothing!r} / logits.shape[1]")
     body.append("log_h = logits.log_softmax(1)")
-    text = _TorchPrinter().doprint(expression)
-    if not _is_smooth(expression):
+    is_smooth = _is_smooth(expression)
+    text = _TorchPrinter(is_smooth).doprint(expression)
+    if not is_smooth:
         body.append(OPEN_INTERVAL)
     if "largest" in text:
         body.append(LARGEST)
     if H not in expression.free_symbols and sympy.Symbol("f") not in expression.free_symbols:
         text = f"{text} + 0.0 * log_h"
-    body.append("h = log_h.exp()")
+    body.append("h = log_h.exp()" if is_smooth else "h = log_h.exp().clamp(min=tiny)")
     reduction = "" if loss.reduction == "none" else f".{loss.reduction}()"
     body.append(f"return ({text}).{loss.class_reduction}(1){reduction}")
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
@@ -140,7 +142,15 @@ def _is_smooth(expression: "Expr") -> bool:
 
 
 class _TorchPrinter(PythonPrinter):
-    """Prints an expression over tensors; logarithms and negative powers of h come from ``log_h``."""
+    """Prints an expression over tensors; logarithms and negative powers of h come from ``log_h``.
+
+    Args:
+        is_smooth: whether powers of h may round to 0.
+    """
+
+    def __init__(self, is_smooth: bool) -> None:
+        super().__init__()
+        self._is_smooth = is_smooth
 
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
         return {"f": "logits", "t": "self.progress"}.get(symbol.name, str(symbol.name))
@@ -162,8 +172,10 @@ class _TorchPrinter(PythonPrinter):
         if power.is_number:
             return _number(power)
         base, exponent = power.args
-        if base == H and not (exponent.is_Integer and exponent > 0):
+        if base == H and not exponent.is_positive:
             return f"torch.exp(({_multiple_of_log_h(exponent)}).clamp(max=largest))"
+        if base == H and not self._is_smooth:
+            return f"(h**{_number(exponent)}).clamp(min=tiny)"
         factors = _apart(base if exponent.is_Integer else sympy.factor_terms(base))
         if len(factors) > 1:  # apart, because the slope of sqrt(h*y) at y = 0 would be 0 / 0
             return f"({'*'.join(self.parenthesize(factor**exponent, PRECEDENCE['Mul']) for factor in factors)})"

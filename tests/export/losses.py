@@ -33,6 +33,7 @@ LOSSES: dict[str, Loss] = {
     "tree with coefficients": TreeLoss("y * log(h) - square(h) / (1 + y)", [0.5, 1.25, 2.0]),
     "tree of roots": TreeLoss("sqrt(h * y) / h - log(2 * h * h * (h + 1)) * log(2 * h * y + 1) + sqrt(y * (h + 2))"),
     "tree of powers": TreeLoss("sqrt(y + y * (20 + log(h))) - square(log(h * h)) + sqrt((h + 1) * (h + 2))"),
+    "tree of powers in sums": TreeLoss("log(h * h + y) - y / h + sqrt(h) / (h * sqrt(h) + 1)"),
     "tree of one minus h": TreeLoss("y * log(h) + (1 - y) * log(1 - h)"),
     "scaled": ScaledLoss(PolyLoss(label_smoothing=0.1), 0.3),
     "sigmoid": SigmoidLoss(CrossEntropyLoss()),

@@ -115,7 +115,13 @@ def test_it_is_the_same_for_trees_as_evolution_makes_them(tmp_path: Path) -> Non
     assert compared > 200
 
 
-SATURATED = [CrossEntropyLoss(), FocalLoss(0.5), TreeLoss("y * log(h)"), TaylorLoss([0.5] * 8)]
+SATURATED = [
+    CrossEntropyLoss(),
+    FocalLoss(0.5),
+    TreeLoss("y * log(h)"),
+    TreeLoss("log(h * h + y) - y / (1 + y * h * sqrt(h))"),
+    TaylorLoss([0.5] * 8),
+]
 
 
 @pytest.mark.parametrize("loss", [*SATURATED, *map(SigmoidLoss, SATURATED)], ids=lambda loss: loss.formula())

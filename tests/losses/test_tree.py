@@ -115,6 +115,17 @@ def test_extreme_logits_stay_finite_where_the_function_is_defined(expression, dt
         assert gradient.isfinite().all()
 
 
+@pytest.mark.parametrize("gap", [40.0, 46.0, 90.0, 1e4])
+def test_powers_of_h_that_round_to_0_leave_no_gap_in_the_gradient(gap):
+    loss, logits = TreeLoss("log(h * h + y) - y / h"), torch.tensor([[gap, 0.0, 0.0]])
+    value, gradient = values_and_gradients(loss, logits, torch.tensor([0]))
+    assert value.isfinite()
+    assert gradient.isfinite().all()
+    if gap == 40.0:
+        exact = values_and_gradients(loss, logits.double(), torch.tensor([0]))
+        torch.testing.assert_close((value, gradient), (exact[0].float(), exact[1].float()))
+
+
 def test_saturated_cross_entropy_is_exact():
     logits = torch.tensor([[0.0, 1e4]])
     assert float(TreeLoss("y * log(h)")(logits, torch.tensor([0]))) == 1e4

@@ -111,6 +111,7 @@ def test_zero_error() -> None:
     assert zero_error_drive(named_loss("taylorglo_1"), 10) == close(-9.16, abs=5e-3)
     assert zero_error_drive(named_loss("taylorglo_2"), 10) == close(-143.0, abs=0.05)
     assert zero_error_drive(TreeLoss("y * log(h)"), 10) == close(1.0)
+    assert zero_error_drive(TreeLoss("log(h * h + y)"), 10) < -1e99  # 2 / h
     assert zero_error_drive(TreeLoss("-1 * sqrt(square(h - y))"), 10) == close(2.0)  # |h - y| falls by 1 at each end
     assert zero_error_drive(torch.nn.CrossEntropyLoss(), 10) == close(1.0, abs=1e-5)
 

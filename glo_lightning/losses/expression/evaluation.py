@@ -21,11 +21,13 @@ class Point:
         h: scaled logits, shape (..., C), floating.
         log_h: their logarithms, shape (..., C); finite where h underflows.
         y: labels, shape (..., C).
+        least: what no power of h falls below; None where h is taken as it is, 0 included.
     """
 
     h: Tensor
     log_h: Tensor
     y: Tensor
+    least: float | None = None
 
     @classmethod
     def from_scaled_logits(cls, h: Tensor, y: Tensor) -> "Point":
@@ -36,11 +38,12 @@ class Point:
     def from_logits(cls, logits: Tensor, y: Tensor) -> "Point":
         """Apply softmax to logits, shape (..., C).
 
-        Softmax never reaches 0 or 1; where rounding does, the nearest number between them stands in.
+        Softmax never reaches 0 or 1; where rounding does, the nearest number between them stands in. So it does for the
+        powers of h: the slope of ``log(h * h + y)`` would be infinite where ``h * h`` rounds to 0, but h does not.
         """
         limits = torch.finfo(logits.dtype)
         log_h = logits.log_softmax(-1).clamp(max=-limits.eps / 2)
-        return cls(log_h.exp().clamp(min=limits.tiny), log_h, y)
+        return cls(log_h.exp().clamp(min=limits.tiny), log_h, y, limits.tiny)
 
 
 @dataclass(frozen=True)
@@ -124,17 +127,16 @@ class _Evaluation:
         return _Value(self.plain(a) + self.plain(b))
 
     def plain(self, value: _Value) -> Tensor:
-        """Multiply the powers into the rest, a negative power of h last and bounded."""
+        """Multiply the powers into the rest, that of h last and bounded."""
         result = value.rest
         if value.y_power:
-            result = result * _power(self.point.y, value.y_power)
-        if value.h_power > 0.0:
-            result = result * _power(self.point.h, value.h_power)
+            result = result * (self.point.y if value.y_power == 1.0 else self.point.y.pow(value.y_power))
+        if value.h_power == 1.0:
+            result = result * self.point.h
+        elif value.h_power > 0.0:
+            power = self.point.h.pow(value.h_power)
+            result = result * (power if self.point.least is None else power.clamp(min=self.point.least))
         elif value.h_power < 0.0:
             exponent = value.h_power * self.point.log_h
             result = result * exponent.clamp(max=self.largest_exponent).exp()
         return result
-
-
-def _power(base: Tensor, exponent: float) -> Tensor:
-    return base if exponent == 1.0 else base.pow(exponent)
