@@ -56,6 +56,8 @@ double = logits.dtype == torch.float64  # softmax reaches neither 0 nor 1; where
 log_h = log_h.clamp(max=-1.1102230246251565e-16 if double else -5.960464477539063e-08)
 tiny = 2.2250738585072014e-308 if double else 1.1754943508222875e-38"""
 
+MASKED = "log_h = log_h.masked_fill(y == 0, 0.0)  # 0 times a masked class's minus infinity would be NaN"
+
 LARGEST = "largest = 638.8 if double else 79.8  # exponent of e that leaves room for summing a batch"
 
 
@@ -115,6 +117,8 @@ def write_forward(loss: Loss) -> str:
     if H not in expression.free_symbols and sympy.Symbol("f") not in expression.free_symbols:
         text = f"{text} + 0.0 * log_h"
     body.append("h = log_h.exp()" if is_smooth else "h = log_h.exp().clamp(min=tiny)")
+    if _vanishes_off_target(expression):
+        body.append(MASKED)
     reduction = "" if loss.reduction == "none" else f".{loss.reduction}()"
     body.append(f"return ({text}).{loss.class_reduction}(1){reduction}")
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
@@ -139,6 +143,13 @@ def _is_smooth(expression: "Expr") -> bool:
     """Tell whether h = 0 and h = 1, which rounding can reach, are harmless."""
     names = sympy.symbols("h y f t log_h")
     return bool(expression.subs(sympy.log(H), names[-1]).is_polynomial(*names))
+
+
+def _vanishes_off_target(expression: "Expr") -> bool:
+    """Tell whether the loss is 0 where y is 0, whatever finite value its logarithms have there."""
+    log_h = sympy.Dummy()
+    polynomial = expression.replace(sympy.log, lambda argument: log_h)
+    return bool(polynomial.has(log_h) and polynomial.is_polynomial(log_h) and polynomial.subs(Y, 0) == 0)
 
 
 class _TorchPrinter(PythonPrinter):

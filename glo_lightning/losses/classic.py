@@ -50,7 +50,7 @@ class CrossEntropyLoss(Loss):
 
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate -y log h from log-softmax; see :meth:`Loss.per_class`."""
-        return -y * logits.log_softmax(-1)
+        return -y * _seen_log(logits, y)
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         check_batch(logits, target)
@@ -277,7 +277,7 @@ class FocalLoss(Loss):
 
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate -y (1 - h)^g log h from log-softmax; see :meth:`Loss.per_class`."""
-        log_h = logits.log_softmax(-1)
+        log_h = _seen_log(logits, y)
         return -y * self._modulation(-log_h.expm1()) * log_h
 
     def _modulation(self, rest: Tensor) -> Tensor:
@@ -335,7 +335,7 @@ class PolyLoss(Loss):
 
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate the loss from log-softmax; see :meth:`Loss.per_class`."""
-        log_h = logits.log_softmax(-1)
+        log_h = _seen_log(logits, y)
         return -y * (self.epsilon * log_h.expm1() + log_h)
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
@@ -358,6 +358,11 @@ class PolyLoss(Loss):
 def _seen(h: Tensor, y: Tensor) -> Tensor:
     """Put 1 where y is 0: there 0 times an infinite logarithm or ratio would be NaN, forward or backward."""
     return torch.where(torch.as_tensor(y, device=h.device) == 0, 1.0, h)
+
+
+def _seen_log(logits: Tensor, y: Tensor) -> Tensor:
+    """Return log-softmax, 0 where y is 0: there a class masked by a logit of minus infinity would give NaN."""
+    return torch.where(y == 0, 0.0, logits.log_softmax(-1))
 
 
 def _label_ratio(log_h: Tensor, y: Tensor) -> Tensor:

@@ -20,6 +20,8 @@ from glo_lightning.losses import (
     FocalLoss,
     HeadsLoss,
     Loss,
+    PolyLoss,
+    ScaledLoss,
     SigmoidLoss,
     TaylorLoss,
     TreeLoss,
@@ -138,6 +140,15 @@ def test_baikal_of_a_class_that_is_not_the_target_stays_finite(make: Make) -> No
     value, gradient = value_and_gradient(make(BaikalLoss()), torch.tensor([[200.0, -200.0]]), torch.tensor([0]))
     assert value == 200.0 * 2 + 1
     assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("loss", [CrossEntropyLoss(), FocalLoss(0.5), ScaledLoss(PolyLoss(), 2.0)], ids=str)
+def test_a_masked_class_costs_nothing(loss: Loss, make: Make) -> None:
+    logits, target = torch.tensor([[1.0, 0.0, -torch.inf]]), torch.tensor([0])
+    value, gradient = value_and_gradient(make(loss), logits, target)
+    expected = value_and_gradient(loss, logits[:, :2], target)
+    torch.testing.assert_close((value, gradient[:, :2]), expected)
+    assert gradient[0, 2] == 0.0
 
 
 @every_loss

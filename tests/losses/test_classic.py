@@ -18,6 +18,7 @@ from glo_lightning.losses import (
     ScaledLoss,
     TaylorLoss,
     cross_entropy_taylor,
+    label_distribution,
 )
 from tests.losses.contract import LossContract
 
@@ -105,6 +106,16 @@ def test_saturated_cross_entropy_is_exact() -> None:
     loss.backward()
     assert loss == 2e4
     assert logits.grad.tolist() == [[1.0, -1.0, 0.0]]
+
+
+@pytest.mark.parametrize("loss", [CrossEntropyLoss(), FocalLoss(2.0), FocalLoss(0.5), PolyLoss()], ids=str)
+def test_a_masked_class_costs_nothing(loss: Loss) -> None:
+    logits, target = torch.tensor([[1.0, 0.0]], requires_grad=True), torch.tensor([0])
+    masked = torch.cat([logits, torch.full((1, 1), -torch.inf)], 1)
+    for reduced in (loss(masked, target), loss.per_class(masked, label_distribution(masked, target)).sum()):
+        torch.testing.assert_close(reduced, loss(logits, target))
+        found, expected = (torch.autograd.grad(each, logits)[0] for each in (reduced, loss(logits, target)))
+        torch.testing.assert_close(found, expected)
 
 
 def test_baikal_of_a_saturated_other_class_is_finite() -> None:
