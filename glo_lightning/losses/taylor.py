@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -109,6 +109,23 @@ class TaylorLoss(Loss):
     def uses_progress(self) -> bool:
         """Whether training progress is an input of the polynomial."""
         return "t" in self.inputs
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the closed forms behind: a copy's tensors count their versions anew."""
+        return {**self.__dict__, "_kernels": {}, "_kernels_theta": None}
+
+    def with_theta(self, theta: Tensor) -> Self:
+        """Return the loss with other parameters, at the same progress.
+
+        Args:
+            theta: shape (D,), finite.
+
+        Raises:
+            LossError: if theta has the wrong length or is not finite.
+        """
+        other = type(self)(**{**self.arguments(), "theta": theta})
+        other.progress = self.progress
+        return other
 
     def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
         """Evaluate the polynomial; see :meth:`Loss.elementwise`.

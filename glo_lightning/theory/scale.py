@@ -94,7 +94,7 @@ def scale_loss(loss: Loss, factor: float) -> Loss:
     if isinstance(loss, TaylorLoss):
         theta = loss.theta.clone()
         theta[len(loss.inputs) :] *= factor
-        return TaylorLoss(**{**loss.arguments(), "theta": theta})
+        return loss.with_theta(theta)
     if isinstance(loss, ScaledLoss):
         return ScaledLoss(loss.loss, loss.factor * factor)
     return ScaledLoss(loss, factor)

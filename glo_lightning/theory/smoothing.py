@@ -100,9 +100,7 @@ def _with_labels(loss: TaylorLoss, move: Callable[[Tensor], Tensor], factor: flo
     theta = loss.theta.clone()
     theta[label] = move(theta[label])
     theta[num_inputs:] *= factor**exponents
-    smoothed = TaylorLoss(**{**loss.arguments(), "theta": theta})
-    smoothed.progress = loss.progress
-    return smoothed
+    return loss.with_theta(theta)
 
 
 def _with_smoothing(loss: AnyFamily, label_smoothing: float) -> AnyFamily:

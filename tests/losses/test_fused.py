@@ -152,6 +152,17 @@ def test_copies_do_not_share_theta(target: Tensor) -> None:
     assert not torch.equal(twin(LOGITS, target), before)
 
 
+def test_copies_follow_their_own_progress(target: Tensor) -> None:
+    fresh = TaylorLoss(torch.linspace(-1.0, 1.0, 13), inputs=("y", "h", "t"))
+    loss = copy.deepcopy(fresh)
+    loss.progress = 0.5
+    loss(LOGITS, target)
+    twin = copy.deepcopy(loss)
+    assert twin.progress == 0.5
+    twin.progress = fresh.progress = 1.0
+    assert torch.equal(twin(LOGITS, target), fresh(LOGITS, target))
+
+
 def test_empty_batch_is_nan_like_torchs() -> None:
     logits = LOGITS[:0].clone().requires_grad_()
     assert taylor(3)(logits, HARD[:0]).isnan()

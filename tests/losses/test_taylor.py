@@ -225,6 +225,14 @@ def test_theta_and_settings_may_change_in_place() -> None:
     assert torch.equal(loss(LOGITS, TARGET), fresh(LOGITS, TARGET))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_all_numbers_are_where_theta_is() -> None:
+    theta = random_theta(3, ("y", "h"))
+    loss = TaylorLoss(theta.cuda())
+    assert {buffer.device.type for buffer in loss.buffers()} == {"cuda"}
+    torch.testing.assert_close(loss.gamma_coefficients().cpu(), TaylorLoss(theta).gamma_coefficients())
+
+
 def test_losses_of_logits_refuse_what_needs_h_alone() -> None:
     loss = TaylorLoss(random_theta(2, ("y", "f")), 2, ("y", "f"))
     for call in (

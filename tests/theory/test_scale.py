@@ -41,6 +41,14 @@ def test_a_taylor_loss_stays_one() -> None:
     assert canonical(scaled, 10) == canonical(ScaledLoss(loss, 2.0), 10)
 
 
+def test_a_scaled_loss_is_where_the_loss_is_in_training() -> None:
+    loss = TaylorLoss([0.1 * k for k in range(13)], inputs=("y", "h", "t"))
+    loss.progress = 0.5
+    logits, target = torch.randn(4, 10, dtype=torch.float64), torch.arange(4)
+    assert scale_loss(loss, 2.0).progress == 0.5
+    torch.testing.assert_close(scale_loss(loss, 2.0)(logits, target), 2.0 * loss(logits, target))
+
+
 def test_scales_do_not_pile_up() -> None:
     scaled = scale_loss(scale_loss(MeanSquaredErrorLoss(), 2.0), 3.0)
     assert isinstance(scaled, ScaledLoss)
