@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import Loss
+from glo_lightning.losses.base import describe
 from glo_lightning.theory.attraction import sample_attraction
 from glo_lightning.theory.figures import figure_stratification, save_figure
 from glo_lightning.theory.gamma import AnyLoss, device_of
@@ -159,7 +160,7 @@ class AttractionRecorder(Callback):
             if not isinstance(target, Tensor) or target.ndim != 1 or target.dtype != torch.int64:
                 raise ModelError(
                     "training batches of inputs and class indices (N,) int64",
-                    type(batch).__name__ if target is None else f"labels of {getattr(target, 'dtype', type(target))}",
+                    describe(target) if isinstance(target, Tensor) else type(batch).__name__,
                     "Train without the AttractionRecorder, or serve (inputs, target).",
                 )
         return [trainer.precision_plugin.convert_input(batch) for batch in batches]

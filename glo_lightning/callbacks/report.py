@@ -19,6 +19,7 @@ class MetricReport(Callback):
         report: takes (epoch, metric) and returns whether to stop.
 
     Attributes:
+        metric: of the last validation; None before the first.
         stopped: whether the function asked to stop.
 
     Raises:
@@ -28,22 +29,18 @@ class MetricReport(Callback):
     def __init__(self, monitor: str, report: Callable[[int, float], bool]) -> None:
         self.monitor = monitor
         self.report = report
-        self.stopped = False
-        self._validated = False
+        self.metric: float | None = None
+        self.stopped = self._validated = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin anew."""
+        self.metric = None
         self.stopped = self._validated = False
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that there is a metric, unless this is the sanity check before training."""
-        self._validated = not trainer.sanity_checking and trainer.state.fn == "fit"
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Report the epoch's last validation."""
-        if not self._validated or self.stopped:
+        """Take in the metric, unless this is the sanity check before training."""
+        if trainer.sanity_checking or trainer.state.fn != "fit" or self.stopped:
             return
-        self._validated = False
         metrics = trainer.callback_metrics
         if self.monitor not in metrics:  # on all ranks alike, so that none is left waiting
             raise SettingsError(
@@ -51,7 +48,17 @@ class MetricReport(Callback):
                 f"only {sorted(metrics) or 'nothing'}",
                 "Log it in validation_step with self.log, or monitor another metric.",
             )
-        stop = trainer.is_global_zero and self.report(trainer.current_epoch, float(metrics[self.monitor]))
+        # Now, because training may log something by the same name when its epoch ends.
+        self.metric = float(metrics[self.monitor])
+        self._validated = True
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Report the epoch's last validation."""
+        if not self._validated or self.stopped:
+            return
+        self._validated = False
+        assert self.metric is not None
+        stop = trainer.is_global_zero and self.report(trainer.current_epoch, self.metric)
         if trainer.strategy.broadcast(stop, src=0):
             self.stopped = True
             trainer.should_stop = True

@@ -198,7 +198,11 @@ def examples_of(batch: Any) -> tuple[Tensor, Tensor]:
         inputs, target = batch
         if isinstance(inputs, Tensor) and isinstance(target, Tensor) and target.dtype == torch.int64:
             return inputs, target
-    raise DataError("batches of inputs and class indices int64", _describe(batch), "Serve (inputs, target).")
+    raise DataError(
+        "batches of inputs and class indices int64",
+        _describe(batch),
+        "Serve (inputs, target), with one class per image or position.",
+    )
 
 
 def _describe(batch: Any) -> str:

@@ -59,8 +59,23 @@ def gather(task: Task, settings: CheckpointSettings) -> Subjects:
     with quiet_lightning():
         device = task.build_trainer([], {}).strategy.root_device
         models = {name: load_checkpoint(task, file).to(device).eval() for name, file in files.items()}
-        batches = draw_images(task.datamodule, settings.split, settings.num_images, settings.seed)
-    return Subjects(models, files, [(inputs.to(device), target.to(device)) for inputs, target in batches])
+        drawn = draw_images(task.datamodule, settings.split, settings.num_images, settings.seed)
+        batches = [(inputs.to(device), target.to(device)) for inputs, target in drawn]
+        for model in models.values():
+            _require_classes(model, batches[0][0][:2])
+    return Subjects(models, files, batches)
+
+
+def _require_classes(model: LightningModule, inputs: Tensor) -> None:
+    with torch.no_grad():
+        logits = model(inputs)
+    if not isinstance(logits, Tensor) or logits.ndim < 2 or logits.shape[1] < 2:
+        got = f"outputs of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+        raise ModelError(
+            "a model that tells classes apart by logits of shape (N, C, ...) with C >= 2",
+            f"a {type(model).__name__} with {got} for {len(inputs)} inputs",
+            "Models of sigmoid outputs are compared by their test metrics: python -m glo_lightning.compare.",
+        )
 
 
 def name_checkpoints(files: Sequence[str]) -> dict[str, Path]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from glo_lightning.errors import SettingsError
+from glo_lightning.training.direction import require_direction
 
 Baseline = Literal["cross_entropy", "twin", "label_smoothing", "focal", "poly"]
 
@@ -60,5 +61,6 @@ class CompareSettings:
             raise SettingsError("epochs of 1 or more", repr(self.epochs), "Leave --compare.epochs out for max_epochs.")
         if not all(0.0 < fraction <= 1.0 for fraction in self.fractions):
             raise SettingsError("fractions in (0, 1]", repr(self.fractions), "Use --fractions 0.1 0.3 1.0.")
+        require_direction(self.monitor, self.mode, "compare")
         if not self.name or "/" in self.name:
             raise SettingsError("a name without slashes", repr(self.name), "Set --compare.output_dir for a path.")

@@ -48,6 +48,10 @@ class Configuration:
         text = path.read_text(encoding="utf-8")
         try:
             content = yaml.safe_load(text)
+            if isinstance(content, dict) and "search" not in content:
+                raise StudyError(
+                    "the output folder of a search", f"{str(folder)!r} of something else", "Name a search's folder."
+                )
             settings = read_settings(content["search"])
         except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             reason = str(error) or type(error).__name__

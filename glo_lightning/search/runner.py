@@ -20,6 +20,7 @@ from glo_lightning.search.result import SearchResult, candidate_frame
 from glo_lightning.search.retrospect import write_retrospect
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage import open_storage
+from glo_lightning.search.study import count_run
 from glo_lightning.search.supervisor import supervise
 from glo_lightning.search.verdict import read_verdict
 from glo_lightning.training.placement import Placement, place_all
@@ -50,6 +51,8 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     progress = Progress(Console(stderr=True, quiet=silent), every_candidate=settings.verbosity == "verbose")
     part = None
     configured = output.configured(given, configuration) if placement.rank == 0 else nullcontext()
+    if placement.rank == 0:
+        count_run(settings.study_name, open_storage(settings.storage))
     with configured, interruptible(), progress:
         if alone or placement.external:
             part = _take_part(settings, tasks, placement, progress)

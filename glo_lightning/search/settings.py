@@ -6,6 +6,7 @@ from typing import Literal
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.ranges import Range, read_ranges
+from glo_lightning.training.direction import require_direction
 
 Input = Literal["y", "h", "f", "t"]
 
@@ -197,6 +198,7 @@ class SearchSettings:
                 "A rank correlation needs a sample: use 10, or 0 to skip.",
             )
         self._check_tasks()
+        require_direction(self.monitor, self.mode, "search")
         if self.worker_gpus is not None and (self.launcher != "ray" or self.worker_gpus < 0):
             raise SettingsError(
                 "worker_gpus of 0 or more, with launcher=ray only",

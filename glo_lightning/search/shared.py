@@ -13,8 +13,12 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.samplers import GenerationalSampler, find_slot
 from glo_lightning.search.samplers.fixed import FixedListSampler
+from glo_lightning.search.study import RUNS
 from glo_lightning.search.worker import Worker
 from glo_lightning.training.evaluation import Evaluation, Evaluator, Monitor, Run, Status
+
+GIVEN_UP = "given up in run"
+"""User attribute of a list's study: the run of the search in which its crashed trainings were given up."""
 
 
 class SharedEvaluator:
@@ -72,7 +76,6 @@ class SharedEvaluator:
             load_if_exists=True,
         )
         study.set_metric_names([self.monitor.name])
-        worked_through_before = sampler.state(study).finished
         _ListWorker(runs, study, sampler, self.evaluator, self.monitor, self.batch).run()
         verdicts = _read_verdicts(study)
         evaluations = {
@@ -81,7 +84,7 @@ class SharedEvaluator:
             if trial.value is not None
         }
         crashed = [place for place in range(len(runs)) if place not in evaluations]
-        if crashed and not worked_through_before:
+        if crashed and not self._is_left_from_an_earlier_run(study):
             raise StudyError(
                 "trainings that run to their end",
                 f"{len(crashed)} of {len(runs)} that crashed, the last: {_reason(verdicts[crashed[-1]])}",
@@ -94,6 +97,14 @@ class SharedEvaluator:
             )
             evaluations |= zip(crashed, again.evaluate([runs[place] for place in crashed]), strict=True)
         return [evaluations[place] for place in range(len(runs))]
+
+    def _is_left_from_an_earlier_run(self, study: optuna.Study) -> bool:
+        """Note the run in which a list ended with crashes: a worker that is started again belongs to the same."""
+        run = self.search.user_attrs.get(RUNS, 0)
+        given_up = study.user_attrs.get(GIVEN_UP)
+        if given_up is None:
+            study.set_user_attr(GIVEN_UP, run)
+        return given_up is not None and given_up < run
 
     def _digest(self, runs: Sequence[Run]) -> str:
         text = json.dumps([dict(self.basis), [_order(run) for run in runs]], sort_keys=True)

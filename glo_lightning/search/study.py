@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import optuna
@@ -44,6 +44,17 @@ def note_environment(study: optuna.Study, environment: dict[str, str]) -> None:
     before = study.user_attrs.get(ENVIRONMENTS, [])
     if environment not in before:
         study.set_user_attr(ENVIRONMENTS, [*before, environment])
+
+
+RUNS = "runs"
+"""User attribute of a study that counts how often its search was begun or gone on with."""
+
+
+def count_run(name: str, storage: optuna.storages.BaseStorage) -> None:
+    """Count another run of a search, unless it is the first, whose study is not there yet."""
+    with suppress(KeyError):
+        study = optuna.load_study(study_name=name, storage=storage)
+        study.set_user_attr(RUNS, study.user_attrs.get(RUNS, 0) + 1)
 
 
 @contextmanager

@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     records = load_records(options.records)
     if records and options.output is None:
         raise SettingsError("--output with --records", "none", "Name the folder that the figure goes to.")
+    if options.num_classes is None:
+        options.num_classes = 2 if losses and all(map(_is_binary, losses.values())) else 10
     _refuse_other_classes(losses, options.num_classes)
     summaries = {name: summarize(loss, options.num_classes) for name, loss in losses.items()}
     if summaries:
@@ -64,13 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse_other_classes(losses: Mapping[str, Loss], num_classes: int) -> None:
-    sigmoid = [name for name, loss in losses.items() if outputs_of(loss) == "sigmoid"]
+    sigmoid = [name for name, loss in losses.items() if _is_binary(loss)]
     if sigmoid and num_classes != 2:
         raise SettingsError(
             f"--num-classes=2 with {', '.join(sigmoid)}, which asks of each logit: no or yes?",
             str(num_classes),
             "Look at losses of sigmoid and of softmax outputs one after the other.",
         )
+
+
+def _is_binary(loss: Loss) -> bool:
+    return outputs_of(loss) == "sigmoid"
 
 
 def load_records(files: Sequence[Path]) -> dict[str, AttractionRecord]:
@@ -114,7 +120,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"named losses: {', '.join(NAMED_LOSSES)}",
     )
     parser.add_argument("losses", nargs="*", metavar="LOSS", help="a named loss, or a JSON file such as best_loss.json")
-    parser.add_argument("--num-classes", type=int, default=10, metavar="C", help="classes of the data (default: 10)")
+    parser.add_argument(
+        "--num-classes",
+        type=int,
+        metavar="C",
+        help="classes of the data (default: 10; 2 for losses of sigmoid outputs)",
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="write PNG figures and theory.json there")
     parser.add_argument(
         "--records",

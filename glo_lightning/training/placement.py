@@ -56,7 +56,7 @@ def place(task: Task) -> Placement:
         raise SettingsError(
             "a Trainer that can be built on this machine",
             " ".join(str(error).split()),
-            "Check the trainer's arguments: accelerator, devices, num_nodes and strategy above all.",
+            "Check the trainer's arguments.",
         ) from error
 
 

@@ -1,6 +1,7 @@
 """Try one batch before a search, so that what cannot work is refused before anything trains."""
 
 import hashlib
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ def probe_task(
         )
         with interruptible(trainer):
             trainer.fit(model, datamodule=task.datamodule)
+            logged = set(trainer.callback_metrics)
+            validated = trainer.validate(model, datamodule=task.datamodule, verbose=False)
     if recorder.num_classes is None:
         raise ModelError(
             f"training_step to compute its loss through {attribute!r}",
@@ -87,11 +90,12 @@ def probe_task(
             "Compute the training loss as self.loss_fn(logits, target), or name the attribute, as with "
             "--search.loss_attribute.",
         )
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    metrics = {name: float(value) for each in validated for name, value in each.items()}
     if monitor.name not in metrics:
+        of_training = f" ({monitor.name} is of training, and depends on the loss)" if monitor.name in logged else ""
         raise SettingsError(
             f"validation to log the monitored metric {monitor.name!r}",
-            f"only {sorted(metrics) or 'nothing'}",
+            f"only {sorted(metrics) or 'nothing'}{of_training}",
             "Log it in validation_step with self.log, or choose another monitor, as with --search.monitor.",
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
@@ -128,6 +132,17 @@ class _Recorder(nn.Module):
         self.loss = for_outputs(CrossEntropyLoss(), outputs)
         self.num_classes: int | None = None
         self.num_heads = 1
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            inspect.signature(self.forward).bind(*args, **kwargs)
+        except TypeError as error:
+            raise ModelError(
+                "a training_step that calls its loss with logits and target",
+                f"a call that does not fit: {error}",
+                "Call self.loss_fn(logits, target), and leave other arguments to the loss itself.",
+            ) from None
+        return super().__call__(*args, **kwargs)
 
     def forward(self, logits: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
         heads = logits if isinstance(logits, tuple) else (logits,)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from glo_lightning.errors import SettingsError
+from glo_lightning.training.direction import require_direction
 
 
 @dataclass(frozen=True)
@@ -42,5 +43,6 @@ class TrainSettings:
             raise SettingsError("epochs of 1 or more", repr(self.epochs), "Leave --train.epochs out for max_epochs.")
         if self.seed < 0:
             raise SettingsError("a seed of 0 or more", repr(self.seed), "Set --train.seed=0.")
+        require_direction(self.monitor, self.mode, "train")
         if self.name is not None and (not self.name or "/" in self.name):
             raise SettingsError("a name without slashes", repr(self.name), "Set --train.output_dir for a path.")

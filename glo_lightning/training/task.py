@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 
 from glo_lightning.errors import ModelError, SettingsError
 
@@ -149,11 +150,29 @@ def _in_brackets(arguments: Mapping[str, Any]) -> str:
 
 
 def _build_trainer(settings: Mapping[str, Any], callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
-    # Copies: callbacks and loggers remember, and a training must know nothing of those before it.
-    merged = {**copy.deepcopy(dict(settings)), **overrides}
+    merged = {**{name: _copy(name, value) for name, value in settings.items()}, **overrides}
     own = merged.get("callbacks") or []
-    merged["callbacks"] = [*([own] if isinstance(own, Callback) else own), *callbacks]
+    own = [own] if isinstance(own, Callback) else own
+    merged["enable_checkpointing"] = merged["enable_checkpointing"] or saves_checkpoints(own)
+    merged["callbacks"] = [*own, *callbacks]
     return Trainer(**merged)
+
+
+def _copy(name: str, value: Any) -> Any:
+    """Copy a Trainer's argument: callbacks and loggers remember, and a training must know nothing of those before."""
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        raise SettingsError(
+            f"{name} of the Trainer that can be copied, one for each training",
+            f"{value!r} ({error})",
+            "Let it open files and connections in setup, not in __init__.",
+        ) from error
+
+
+def saves_checkpoints(callbacks: Sequence[Callback]) -> bool:
+    """Whether a callback among them saves checkpoints, which Lightning wants to be enabled."""
+    return any(isinstance(callback, Checkpoint) for callback in callbacks)
 
 
 def max_epochs(task: Task) -> int:
@@ -164,6 +183,12 @@ def max_epochs(task: Task) -> int:
     """
     with quiet_lightning():
         trainer = task.build_trainer([], {})
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        raise SettingsError(
+            "a Trainer without fast_dev_run",
+            "one with",
+            "Use limit_train_batches=1, limit_val_batches=1, max_epochs=1.",
+        )
     if trainer.max_steps != -1 or trainer.max_epochs == -1:
         raise SettingsError(
             "a Trainer whose trainings end after max_epochs",

@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from argparse import SUPPRESS
+from argparse import SUPPRESS, ArgumentError
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic
@@ -13,10 +13,10 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.training.config_file import ConfigFileWithBase
-from glo_lightning.training.task import LEAN_TRAINER, Hyperparameters, Task
+from glo_lightning.training.task import LEAN_TRAINER, Hyperparameters, Task, saves_checkpoints
 from glo_lightning.training.verb import SECTIONS, SettingsT, Verb
 
-DEFAULTS = {
+DEFAULTS: dict[str, dict[str, Any]] = {
     "model": {
         "class_path": "glo_lightning.models.Classifier",
         "init_args": {"network": {"class_path": "glo_lightning.models.mlp"}},
@@ -67,15 +67,30 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the command line, and leave out what other verbs read."""
+        self._forget_other_defaults(parser, args)
         super().parse_arguments(parser, args)
         for ignored in self._ignored:
             self.config.pop(ignored, None)
-        if self.config.get("seed_everything") not in (None, False):
+        seed = self.config.get("seed_everything")
+        if seed is not None and seed is not False:  # 0 is a seed
             raise SettingsError(
                 f"the seed in --{self.verb.section}.seed",
-                f"seed_everything={self.config.seed_everything}, which every training would undo",
+                f"seed_everything={seed}, which every training would undo",
                 f"Set --{self.verb.section}.seed.",
             )
+
+    def _forget_other_defaults(self, parser: LightningArgumentParser, args: Sequence[str]) -> None:
+        """Let classes other than our own have their own defaults; the parser would keep ours of the same names."""
+        parser.exit_on_error = False
+        try:
+            first = parser.parse_args([each for each in args if not each.startswith("--print_config")])
+        except ArgumentError:
+            return  # which the parser will explain
+        finally:
+            parser.exit_on_error = True
+        chosen = {section: first[section].class_path for section in DEFAULTS if first[section] is not None}
+        others = {section: path for section, path in chosen.items() if path != DEFAULTS[section]["class_path"]}
+        parser.set_defaults({section: {"class_path": path} for section, path in others.items()})
 
     @property
     def _ignored(self) -> list[str]:
@@ -127,6 +142,9 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
     def build_trainer(self, callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
         """Build a Trainer with new callbacks and loggers of the user's, and ours."""
         self.config_init = self._instantiate("trainer")
+        own = self.config_init.trainer.callbacks or []
+        if saves_checkpoints(own if isinstance(own, list) else [own]):
+            overrides = {"enable_checkpointing": True, **overrides}
         trainer = self.instantiate_trainer(**overrides)
         trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
         return trainer

@@ -91,25 +91,19 @@ class TrainerEvaluator:
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
         with interruptible(trainer):
             trainer.fit(model, datamodule=self.task.datamodule)
-        evaluation = self._judge(trainer, model, divergence, watch)
+        evaluation = self._judge(trainer, model, divergence, watch, report.metric)
         # Rank 0 alone reports and watches; with its word on all ranks they stay in step.
         return replace(trainer.strategy.broadcast(evaluation, src=0), seed=run.seed)
 
     def _judge(
-        self, trainer: Trainer, model: LightningModule, divergence: StopOnDivergence, watch: Watch
+        self, trainer: Trainer, model: LightningModule, divergence: StopOnDivergence, watch: Watch, metric: float | None
     ) -> Evaluation:
         if divergence.reason:
             return Evaluation(self.monitor.worst_score, Status.DIVERGED, divergence.reason, epoch=watch.epoch)
         if self.split == "test":
             metric = score_on_test(trainer, model, self.task, self.monitor.name)
-        elif self.monitor.name in trainer.callback_metrics:
-            metric = float(trainer.callback_metrics[self.monitor.name])
-        else:
-            raise SettingsError(
-                f"a validation that logs {self.monitor.name!r} while a model trains",
-                f"only {sorted(trainer.callback_metrics) or 'nothing'}",
-                "Validate more often, or monitor another metric.",
-            )
+        if metric is None:
+            raise SettingsError("a validation while a model trains", "none", "Lower the Trainer's val_check_interval.")
         score, finite = self.monitor.finite_score(metric)
         if not finite:
             return Evaluation(score, Status.DIVERGED, f"{self.monitor.name} was {metric}", epoch=watch.epoch)

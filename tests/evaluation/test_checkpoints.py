@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from glo_lightning.data import DigitsDataModule
@@ -90,6 +91,27 @@ def test_a_module_without_forward_is_refused(tmp_path: Path) -> None:
     torch.save(ToyModel().state_dict(), tmp_path / "toy.pt")
     with pytest.raises(ModelError, match="forward"):
         load_checkpoint(python_task(ToyModel, ToyData(), CPU), tmp_path / "toy.pt")
+
+
+class _Binary(Classifier):
+    """One logit for each image."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs)[:, 0]
+
+
+class _Narrow(Classifier):
+    def forward(self, inputs: Tensor) -> Tensor:
+        return super().forward(inputs)[:, :1]
+
+
+@pytest.mark.parametrize("kind", [_Binary, _Narrow])
+def test_models_without_a_logit_per_class_are_refused(kind: type[Classifier], tmp_path: Path) -> None:
+    model = kind(mlp())
+    torch.save(model.state_dict(), tmp_path / "binary.pt")
+    task = python_task(lambda: kind(mlp()), DigitsDataModule(), CPU)
+    with pytest.raises(ModelError, match=r"logits of shape \(N, C, ...\).*outputs of shape \(2.*compare"):
+        gather(task, CheckpointSettings((str(tmp_path / "binary.pt"),)))
 
 
 def test_names_tell_checkpoints_apart() -> None:

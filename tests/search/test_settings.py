@@ -17,7 +17,7 @@ from glo_lightning.search.settings import SearchSettings
         ("order", 0), ("generations", 0), ("population_size", 3), ("sigma", 0.0), ("sigma", float("nan")),
         ("comparison_seeds", 1), ("comparison_seeds", -1), ("finalists", 0), ("finalist_seeds", 0), ("threads", 0),
         ("seed", -1), ("study_name", ""), ("study_name", "a/b"), ("comparison_epochs", 0), ("comparison_epochs", -1),
-        ("abort_below", 0.5),
+        ("abort_below", 0.5), ("monitor", "val_loss"), ("monitor", "valid/nll"), ("monitor", "val-Error"),
     ],
 )  # fmt: skip
 def test_bad_values_are_refused_with_expected_got_and_cure(name: str, value: Any) -> None:
@@ -31,6 +31,12 @@ def test_bad_values_are_refused_with_expected_got_and_cure(name: str, value: Any
 def test_good_values_are_taken(order: int, generations: int, population_size: int | None, sigma: float) -> None:
     settings = LossSearch(order=order, generations=generations, population_size=population_size, sigma=sigma)
     assert settings.candidates_per_generation == (population_size or 40)
+
+
+@pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss_gain", "lossless", "val_auroc"])
+def test_metrics_of_which_more_may_be_better_are_taken(monitor: str) -> None:
+    assert SearchSettings(monitor=monitor).mode == "max"
+    assert SearchSettings(monitor="val_loss", mode="min").mode == "min"
 
 
 def test_population_defaults_follow_the_papers() -> None:

@@ -12,6 +12,7 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.search.shared import SharedEvaluator, decide_once
 from glo_lightning.search.storage import open_storage
+from glo_lightning.search.study import count_run
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
 
 
@@ -83,11 +84,17 @@ def test_a_list_is_worked_through_once_and_continued_where_it_stopped(tmp_path: 
 
 def test_a_crash_has_no_say_and_the_next_time_only_what_crashed_is_trained(tmp_path: Path) -> None:
     for round_ in range(3):
+        count_run("mine", open_storage(tmp_path / "study.db"))
         unlucky = Counting(unlucky=[11, 13])
         with pytest.raises(StudyError, match=r"2 of \d+ that crashed, the last: unlucky 13"):
             _shared(unlucky, tmp_path).evaluate(RUNS)
         expected = [*range(10, 22), 11, 13] if round_ == 0 else [11, 11, 13, 13]
         assert sorted(unlucky.seeds) == sorted(expected), "each once, and what crashed once more"
+        again = Counting()
+        with pytest.raises(StudyError, match="unlucky 13"):
+            _shared(again, tmp_path).evaluate(RUNS)
+        assert again.seeds == [], "a worker that is started again belongs to the same run"
+    count_run("mine", open_storage(tmp_path / "study.db"))
     lucky, idle = Counting(), Counting()
     evaluations = _shared(lucky, tmp_path).evaluate(RUNS)
     assert lucky.seeds == [11, 13]

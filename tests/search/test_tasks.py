@@ -225,6 +225,6 @@ def test_the_command_line_reads_tasks_from_files(
         "two or more": "--search.tasks=[narrow.yaml]",
         "the same monitor for all tasks": "--search.tasks=[narrow.yaml, other.yaml]",
     }.items():
-        (tmp_path / "other.yaml").write_text("search:\n  monitor: val_loss\n")
+        (tmp_path / "other.yaml").write_text("search:\n  monitor: val_f1\n")
         assert main([*arguments, change]) == 2
         assert text in capsys.readouterr().err

@@ -76,7 +76,10 @@ def test_losses_of_sigmoid_outputs_have_two_classes(capsys: pytest.CaptureFixtur
     with pytest.raises(SettingsError, match="--num-classes=2 with binary_cross_entropy"):
         main(["cross_entropy", "binary_cross_entropy"])
     assert main(["binary_cross_entropy", "--num-classes", "2"]) == 0
-    assert "binary_cross_entropy" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "binary_cross_entropy" in told
+    assert main(["binary_cross_entropy"]) == 0
+    assert capsys.readouterr().out == told
 
 
 def test_the_module_explains_errors_and_imports_matplotlib_for_figures_only() -> None:

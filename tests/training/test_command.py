@@ -110,7 +110,12 @@ def test_what_changes_the_training_is_named_and_what_does_not_may_change(capsys:
     for argument, words in CHANGES:
         assert _train("--train.name=mine", "--train.epochs=3", argument) == 2
         assert f"got one with {words}. Choose another folder" in capsys.readouterr().err
-    free = ["--trainer.log_every_n_steps=1", "--trainer.enable_model_summary=true", "--train.monitor=val_loss"]
+    free = [
+        "--trainer.log_every_n_steps=1",
+        "--trainer.enable_model_summary=true",
+        "--train.monitor=val_loss",
+        "--train.mode=min",
+    ]
     assert _train("--train.name=mine", "--train.epochs=3", "--train.test=false", *free) == 0
 
 
@@ -228,7 +233,7 @@ def test_the_configuration_it_leaves_repeats_it() -> None:
         (["--loss=cross_entropie"], ["cross_entropie", "baikal"]),
         (["--loss"], ["--loss"]),
         (["--train.epochs=0"], ["epochs of 1 or more"]),
-        (["--train.monitor=val_f1"], ["val_f1", "val_accuracy"]),
+        (["--train.monitor=val_loss", "--train.mode=min"], ["val_f1", "val_accuracy"]),
         (["--train.loss_attribute=criterion"], ["criterion", "loss_fn"]),
         (["--config=nowhere.yaml"], ["nowhere.yaml"]),
         (["--data=glo_lightning.data.VisionDataModule", "--data.dataset=cifar10"], ["CIFAR10", "download=True"]),

@@ -114,6 +114,40 @@ def test_a_task_that_can_be_tested_passes_with_its_test_split_closed(model: type
     assert data.opened == 0
 
 
+class Staged(Numbers):
+    """Sets up what a stage needs, and tears it down."""
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if stage in ("fit", "validate"):
+            self.val_numbers = 2.0
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return _loader(self.val_numbers)
+
+    def teardown(self, stage: str) -> None:
+        if stage in ("fit", "validate"):
+            del self.val_numbers
+
+
+class Named(Tested):
+    """Takes test batches of three parts."""
+
+    def test_step(self, batch: list[Tensor], batch_idx: int) -> None:  # type: ignore[override]
+        inputs, _, _ = batch
+        self.log("test_mean", inputs.mean())
+
+
+def test_data_that_are_set_up_stage_by_stage_pass() -> None:
+    task = _task(Tested, Staged())
+    task.build_trainer([], {}).fit(task.build_model(), datamodule=task.datamodule)
+    require_test(task, Monitor("val_mean"))
+
+
+def test_a_test_step_that_cannot_be_tried_passes() -> None:
+    require_test(_task(Named, Numbers()), Monitor("val_mean"))
+
+
 def test_our_own_parts_pass() -> None:
     require_test(python_task(lambda: Classifier(mlp()), DigitsDataModule(), CPU), Monitor())
 

@@ -8,11 +8,12 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from glo_lightning.errors import LossError, SettingsError
-from glo_lightning.losses import Outputs
-from glo_lightning.training.evaluation import Monitor
+from glo_lightning.errors import LossError, ModelError, SettingsError
+from glo_lightning.losses import CrossEntropyLoss, Outputs
+from glo_lightning.training.evaluation import Monitor, Run
 from glo_lightning.training.probe import Probe, probe_task, require_worst
 from glo_lightning.training.task import max_epochs, python_task
+from glo_lightning.training.trainer import TrainerEvaluator
 from tests.training.same_data import SameData
 
 INPUTS = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
@@ -152,3 +153,41 @@ def test_the_length_of_a_training_is_the_trainers() -> None:
     for trainer, epochs in (({"max_epochs": 3, "check_val_every_n_epoch": 2}, 3), ({}, 1)):
         task = python_task(lambda: Model(3, lambda f: f), data, {"accelerator": "cpu", **trainer})
         assert max_epochs(task) == epochs
+
+
+class Logging(Model):
+    """Logs its training loss, by a name of its own and by one that validation has, too."""
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        self.log_dict({"train_loss": loss, "val_score": 1e9 + loss}, on_step=False, on_epoch=True)
+        return loss
+
+
+def test_a_metric_of_training_is_no_monitor() -> None:
+    data = SameData(TensorDataset(INPUTS, CLASSES))
+    task = python_task(lambda: Logging(3, lambda f: f), data, {"accelerator": "cpu", "max_epochs": 1})
+    with pytest.raises(SettingsError, match=r"only \['val_score'\] \(train_loss is of training"):
+        probe_task(task, Monitor("train_loss", "min"))
+
+
+def test_a_score_is_of_validation_even_if_training_logs_by_the_same_name() -> None:
+    data = SameData(TensorDataset(INPUTS, CLASSES))
+    task = python_task(lambda: Logging(3, lambda f: f), data, {"accelerator": "cpu", "max_epochs": 2})
+    assert abs(probe_task(task, Monitor("val_score")).metrics["val_score"]) < 10.0
+    (evaluation,) = TrainerEvaluator(task, Monitor("val_score")).evaluate([Run(CrossEntropyLoss(), 0)])
+    assert abs(evaluation.score) < 10.0
+
+
+@pytest.mark.parametrize("call", [{"input": 0, "target": 1}, {"reduction": "none"}])
+def test_a_loss_called_in_another_way_is_explained(call: dict[str, object]) -> None:
+    class Odd(Model):
+        def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+            both = [self.network(batch[0]), batch[1]]
+            named = {name: both[value] if isinstance(value, int) else value for name, value in call.items()}
+            return self.loss_fn(*both[: 0 if "input" in call else 2], **named)
+
+    data = SameData(TensorDataset(INPUTS, CLASSES))
+    task = python_task(lambda: Odd(3, lambda f: f), data, {"accelerator": "cpu", "max_epochs": 1})
+    with pytest.raises(ModelError, match=r"calls its loss with logits and target.*self.loss_fn\(logits, target\)"):
+        probe_task(task, Monitor("val_score"))

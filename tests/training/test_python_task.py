@@ -2,17 +2,20 @@
 
 import subprocess
 import sys
+import threading
 from typing import Any
 
-from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping
+import pytest
+from lightning.pytorch import Callback, LightningDataModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from glo_lightning.data import DigitsDataModule
+from glo_lightning.errors import SettingsError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.training.evaluation import Monitor, Run
-from glo_lightning.training.task import Task, python_task
+from glo_lightning.training.task import Task, max_epochs, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 
 
@@ -72,3 +75,24 @@ def test_data_modules_are_told_apart_by_the_hyperparameters_they_save() -> None:
 
     assert _task(Data(0.1)).description == _task(Data(0.1)).description != _task(Data(0.2)).description
     assert _task(DigitsDataModule()).description["data"] == "DigitsDataModule"
+
+
+def test_checkpoints_are_enabled_by_a_callback_that_saves_them(tmp_path: Any) -> None:
+    task = _task(callbacks=ModelCheckpoint(tmp_path, monitor="val_accuracy"))
+    TrainerEvaluator(task, Monitor()).evaluate([Run(CrossEntropyLoss(), 0)])
+    assert len(list(tmp_path.glob("*.ckpt"))) == 1
+    assert _task().build_trainer([], {}).checkpoint_callback is None
+
+
+def test_what_cannot_be_copied_is_named() -> None:
+    class Locked(Callback):
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+
+    with pytest.raises(SettingsError, match=r"callbacks of the Trainer that can be copied"):
+        _task(callbacks=[Locked()]).build_trainer([], {})
+
+
+def test_fast_dev_run_is_refused_by_its_name() -> None:
+    with pytest.raises(SettingsError, match="fast_dev_run"):
+        max_epochs(_task(fast_dev_run=True))

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
 
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import SettingsError
+from glo_lightning.models import Classifier, mlp
 from glo_lightning.training.config_file import with_bases
 from glo_lightning.training.task_cli import TaskCLI, task_from_command_line
 from glo_lightning.training.verb import Verb
@@ -112,5 +114,53 @@ def test_the_optimizer_of_the_command_line_is_part_of_the_task() -> None:
 
 
 def test_a_seed_that_would_do_nothing_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"--train.seed, got seed_everything=7"):
-        TaskCLI(VERB, ["--seed_everything=7"])
+    for seed in (0, 7):
+        with pytest.raises(SettingsError, match=rf"--train.seed, got seed_everything={seed}"):
+            TaskCLI(VERB, [f"--seed_everything={seed}"])
+
+
+class OwnModel(Classifier):
+    """Has arguments that are called like those of our Classifier, and other defaults."""
+
+    def __init__(self, learning_rate: float = 1e-3, optimizer: Literal["adamw", "sgd"] = "adamw") -> None:
+        super().__init__(mlp(), learning_rate=learning_rate, optimizer=optimizer)
+
+
+class OwnData(DigitsDataModule):
+    def __init__(self, batch_size: int = 7) -> None:
+        super().__init__(batch_size=batch_size)
+
+
+OWN = ["--model=tests.training.test_task_cli.OwnModel", "--data=tests.training.test_task_cli.OwnData"]
+
+
+def _own(cli: TaskCLI[Settings]) -> tuple[object, ...]:
+    model, data = cli.config.model.init_args, cli.config.data.init_args
+    return model.learning_rate, model.optimizer, data.batch_size
+
+
+def test_other_classes_have_their_own_defaults(tmp_path: Path) -> None:
+    _write(tmp_path, mine="model: {class_path: tests.training.test_task_cli.OwnModel}")
+    assert _own(TaskCLI(VERB, OWN)) == (1e-3, "adamw", 7)
+    assert _own(TaskCLI(VERB, [*OWN, "--model.learning_rate=0.5"])) == (0.5, "adamw", 7)
+    assert _own(TaskCLI(VERB, ["--config", str(tmp_path / "mine.yaml")])) == (1e-3, "adamw", 64)
+    assert _own(TaskCLI(VERB, ["--config", str(tmp_path / "mine.yaml"), "--data.batch_size=5"])) == (1e-3, "adamw", 5)
+    assert _own(TaskCLI(VERB, ["--model.learning_rate=0.5"])) == (0.5, "sgd", 64)
+    model = TaskCLI(VERB, OWN).task().build_model()
+    assert isinstance(model, OwnModel)
+    assert model.learning_rate == 1e-3
+
+
+def test_a_printed_configuration_has_the_defaults_of_its_classes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        TaskCLI(VERB, [*OWN, "--print_config"])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["model"]["init_args"]["learning_rate"] == 1e-3
+    assert printed["data"]["init_args"]["batch_size"] == 7
+
+
+def test_checkpoints_are_enabled_by_a_callback_that_saves_them() -> None:
+    callback = "--trainer.callbacks=lightning.pytorch.callbacks.ModelCheckpoint"
+    trainer = TaskCLI(VERB, [callback]).task().build_trainer([], {})
+    assert trainer.checkpoint_callback is not None
+    assert TaskCLI(VERB, []).task().build_trainer([], {}).checkpoint_callback is None
