@@ -233,7 +233,7 @@ def test_the_configuration_it_leaves_repeats_it() -> None:
         (["--loss=cross_entropie"], ["cross_entropie", "baikal"]),
         (["--loss"], ["--loss"]),
         (["--train.epochs=0"], ["epochs of 1 or more"]),
-        (["--train.monitor=val_loss", "--train.mode=min"], ["val_f1", "val_accuracy"]),
+        (["--train.monitor=val_f1"], ["val_f1", "val_accuracy"]),
         (["--train.loss_attribute=criterion"], ["criterion", "loss_fn"]),
         (["--config=nowhere.yaml"], ["nowhere.yaml"]),
         (["--data=glo_lightning.data.VisionDataModule", "--data.dataset=cifar10"], ["CIFAR10", "download=True"]),
