@@ -89,7 +89,7 @@ class Progress:
         self._per_minute = 0.0
         self._say(title)
         if finished:
-            self._say(f"continuing after {finished} finished generations")
+            self._say(f"continuing after {finished} finished generation{'s' * (finished > 1)}")
         columns = f"{'generation':>10} {'best':>8} {'so far':>8} {'median':>8} {'accepted':>9} {'per min':>8}"
         self._say(f"[bold]{columns} {'left':>12}[/]")
 

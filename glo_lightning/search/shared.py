@@ -26,8 +26,8 @@ class SharedEvaluator:
 
     The study's name holds a digest of the list, so that workers with the same list meet in it, and a list that was
     worked through before costs nothing: a search that is killed while its finalists train goes on where it stopped.
-    A crash says nothing about a loss, so it has no say in what the list is for: runs that crash every time end the
-    search with an error, and whoever asks for the list again has them trained again, in a list of their own.
+    A crash says nothing about a loss, so it has no say in what the list is for: trainings that crash every time end
+    the search with an error, and the next run of the search tries them again, in a list of their own.
 
     Args:
         evaluator: trains this worker's share.
