@@ -17,6 +17,7 @@ import inspect
 import json
 import math
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -86,7 +87,8 @@ def save_loss(loss: Loss, path: str | os.PathLike[str]) -> None:
     """
     text = json.dumps(loss_to_dict(loss), indent=2, allow_nan=False) + "\n"
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    # Other threads, and machines that share the folder, may write the same file.
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
         os.replace(partial, target)

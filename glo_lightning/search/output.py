@@ -2,9 +2,8 @@
 
 import io
 import json
-import os
+import secrets
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -106,7 +105,7 @@ class SearchOutput:
         self._write(name, content.getvalue())
 
     def _write(self, name: str, content: str | bytes) -> None:
-        partial = self.folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
+        partial = self.folder / f".{name}.{secrets.token_hex(8)}"
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
         partial.replace(self.folder / name)
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -216,3 +217,10 @@ def test_any_flipped_byte_gives_a_loss_or_an_error(
     except LossFileError:
         return
     assert isinstance(loss(torch.zeros(2, 3), torch.tensor([0, 1])), Tensor)
+
+
+def test_threads_may_write_the_same_file_at_once(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: save_loss(CrossEntropyLoss(), tmp_path / "loss.json"), range(200)))
+    assert load_loss(tmp_path / "loss.json").to_dict() == CrossEntropyLoss().to_dict()
+    assert [path.name for path in tmp_path.iterdir()] == ["loss.json"]

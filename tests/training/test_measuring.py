@@ -36,14 +36,14 @@ class Validated(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-class Tested(Validated):
+class Measured(Validated):
     """Logs another metric when tested."""
 
-    def test_step(self, batch: list[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: PT028
+    def test_step(self, batch: list[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
         self.log("test_mean", batch[0].mean())
 
 
-class Untold(Tested):
+class Untold(Measured):
     def test_step(self, batch: list[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
         self.log("test_total", batch[0].sum())
 
@@ -88,7 +88,7 @@ def _task(model: type[LightningModule], data: LightningDataModule) -> Task:
     return python_task(model, data, CPU)
 
 
-@pytest.mark.parametrize("model", [Validated, Tested])
+@pytest.mark.parametrize("model", [Validated, Measured])
 def test_the_test_split_is_measured_with_or_without_a_test_step(model: type[LightningModule]) -> None:
     data = Numbers()
     (evaluation,) = TrainerEvaluator(_task(model, data), Monitor("val_mean"), split="test").evaluate(
@@ -100,14 +100,14 @@ def test_the_test_split_is_measured_with_or_without_a_test_step(model: type[Ligh
 
 
 def test_metrics_of_several_test_loaders_come_together() -> None:
-    task = _task(Tested, TwoTests())
+    task = _task(Measured, TwoTests())
     metrics = measure_on_test(task.build_trainer([], {}), task.build_model(), task)
     assert metrics == {"test_mean/dataloader_idx_0": 30.0, "test_mean/dataloader_idx_1": 40.0}
     with pytest.raises(SettingsError, match=r"'test_mean', got only .*idx_0.* Serve one data loader"):
         TrainerEvaluator(task, Monitor("val_mean"), split="test").evaluate([Run(CrossEntropyLoss(), 0)])
 
 
-@pytest.mark.parametrize("model", [Validated, Tested])
+@pytest.mark.parametrize("model", [Validated, Measured])
 def test_a_task_that_can_be_tested_passes_with_its_test_split_closed(model: type[LightningModule]) -> None:
     data = Numbers()
     require_test(_task(model, data), Monitor("val_mean"))
@@ -130,7 +130,7 @@ class Staged(Numbers):
             del self.val_numbers
 
 
-class Named(Tested):
+class Named(Measured):
     """Takes test batches of three parts."""
 
     def test_step(self, batch: list[Tensor], batch_idx: int) -> None:  # type: ignore[override]
@@ -139,7 +139,7 @@ class Named(Tested):
 
 
 def test_data_that_are_set_up_stage_by_stage_pass() -> None:
-    task = _task(Tested, Staged())
+    task = _task(Measured, Staged())
     task.build_trainer([], {}).fit(task.build_model(), datamodule=task.datamodule)
     require_test(task, Monitor("val_mean"))
 
@@ -154,7 +154,7 @@ def test_our_own_parts_pass() -> None:
 
 def test_without_test_data_the_cure_is_told() -> None:
     with pytest.raises(ModelError, match="Untestable without") as caught:
-        require_test(_task(Tested, Untestable()), Monitor("val_mean"))
+        require_test(_task(Measured, Untestable()), Monitor("val_mean"))
     assert "--search.comparison_seeds=0" in caught.value.cure
 
 
