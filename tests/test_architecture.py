@@ -11,14 +11,15 @@ PACKAGE = Path(__file__).parent.parent / "glo_lightning"
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "environment": {"errors"},
-    "losses": {"errors"},
+    "files": {"errors"},
+    "losses": {"errors", "files"},
     "theory": {"errors", "losses"},
     "export": {"errors", "losses"},
     "models": {"errors", "environment", "losses"},
     "data": {"errors", "environment"},
     "callbacks": {"errors", "environment", "losses", "theory", "evaluation.attacks"},
-    "training": {"errors", "environment", "losses", "models", "data", "callbacks"},
-    "evaluation": {"errors", "environment", "losses", "models", "data", "theory", "callbacks", "training"},
+    "training": {"errors", "environment", "files", "losses", "models", "data", "callbacks"},
+    "evaluation": {"errors", "environment", "files", "losses", "models", "data", "theory", "callbacks", "training"},
     "search.engines": {"errors", "losses"},
     # A report tells of searches: it may read them back, and nothing else of them.
     "report": {
@@ -27,8 +28,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "dashboard": {"errors", "losses", "theory", "training", "report", "search"},
     "search": {
-        "errors", "environment", "losses", "theory", "models", "data", "callbacks", "training", "evaluation", "report",
-        "search.engines",
+        "errors", "environment", "files", "losses", "theory", "models", "data", "callbacks", "training", "evaluation",
+        "report", "search.engines",
     },
 }  # fmt: skip
 

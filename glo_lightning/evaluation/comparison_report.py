@@ -20,8 +20,8 @@ from glo_lightning.evaluation.comparison_figures import figure_curves, figure_fr
 from glo_lightning.evaluation.comparison_run import Outcome, run_comparison
 from glo_lightning.evaluation.comparison_settings import Baseline, CompareSettings
 from glo_lightning.evaluation.ledger import Ledger
-from glo_lightning.evaluation.output_folder import writable_folder
 from glo_lightning.evaluation.statistics import mean_interval
+from glo_lightning.files import writable_folder
 from glo_lightning.losses import Loss, load_losses
 from glo_lightning.theory.figures import save_figure
 from glo_lightning.training.task import Task
@@ -53,7 +53,7 @@ def compare_from_command_line(arguments: Sequence[str]) -> int:
     if settings.fractions:
         _require_fractions(cli)
         tasks = {fraction: _on_a_fraction(arguments, fraction) for fraction in sorted(set(settings.fractions))}
-    folder = writable_folder(settings.output_dir or Path("runs") / settings.name)
+    folder = writable_folder(settings.output_dir or Path("runs") / settings.name, "--compare.output_dir")
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if leads:
         cli.save_config(folder / "config.yaml")

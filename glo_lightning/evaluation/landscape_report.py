@@ -19,7 +19,8 @@ from glo_lightning.evaluation.checkpoints import Subjects, gather
 from glo_lightning.evaluation.curvature import top_eigenvalue
 from glo_lightning.evaluation.landscape import Surface, grid, measure_surface, random_directions, require_radius
 from glo_lightning.evaluation.landscape_command import LANDSCAPE
-from glo_lightning.evaluation.output_folder import writable_folder, write_record
+from glo_lightning.evaluation.record import write_record
+from glo_lightning.files import writable_folder
 from glo_lightning.theory.figures import save_figure
 from glo_lightning.training.task_cli import TaskCLI
 
@@ -61,7 +62,7 @@ def explore_from_command_line(arguments: Sequence[str]) -> int:
     coordinates = grid(settings.span, settings.points)
     require_radius(settings.radius, coordinates)
     subjects = gather(cli.task(), settings)
-    folder = writable_folder(settings.output_dir)
+    folder = writable_folder(settings.output_dir, "--landscape.output_dir")
     console = Console(highlight=False)
     found = explore(subjects, settings, coordinates, partial(say_aside, console))
     console.print(landscape_table(found, subjects.num_images))

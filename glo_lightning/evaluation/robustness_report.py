@@ -15,9 +15,10 @@ from glo_lightning.evaluation.aside import say_aside
 from glo_lightning.evaluation.attacks import AttackLoss, PixelSpace, parse_epsilon
 from glo_lightning.evaluation.checkpoint_figures import figure_robustness
 from glo_lightning.evaluation.checkpoints import gather
-from glo_lightning.evaluation.output_folder import writable_folder, write_record
+from glo_lightning.evaluation.record import write_record
 from glo_lightning.evaluation.robustness import Robustness, measure_robustness
 from glo_lightning.evaluation.robustness_command import ROBUSTNESS
+from glo_lightning.files import writable_folder
 from glo_lightning.losses import load_loss
 from glo_lightning.theory.figures import save_figure
 from glo_lightning.training.task_cli import TaskCLI
@@ -42,7 +43,7 @@ def attack_from_command_line(arguments: Sequence[str]) -> int:
     task = cli.task()
     subjects = gather(task, settings)
     losses = trained_losses(subjects.files) if settings.attack_loss == "trained" else None
-    folder = writable_folder(settings.output_dir)
+    folder = writable_folder(settings.output_dir, "--robustness.output_dir")
     console = Console(highlight=False)
     robustness = measure_robustness(
         subjects.models,

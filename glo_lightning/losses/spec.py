@@ -17,12 +17,12 @@ import inspect
 import json
 import math
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from glo_lightning.errors import LossError, LossFileError
+from glo_lightning.files import write_whole
 from glo_lightning.losses.base import Loss
 
 FORMAT = 1
@@ -85,15 +85,7 @@ def save_loss(loss: Loss, path: str | os.PathLike[str]) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
-    text = json.dumps(loss_to_dict(loss), indent=2, allow_nan=False) + "\n"
-    target = Path(path)
-    # Other threads, and machines that share the folder, may write the same file.
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(Path(path), json.dumps(loss_to_dict(loss), indent=2, allow_nan=False) + "\n")
 
 
 def load_loss(path: str | os.PathLike[str]) -> Loss:

@@ -2,8 +2,6 @@
 
 import io
 import json
-import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import yaml
 
-from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.errors import GloError
+from glo_lightning.files import writable_folder, write_whole
 from glo_lightning.losses import Loss, save_loss
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.task import Hyperparameters
@@ -33,17 +32,7 @@ class SearchOutput:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise SettingsError(
-                f"a writable output folder {str(folder)!r}",
-                error.strerror or str(error),
-                "Choose another with --search.output_dir.",
-            ) from None
+        self.folder = writable_folder(folder, "--search.output_dir")
 
     @classmethod
     def of(cls, settings: SearchSettings) -> "SearchOutput":
@@ -66,19 +55,19 @@ class SearchOutput:
         path = self.folder / "config.yaml"
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         if whole is not None:
-            self._write(path.name, whole)
+            write_whole(path, whole)
         elif "model" not in (yaml.safe_load(before) or {}):
-            self._write(path.name, yaml.safe_dump({"search": _plain(asdict(settings))}, sort_keys=False))
+            write_whole(path, yaml.safe_dump({"search": _plain(asdict(settings))}, sort_keys=False))
         try:
             yield
         except GloError:
             if before:
-                self._write(path.name, before)
+                write_whole(path, before)
             raise
 
     def write_trials(self, frame: pd.DataFrame) -> None:
         """Write one row per candidate."""
-        self._write("trials.csv", frame.to_csv(index=False))
+        write_whole(self.folder / "trials.csv", frame.to_csv(index=False))
 
     def write_best_loss(self, loss: Loss) -> Path:
         """Write the winner, readable by ``load_loss``."""
@@ -88,26 +77,21 @@ class SearchOutput:
 
     def write_best_hyperparameters(self, hyperparameters: Hyperparameters) -> None:
         """Write what a joint search found along with the winner, by the names of options."""
-        self._write("best_hyperparameters.json", json.dumps(dict(hyperparameters), indent=2) + "\n")
+        write_whole(self.folder / "best_hyperparameters.json", json.dumps(dict(hyperparameters), indent=2) + "\n")
 
     def write_comparison(self, verdict: dict[str, Any]) -> None:
         """Write the finalists and the comparison."""
-        self._write("comparison.json", json.dumps(verdict, indent=2) + "\n")
+        write_whole(self.folder / "comparison.json", json.dumps(verdict, indent=2) + "\n")
 
     def write_history(self, history: dict[str, Any]) -> None:
         """Write the generations of every stage."""
-        self._write("history.json", json.dumps(history, indent=2) + "\n")
+        write_whole(self.folder / "history.json", json.dumps(history, indent=2) + "\n")
 
     def write_figure(self, name: str, figure: "Figure") -> None:
         """Write a figure as PNG."""
         content = io.BytesIO()
         figure.savefig(content, format="png", dpi=110)
-        self._write(name, content.getvalue())
-
-    def _write(self, name: str, content: str | bytes) -> None:
-        partial = self.folder / f".{name}.{secrets.token_hex(8)}"
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        partial.replace(self.folder / name)
+        write_whole(self.folder / name, content.getvalue())
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

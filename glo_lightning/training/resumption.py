@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.files import writable_folder
 from glo_lightning.losses import Loss
 from glo_lightning.training.settings import TrainSettings
 from glo_lightning.training.task import Task
@@ -50,26 +51,19 @@ def claim(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
         SettingsError: if it cannot be written to, or holds another training that shall not be replaced.
     """
     mark, text = folder / "training.json", json.dumps(identity, indent=2, sort_keys=True) + "\n"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not resume:
-            for checkpoint in folder.glob("*.ckpt"):
-                checkpoint.unlink()
-        elif (folder / "last.ckpt").exists() and mark.exists():
-            differences = _differences(_recorded(mark), json.loads(text))
-            if differences:
-                raise SettingsError(
-                    f"no other training in {str(folder)!r}",
-                    f"one with {shorten('; '.join(differences), 300)}",
-                    "Choose another folder with --train.name, or replace that training with --train.resume=false.",
-                )
-        mark.write_text(text)
-    except OSError as error:
-        raise SettingsError(
-            f"a writable output folder {str(folder)!r}",
-            error.strerror or str(error),
-            "Choose another with --train.output_dir.",
-        ) from None
+    writable_folder(folder, "--train.output_dir")
+    if not resume:
+        for checkpoint in folder.glob("*.ckpt"):
+            checkpoint.unlink()
+    elif (folder / "last.ckpt").exists() and mark.exists():
+        differences = _differences(_recorded(mark), json.loads(text))
+        if differences:
+            raise SettingsError(
+                f"no other training in {str(folder)!r}",
+                f"one with {shorten('; '.join(differences), 300)}",
+                "Choose another folder with --train.name, or replace that training with --train.resume=false.",
+            )
+    mark.write_text(text)
 
 
 def require_resumable(last: Path, epochs: int) -> None:
