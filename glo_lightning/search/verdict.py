@@ -12,6 +12,7 @@ from glo_lightning.evaluation.baselines import scaled_twin
 from glo_lightning.evaluation.comparison import Comparison, compare_losses
 from glo_lightning.evaluation.overall import compare_overall
 from glo_lightning.losses import CrossEntropyLoss, Loss, Outputs, for_outputs
+from glo_lightning.report.words import JOINT
 from glo_lightning.search.evaluators import EvaluatorFactory, Length
 from glo_lightning.search.fidelity import Fidelity, measure_fidelity
 from glo_lightning.search.probed_task import ProbedTask, task_monitor
@@ -263,7 +264,7 @@ def rivals(winner: Loss, num_classes: int, outputs: Outputs = "softmax", joint: 
     losses: dict[str, Loss] = {BASELINE: cross_entropy}
     rival = BASELINE
     if joint:
-        rival = f"{BASELINE}, joint"
+        rival = BASELINE + JOINT
         losses[rival] = cross_entropy
     twin = scaled_twin(winner, cross_entropy, num_classes)
     if twin is not None:

@@ -23,8 +23,8 @@ from glo_lightning.losses import Loss, load_losses, save_loss
 from glo_lightning.losses.named import short_name
 from glo_lightning.training.command import TRAIN
 from glo_lightning.training.evaluation import Monitor
-from glo_lightning.training.interrupt import interruptible
-from glo_lightning.training.measuring import measure_on_test, require_test_data
+from glo_lightning.training.interrupt import keyboard_interrupts
+from glo_lightning.training.measuring import measure_on_test, merged, require_test_data
 from glo_lightning.training.probe import probe_task
 from glo_lightning.training.resumption import claim, require_resumable, what_learns
 from glo_lightning.training.settings import TrainSettings
@@ -88,13 +88,13 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         # Behind all others, so that they keep the state those have reached; building them in, Lightning may refuse.
         trainer.callbacks += checkpoints  # type: ignore[attr-defined]
         last = folder / "last.ckpt"
-        with interruptible(trainer):
+        with keyboard_interrupts(trainer):
             trainer.fit(model, datamodule=task.datamodule, ckpt_path=last if last.exists() else None)
         reason = divergence.reason or _unsound(model)
         if reason:
             raise ModelError("a training that stays finite", reason, "Lower the learning rate, or choose another loss.")
-        with interruptible(trainer):
-            (metrics,) = trainer.validate(model, datamodule=task.datamodule, verbose=False)
+        with keyboard_interrupts(trainer):
+            metrics = merged(trainer.validate(model, datamodule=task.datamodule, verbose=False))
         if settings.test:
             metrics = {**metrics, **measure_on_test(trainer, model, task)}
     return FullTraining(metrics, last, folder / "best.ckpt")

@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 
 
 @contextmanager
-def interruptible(trainer: Trainer) -> Iterator[None]:
+def keyboard_interrupts(trainer: Trainer) -> Iterator[None]:
     """Let Ctrl-C be a KeyboardInterrupt: a Trainer turns it into ``sys.exit(1)`` and ignores the next.
 
     Args:

@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from glo_lightning.errors import GloError, ModelError, SettingsError
 from glo_lightning.training.evaluation import Monitor
-from glo_lightning.training.interrupt import interruptible
+from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.task import Task, quiet_lightning
 
 
@@ -42,11 +42,11 @@ def measure_on_test(trainer: Trainer, model: LightningModule, task: Task) -> dic
     """
     data = task.datamodule
     if is_overridden("test_step", model, LightningModule):
-        with interruptible(trainer):
-            return _merged(trainer.test(model, datamodule=data, verbose=False))
+        with keyboard_interrupts(trainer):
+            return merged(trainer.test(model, datamodule=data, verbose=False))
     data.setup("test")
-    with interruptible(trainer), _serving(data, "val_dataloader", data.test_dataloader):
-        return _merged(trainer.validate(model, datamodule=data, verbose=False))
+    with keyboard_interrupts(trainer), _serving(data, "val_dataloader", data.test_dataloader):
+        return merged(trainer.validate(model, datamodule=data, verbose=False))
 
 
 def require_test(task: Task, monitor: Monitor) -> None:
@@ -69,8 +69,8 @@ def require_test(task: Task, monitor: Monitor) -> None:
         trainer = task.build_trainer([], {"limit_test_batches": 1})
         try:
             data.setup("validate")
-            with interruptible(trainer), _serving(data, "test_dataloader", data.val_dataloader):
-                metrics = _merged(trainer.test(model, datamodule=data, verbose=False))
+            with keyboard_interrupts(trainer), _serving(data, "test_dataloader", data.val_dataloader):
+                metrics = merged(trainer.test(model, datamodule=data, verbose=False))
         except GloError:
             raise
         except Exception:
@@ -92,6 +92,15 @@ def require_test_data(task: Task) -> None:
         )
 
 
+def merged(metrics: list[Any]) -> dict[str, float]:
+    """Put the metrics of several data loaders together, whose names Lightning numbers.
+
+    Args:
+        metrics: what a Trainer's ``validate`` or ``test`` returned.
+    """
+    return {name: value for each in metrics for name, value in each.items()}
+
+
 def name_on_test(monitor: str) -> str:
     """Return the name of a validation metric on the test split: ``val_accuracy`` becomes ``test_accuracy``."""
     return re.sub(r"(?<![a-z])(validation|valid|val)(?![a-z])", "test", monitor)
@@ -109,11 +118,6 @@ def _find(metrics: dict[str, float], monitor: str) -> float:
         if several
         else "Log there what validation_step logs; or leave test_step out, and the test data are validated.",
     )
-
-
-def _merged(metrics: list[Any]) -> dict[str, float]:
-    """Put the metrics of several data loaders together, whose names Lightning numbers."""
-    return {name: value for each in metrics for name, value in each.items()}
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.evaluation import Monitor
-from glo_lightning.training.interrupt import interruptible
+from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.labels import check_labels
+from glo_lightning.training.measuring import merged
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.trainer import build_trainer
 
@@ -79,7 +80,7 @@ def probe_task(
             [LossInjection(recorder, attribute)],
             ONE_BATCH,
         )
-        with interruptible(trainer):
+        with keyboard_interrupts(trainer):
             trainer.fit(model, datamodule=task.datamodule)
             logged = set(trainer.callback_metrics)
             validated = trainer.validate(model, datamodule=task.datamodule, verbose=False)
@@ -90,7 +91,7 @@ def probe_task(
             "Compute the training loss as self.loss_fn(logits, target), or name the attribute, as with "
             "--search.loss_attribute.",
         )
-    metrics = {name: float(value) for each in validated for name, value in each.items()}
+    metrics = merged(validated)
     if monitor.name not in metrics:
         of_training = f" ({monitor.name} is of training, and depends on the loss)" if monitor.name in logged else ""
         raise SettingsError(

@@ -8,7 +8,8 @@ from lightning.pytorch import seed_everything
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.evaluation import Evaluation, Evaluator, Monitor, Run, Status
-from glo_lightning.training.interrupt import interruptible
+from glo_lightning.training.interrupt import keyboard_interrupts
+from glo_lightning.training.measuring import merged
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.trainer import TrainerEvaluator, build_trainer
 
@@ -61,9 +62,9 @@ def measure_reference(
     with quiet_lightning():
         seed_everything(seed, workers=True, verbose=False)
         trainer = build_trainer(task, monitor, [], {})
-        with interruptible(trainer):
-            (metrics,) = trainer.validate(task.build_model(), datamodule=task.datamodule, verbose=False)
-    untrained = float(metrics[monitor.name])
+        with keyboard_interrupts(trainer):
+            metrics = merged(trainer.validate(task.build_model(), datamodule=task.datamodule, verbose=False))
+    untrained = metrics[monitor.name]
     loss = for_outputs(CrossEntropyLoss(), outputs)
     (evaluation,) = TrainerEvaluator(task, monitor, attribute).evaluate([Run(loss, seed)])
     if not evaluation.score > monitor.to_score(untrained):

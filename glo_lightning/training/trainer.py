@@ -15,7 +15,7 @@ from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.data.tensor_data import TensorDataModule
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
-from glo_lightning.training.interrupt import interruptible
+from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measuring import score_on_test
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.watch import AbortRule, Watch, attempt_seed
@@ -89,7 +89,7 @@ class TrainerEvaluator:
         model = self.task.build_model(run.hyperparameters)
         overrides = {} if self.epochs is None else {"max_epochs": self.epochs}
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
-        with interruptible(trainer):
+        with keyboard_interrupts(trainer):
             trainer.fit(model, datamodule=self.task.datamodule)
         evaluation = self._judge(trainer, model, divergence, watch, report.metric)
         # Rank 0 alone reports and watches; with its word on all ranks they stay in step.
