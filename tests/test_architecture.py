@@ -1,105 +1,146 @@
-"""The rooms of the package, and who may import whom."""
+"""The rooms of the package: their floors, and that no files import each other in a circle."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "glo_lightning"
 
-# room -> the rooms it may import from
-ALLOWED: dict[str, set[str]] = {
-    "errors": set(),
-    "environment": {"errors"},
-    "files": {"errors"},
-    "losses": {"errors", "files"},
-    "theory": {"errors", "losses"},
-    "export": {"errors", "losses"},
-    "models": {"errors", "environment", "losses"},
-    "data": {"errors", "environment"},
-    "callbacks": {"errors", "environment", "losses", "theory", "evaluation.attacks"},
-    "training": {"errors", "environment", "files", "losses", "models", "data", "callbacks"},
-    "evaluation": {"errors", "environment", "files", "losses", "models", "data", "theory", "callbacks", "training"},
-    "search.engines": {"errors", "losses"},
-    # A report tells of searches: it may read them back, and nothing else of them.
-    "report": {
-        "errors", "losses", "theory", "evaluation", "training", "search.records", "search.archive", "search.verdict",
-        "search.fidelity",
-    },
-    "dashboard": {"errors", "losses", "theory", "training", "report", "search"},
-    "search": {
-        "errors", "environment", "files", "losses", "theory", "models", "data", "callbacks", "training", "evaluation",
-        "report", "search.engines",
-    },
-}  # fmt: skip
+# From the lowest floor up: a room imports from itself and from rooms above it in this list.
+FLOORS = (
+    "errors", "files", "environment", "lazy", "figures", "words",
+    "losses", "theory", "models", "data", "attacks", "callbacks",
+    "search.engines", "search.samplers", "search.storage",
+    "training", "cli", "compare", "train", "checkpoints", "robustness", "landscape",
+    "search.spaces", "search.settings", "search.tasks", "search.records", "search.progress",
+    "search.exploration", "search.verdict", "search.workers", "search",
+    "report", "dashboard", "export",
+)  # fmt: skip
 
-# python -m glo_lightning.VERB, for verbs whose code is in a room of another name
-DOORS = ("cli", "train", "compare", "robustness", "landscape")
+# Files whose imports of their room's own door, or of others, are what they are for.
+DOORS = {"glo_lightning", "glo_lightning.search"}
 
-# third-party packages that only some rooms may import
+# What a room may not import although it is above.
+SHUT: dict[str, set[str]] = {
+    "search.engines": {"theory", "models", "data", "attacks", "callbacks", "figures"},
+    "search.samplers": {"losses", "theory", "models", "data", "attacks", "callbacks", "figures"},
+    "search.storage": {"losses", "theory", "models", "data", "attacks", "callbacks", "figures"},
+    "export": {"training", "search", "compare", "report", "dashboard", "models", "data"},
+    "theory": {"models", "data"},
+}
+
+# Third-party packages that only some rooms may import.
 RESERVED: dict[str, set[str]] = {
-    "optuna": {"search", "report", "callbacks", "dashboard"},
+    "optuna": {"search", "report", "callbacks", "dashboard", "compare"},
     "optuna_dashboard": {"dashboard"},
     "cmaes": {"search.engines"},
-    "lightning": {"models", "data", "callbacks", "training", "search", "evaluation"},
+    "lightning": {"models", "data", "callbacks", "training", "cli", "train", "compare", "checkpoints", "search"},
     "torchvision": {"models", "data", "environment", "training"},
     "sklearn": {"data"},
-    "jsonargparse": {"search", "theory", "evaluation", "training", "report"},
-    "ray": {"search"},
+    "jsonargparse": {"search", "theory", "training", "cli", "report"},
+    "ray": {"search.workers"},
 }
 
 
 def _room(module: str) -> str:
-    parts = module.split(".")[1:]
-    if parts[:2] == ["search", "engines"]:
-        return "search.engines"
-    return parts[0] if parts else ""
+    """Return the longest name in the floors that a module belongs to."""
+    name = module.removeprefix("glo_lightning").removeprefix(".")
+    while name and name not in FLOORS:
+        name = name.rpartition(".")[0]
+    return name
 
 
-def _modules() -> list[tuple[str, Path]]:
-    modules = []
+@cache
+def _modules() -> dict[str, Path]:
+    modules = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         relative = path.relative_to(PACKAGE.parent).with_suffix("")
-        modules.append((".".join(relative.parts).removesuffix(".__init__"), path))
+        modules[".".join(relative.parts).removesuffix(".__init__")] = path
     return modules
 
 
-def _imports(path: Path) -> list[str]:
-    """Every module imported anywhere in the file, inside functions and TYPE_CHECKING blocks too."""
-    names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache
+def _imports(module: str) -> frozenset[str]:
+    """Every module a file imports, inside functions and TYPE_CHECKING blocks, too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(_modules()[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            names.append(node.module or "")
-    return names
+            assert node.level == 0, f"{module} imports relatively"
+            assert node.module is not None
+            parts = {f"{node.module}.{alias.name}" for alias in node.names}
+            inner = parts & _modules().keys()
+            names |= inner
+            if len(inner) < len(parts):
+                names.add(node.module)
+    return frozenset(names)
 
 
-@pytest.mark.parametrize(("module", "path"), _modules(), ids=[module for module, _ in _modules()])
-def test_imports_keep_to_the_table(module: str, path: Path) -> None:
+def _is_door(module: str) -> bool:
+    return module in DOORS or module.endswith("__main__")
+
+
+@pytest.mark.parametrize("module", [module for module in _modules() if not _is_door(module)])
+def test_rooms_import_from_the_floors_above_them_in_the_list(module: str) -> None:
     room = _room(module)
-    if room in ("", *DOORS) or path.stem == "__main__":  # doors see everything
-        return
-    assert room in ALLOWED, f"room {room!r} is not in the table"
-    for name in _imports(path):
+    assert room, f"{module} is on no floor"
+    for name in _imports(module):
         if name.startswith("glo_lightning."):
             other = _room(name)
-            known_exception = f"{name.removeprefix('glo_lightning.')}" in ALLOWED[room]
-            assert other == room or other in ALLOWED[room] or known_exception, f"{module} imports {name}"
+            assert FLOORS.index(other) <= FLOORS.index(room), f"{module} imports {name}"
+            assert not any(other == shut or other.startswith(f"{shut}.") for shut in SHUT.get(room, ())), (
+                f"{module} imports {name}"
+            )
+            assert other == room or name.rpartition(".")[2] not in ("command", "output"), f"{module} imports {name}"
         top = name.split(".")[0]
         if top in RESERVED:
-            assert room in RESERVED[top], f"{module} imports {top}"
-    if room == "callbacks" and "optuna" in {name.split(".")[0] for name in _imports(path)}:
-        assert path.name == "pruning.py"
+            assert any(f"{room}.".startswith(f"{each}.") for each in RESERVED[top]), f"{module} imports {top}"
+    if room == "callbacks" and "optuna" in {name.split(".")[0] for name in _imports(module)}:
+        assert module.endswith(".pruning")
+
+
+def test_the_command_line_itself_knows_errors_alone() -> None:
+    ours = {name for name in _imports("glo_lightning.cli.main") if name.startswith("glo_lightning")}
+    assert ours <= {"glo_lightning", "glo_lightning.errors"}
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Tarjan's strongly connected components; a component of one file is no circle."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    circles = []
+
+    def visit(module: str) -> None:
+        order[module] = lowest[module] = len(order)
+        stack.append(module)
+        for other in _imports(module) & _modules().keys():
+            if other == module or other in DOORS:
+                continue
+            if other not in order:
+                visit(other)
+            if other in stack:
+                lowest[module] = min(lowest[module], lowest[other])
+        if lowest[module] == order[module]:
+            component = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(component) > 1:
+                circles.append(sorted(component))
+
+    for module in _modules():
+        if module not in order and not _is_door(module):
+            visit(module)
+    assert circles == []
 
 
 def test_nothing_in_the_package_can_execute_what_it_loads() -> None:
-    for _, path in _modules():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+    for module, path in _modules().items():
         assert not {"pickle", "dill", "marshal", "shelve", "cloudpickle"} & {
-            name.split(".")[0] for name in _imports(path)
+            name.split(".")[0] for name in _imports(module)
         }, path
-        for node in ast.walk(tree):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in ("eval", "exec", "compile", "__import__"), f"{path}:{node.lineno}"

@@ -9,10 +9,10 @@ import pytest
 import torch
 from jsonargparse import Namespace
 
-from glo_lightning.cli import main
+from glo_lightning.cli.main import main
+from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.data import Augmentation, DigitsDataModule, StandInDataModule, VisionDataModule
 from glo_lightning.search.command import SEARCH
-from glo_lightning.training.task_cli import TaskCLI
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PAPERS = {path.stem: path for path in sorted((CONFIGS / "papers").glob("*.yaml"))}

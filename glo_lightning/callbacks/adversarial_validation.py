@@ -6,8 +6,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torchmetrics import MeanMetric
 
+from glo_lightning.attacks import PixelSpace, examples_of, fgsm, parse_epsilon
 from glo_lightning.errors import ModelError
-from glo_lightning.evaluation.attacks import PixelSpace, examples_of, fgsm, parse_epsilon
 
 METRIC = "fgsm_accuracy"
 """What is logged, after ``val_`` or ``test_``."""

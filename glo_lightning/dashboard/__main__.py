@@ -2,6 +2,6 @@
 
 import sys
 
-from glo_lightning.cli import main
+from glo_lightning.cli.main import main
 
 sys.exit(main(["dashboard", *sys.argv[1:]]))

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # Optuna and matplotlib take seconds to import; help does without.
     from glo_lightning.dashboard.server import Dashboard
-    from glo_lightning.search.study import quiet_optuna
+    from glo_lightning.search.storage.study import quiet_optuna
 
     with quiet_optuna():
         storage, uploads = _open(options.source)
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open(source: str) -> "tuple[BaseStorage, Path]":
-    from glo_lightning.search.configuration import Configuration
-    from glo_lightning.search.storage import open_storage, storage_file
+    from glo_lightning.search.records.configuration import Configuration
+    from glo_lightning.search.storage.open import open_storage, storage_file
 
     if Path(source).is_dir():
         return Configuration.read(Path(source)).open_storage(), Path(source) / "artifacts"

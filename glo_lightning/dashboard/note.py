@@ -2,19 +2,20 @@
 
 import optuna
 
+from glo_lightning.compare.tables import verdict_sentences
 from glo_lightning.dashboard.pictures import identifier
-from glo_lightning.report.tables import verdict_sentences
 from glo_lightning.report.words import headline
-from glo_lightning.search.records import (
+from glo_lightning.search.records.candidates import (
     CandidateRecord,
     GenerationSummary,
     monitor_of,
     read_candidates,
     summarize_generations,
 )
-from glo_lightning.search.study import FINGERPRINT, tuned_expression
-from glo_lightning.search.verdict import DISCOVERED, STORED, Verdict, best_candidates
-from glo_lightning.training.evaluation import Monitor
+from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
+from glo_lightning.search.records.verdict import DISCOVERED, STORED, Verdict
+from glo_lightning.search.records.candidates import best_candidates
+from glo_lightning.training.run import Monitor
 
 TITLE = "# How the search stands"
 """How our notes begin; others are their writers' own."""

@@ -16,9 +16,9 @@ from glo_lightning.errors import GloError
 from glo_lightning.losses import CrossEntropyLoss, Loss
 from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.figures import draw_attraction, draw_shape
-from glo_lightning.search.records import proposal
-from glo_lightning.search.stored_space import space_of
-from glo_lightning.search.study import FINGERPRINT
+from glo_lightning.search.records.candidates import proposal
+from glo_lightning.search.spaces.stored import space_of
+from glo_lightning.search.storage.study import FINGERPRINT
 
 PICTURES = ("1-formula.svg", "2-shape.svg", "3-attraction.svg")
 """Files that every candidate seems to have; the dashboard sorts them by name."""

@@ -14,7 +14,7 @@ from glo_lightning.dashboard.note import refresh_notes
 from glo_lightning.dashboard.pictures import Pictures
 from glo_lightning.dashboard.view import view
 from glo_lightning.errors import EnvironmentMismatchError, GloError, SettingsError
-from glo_lightning.search.study import FINGERPRINT
+from glo_lightning.search.storage.study import FINGERPRINT
 
 NOTE_SECONDS = 10.0
 """Time between two looks at whether notes are out of date."""

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # Optuna and matplotlib take seconds to import; help does without.
     from glo_lightning.report.page import build_page
-    from glo_lightning.search.archive import Archive
+    from glo_lightning.search.records.read import Archive
 
     output = options.output or options.folder / "report.html"
     page = build_page(Archive.open(options.folder))

@@ -2,13 +2,10 @@
 
 import math
 
-from glo_lightning.evaluation.comparison import Comparison
-from glo_lightning.report.tables import SIGNIFICANCE
+from glo_lightning.compare.comparison import Comparison
+from glo_lightning.compare.rivals import JOINT
+from glo_lightning.compare.tables import SIGNIFICANCE
 from glo_lightning.theory.summary import LossSummary
-
-JOINT = ", joint"
-"""How the names of rivals end that have the hyperparameters found; see :func:`glo_lightning.search.verdict.rivals`."""
-
 
 def headline(comparison: Comparison, discovered: str) -> str:
     """Say in one sentence what the comparison means.
@@ -53,22 +50,6 @@ def explain(summary: LossSummary) -> dict[str, str]:
             "Yes." if verdict.paper else "No, but that depends on a constant that training cannot feel."
         )
     return answers
-
-
-def duration(seconds: float) -> str:
-    """Write a time span as people do.
-
-    Example:
-        >>> duration(0.42), duration(75), duration(3 * 3600 + 120)
-        ('0.4 s', '1 min 15 s', '3 h 2 min')
-    """
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _read_rival(name: str) -> tuple[bool, list[float]]:

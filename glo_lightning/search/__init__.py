@@ -6,7 +6,7 @@ from glo_lightning.search.loss_search import LossSearch
 from glo_lightning.search.ranges import Range
 
 if TYPE_CHECKING:
-    from glo_lightning.search.result import SearchResult
+    from glo_lightning.search.records.result import SearchResult
     from glo_lightning.search.samplers import GenerationalCmaEsSampler
 
 __all__ = ["GenerationalCmaEsSampler", "LossSearch", "Range", "SearchResult"]
@@ -19,7 +19,7 @@ def __getattr__(name: str) -> Any:
 
         return GenerationalCmaEsSampler
     if name == "SearchResult":
-        from glo_lightning.search.result import SearchResult
+        from glo_lightning.search.records.result import SearchResult
 
         return SearchResult
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

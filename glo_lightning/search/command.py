@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
+from glo_lightning.cli.verb import Verb, wants_help
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.training.verb import Verb, wants_help
 
 SEARCH = Verb(
     "search",
@@ -20,6 +20,6 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(SEARCH.quick_help())
         return 0
     # Lightning takes seconds to import; the quick help above does without.
-    from glo_lightning.search.lightning_cli import search_from_command_line
+    from glo_lightning.search.output import search_from_command_line
 
-    return search_from_command_line(arguments)
+    return search_from_command_line(SEARCH, arguments)

@@ -10,7 +10,7 @@ from glo_lightning.search.settings import SearchSettings
 if TYPE_CHECKING:
     from lightning.pytorch import LightningDataModule, LightningModule
 
-    from glo_lightning.search.result import SearchResult
+    from glo_lightning.search.records.result import SearchResult
     from glo_lightning.training.task import Task
 
 
@@ -53,7 +53,7 @@ class LossSearch(SearchSettings):
         Raises:
             GloError: if settings, model, data, output folder or study do not fit, before anything trains.
         """
-        from glo_lightning.search.runner import run_search
+        from glo_lightning.search.run import run_search
         from glo_lightning.training.task import python_task
 
         if self.tasks:
@@ -73,6 +73,6 @@ class LossSearch(SearchSettings):
         Raises:
             GloError: as from :meth:`run`.
         """
-        from glo_lightning.search.runner import run_search
+        from glo_lightning.search.run import run_search
 
         return run_search(replace(self, tasks=tuple(tasks)), tasks)

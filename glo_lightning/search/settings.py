@@ -6,7 +6,7 @@ from typing import Literal
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.ranges import Range, read_ranges
-from glo_lightning.training.direction import require_direction
+from glo_lightning.training.monitor import require_direction
 
 Input = Literal["y", "h", "f", "t"]
 
@@ -243,3 +243,12 @@ class SearchSettings:
         if self.family == "glo":
             return 80
         return 20 if self.invariant == "none" else 40
+
+
+def read_settings(stored: Mapping[str, Any]) -> SearchSettings:
+    """Return the settings among stored JSON values; those of other versions are left out."""
+    known = {field.name for field in fields(SearchSettings)}
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items() if name in known
+    }
+    return SearchSettings(**given)

@@ -17,10 +17,10 @@ import torch.distributed as dist
 
 from glo_lightning.errors import GloError
 from glo_lightning.losses import Loss
-from glo_lightning.training.evaluation import Evaluation, EvaluatorLostError, Monitor, Run, Status
+from glo_lightning.training.abort import AbortRule
+from glo_lightning.training.run import Evaluation, EvaluatorLostError, Monitor, Run, Status
 from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
-from glo_lightning.training.watch import AbortRule
 
 PATIENCE = timedelta(days=30)
 """How long ranks wait for their next training: a worker may wait for others to finish a generation."""

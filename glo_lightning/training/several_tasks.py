@@ -7,10 +7,10 @@ from lightning.pytorch import seed_everything
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
-from glo_lightning.training.evaluation import Evaluation, Evaluator, Monitor, Run, Status
 from glo_lightning.training.interrupt import keyboard_interrupts
-from glo_lightning.training.measuring import merged
+from glo_lightning.training.run import Evaluation, Evaluator, Monitor, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.test_split import merged
 from glo_lightning.training.trainer import TrainerEvaluator, build_trainer
 
 SEVERITY = (Status.COMPLETED, Status.PRUNED, Status.ABORTED, Status.DIVERGED, Status.FAILED)

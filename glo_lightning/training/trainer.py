@@ -14,11 +14,11 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.data.tensor_data import TensorDataModule
 from glo_lightning.errors import GloError, SettingsError
-from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
+from glo_lightning.training.abort import AbortRule, Watch, attempt_seed
 from glo_lightning.training.interrupt import keyboard_interrupts
-from glo_lightning.training.measuring import score_on_test
+from glo_lightning.training.run import Evaluation, Monitor, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.watch import AbortRule, Watch, attempt_seed
+from glo_lightning.training.test_split import score_on_test
 
 
 class TrainerEvaluator:

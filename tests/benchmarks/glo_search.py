@@ -24,13 +24,13 @@ from glo_lightning.models import Classifier, mlp
 from glo_lightning.search.engines import Outcome
 from glo_lightning.search.engines.genetic import GeneticEngine
 from glo_lightning.search.engines.variation import Variation
-from glo_lightning.search.repetition import repetition_key
+from glo_lightning.search.exploration.repetition import repetition_key
+from glo_lightning.search.exploration.screening import PAPER_STEPS, Screen
 from glo_lightning.search.samplers.genetic import NUM_ELITES, REDRAWS
-from glo_lightning.search.screening import PAPER_STEPS, Screen
-from glo_lightning.search.space import NormalizedSpace
-from glo_lightning.search.tree_space import ExpressionSpace
-from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.search.spaces.polynomial import NormalizedSpace
+from glo_lightning.search.spaces.trees import ExpressionSpace
 from glo_lightning.training.population import PopulationEvaluator
+from glo_lightning.training.run import Monitor, Run
 from glo_lightning.training.task import python_task
 
 CLASSES, FINALISTS, MAX_DRAWS = 10, 5, 200_000

@@ -25,7 +25,7 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.losses import TaylorLoss
 from glo_lightning.models import mlp
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
-from glo_lightning.search.storage import open_storage
+from glo_lightning.search.storage.open import open_storage
 
 DIMENSION = 8
 POPULATION = 24  # a multiple of the workers: all of them end a generation together

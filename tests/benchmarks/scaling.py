@@ -21,11 +21,11 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch
-from glo_lightning.search.launchers.local import LocalLauncher
+from glo_lightning.search.workers.local import LocalLauncher
+from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.distributed import Channel, DistributedEvaluator, serve
-from glo_lightning.training.evaluation import Evaluator, Monitor, Run
 from glo_lightning.training.placement import place
-from glo_lightning.training.probe import probe_task
+from glo_lightning.training.run import Evaluator, Monitor, Run
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 

@@ -19,12 +19,12 @@ from glo_lightning.losses import TreeLoss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search.engines import Outcome
 from glo_lightning.search.engines.genetic import GeneticEngine
-from glo_lightning.search.repetition import repetition_key
+from glo_lightning.search.exploration.repetition import repetition_key
+from glo_lightning.search.exploration.screening import Screen, Step
 from glo_lightning.search.samplers.genetic import NUM_ELITES, REDRAWS
-from glo_lightning.search.screening import Screen, Step
 from glo_lightning.theory import default_kappa, trainability
-from glo_lightning.training.evaluation import Monitor, Run
 from glo_lightning.training.population import PopulationEvaluator
+from glo_lightning.training.run import Monitor, Run
 from glo_lightning.training.task import python_task
 
 CLASSES = 10

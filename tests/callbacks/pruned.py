@@ -97,7 +97,7 @@ PRUNERS = {
 
 
 def open_study(storage: str, pruner: str) -> optuna.Study:
-    from glo_lightning.search.storage import open_storage
+    from glo_lightning.search.storage.open import open_storage
 
     return optuna.create_study(
         study_name="pruned", storage=open_storage(storage), pruner=PRUNERS[pruner](), load_if_exists=True

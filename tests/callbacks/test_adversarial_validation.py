@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from lightning.pytorch import Callback, Trainer
 
+from glo_lightning.attacks import PixelSpace, fgsm
 from glo_lightning.callbacks import AdversarialValidation
 from glo_lightning.data import DigitsDataModule, VisionDataModule
 from glo_lightning.errors import DataError, ModelError, SettingsError
-from glo_lightning.evaluation.attacks import PixelSpace, fgsm
 from glo_lightning.losses import CrossEntropyLoss, Loss, named_loss
 from glo_lightning.models import Classifier, mlp
-from glo_lightning.search.launchers.local import LocalLauncher
-from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.search.workers.local import LocalLauncher
+from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.probe import probe_task
+from glo_lightning.training.run import Monitor, Run
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 from tests.callbacks import attacked

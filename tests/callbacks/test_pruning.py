@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 
 from glo_lightning.callbacks import OptunaPruning
 from glo_lightning.errors import SettingsError
-from glo_lightning.search.launchers.local import LocalLauncher
+from glo_lightning.search.workers.local import LocalLauncher
 from tests.callbacks import pruned
 
 STORAGES = ["study.db", "study.log"]

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from glo_lightning.cli import main
-from glo_lightning.search.configuration import Configuration
-from glo_lightning.search.storage import open_storage
+from glo_lightning.cli.main import main
+from glo_lightning.search.records.configuration import Configuration
+from glo_lightning.search.storage.open import open_storage
 from tests.browser import complaints, open_browser, photograph, resize
 from tests.runs import search
 

@@ -9,7 +9,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from glo_lightning.dashboard.note import TITLE, refresh_notes, write_note
 from glo_lightning.dashboard.pictures import PICTURES, Pictures, identifier
 from glo_lightning.dashboard.view import view
-from glo_lightning.search.archive import Archive
+from glo_lightning.search.records.read import Archive
 
 optuna_dashboard = pytest.importorskip("optuna_dashboard")
 

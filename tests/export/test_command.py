@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from glo_lightning.cli import main
+from glo_lightning.cli.main import main
 from glo_lightning.export import write_module
 from glo_lightning.losses import BaikalLoss, TaylorLoss, save_loss
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from glo_lightning.cli import main
+from glo_lightning.cli.main import main
 from glo_lightning.losses import load_loss
 from glo_lightning.search import Range
-from glo_lightning.search.configuration import Configuration
+from glo_lightning.search.records.configuration import Configuration
 from tests.browser import complaints, open_browser, photograph, requests, resize
 from tests.runs import search
 

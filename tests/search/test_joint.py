@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from glo_lightning.cli import main
+from glo_lightning.cli.main import main
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search import LossSearch, Range, SearchResult
-from glo_lightning.search.archive import Archive
-from glo_lightning.search.hyperparameters import HyperparameterSpace
-from glo_lightning.search.records import read_candidates
-from glo_lightning.search.storage import open_storage
-from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.search.records.candidates import read_candidates
+from glo_lightning.search.records.read import Archive
+from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
+from glo_lightning.search.storage.open import open_storage
+from glo_lightning.training.run import Monitor, Run
 from glo_lightning.training.task import python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 from tests.search.toy import TRAINER, ToyData, TunableModel

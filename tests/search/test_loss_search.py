@@ -13,7 +13,7 @@ from glo_lightning.errors import GloError, LossError, SettingsError, StudyError
 from glo_lightning.losses import TaylorLoss, load_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch, SearchResult, evaluators
-from glo_lightning.search.records import read_candidates
+from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.theory import trainability
 
 CPU = {"accelerator": "cpu", "max_epochs": 1}

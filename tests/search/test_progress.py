@@ -8,10 +8,10 @@ import optuna
 import pytest
 from rich.console import Console
 
-from glo_lightning.search.chronicle import Chronicle
+from glo_lightning.search.exploration.announcer import Chronicle
 from glo_lightning.search.progress import Progress, Standing
-from glo_lightning.search.records import CandidateRecord, GenerationSummary
-from glo_lightning.training.evaluation import Monitor
+from glo_lightning.search.records.candidates import CandidateRecord, GenerationSummary
+from glo_lightning.training.run import Monitor
 
 
 def say(terminal: bool = False, quiet: bool = False, every_candidate: bool = False) -> str:

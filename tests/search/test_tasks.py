@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import nn
 
-from glo_lightning.cli import main
+from glo_lightning.cli.main import main
 from glo_lightning.data.tensor_data import Splits
 from glo_lightning.errors import GloError, SettingsError, StudyError
 from glo_lightning.losses import CrossEntropyLoss, TaylorLoss
 from glo_lightning.search import LossSearch, Range, SearchResult
-from glo_lightning.search.archive import Archive
-from glo_lightning.search.records import read_candidates
+from glo_lightning.search.records.candidates import read_candidates
+from glo_lightning.search.records.read import Archive
 from glo_lightning.theory import trainability
-from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.training.run import Monitor, Run
 from glo_lightning.training.several_tasks import Reference, measure_reference
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from glo_lightning.losses import CrossEntropyLoss, Loss, MeanSquaredErrorLoss, TaylorLoss
+from glo_lightning.training.abort import AbortRule
+from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.distributed import Channel, DistributedEvaluator, serve
-from glo_lightning.training.evaluation import Evaluator, Monitor, Run
 from glo_lightning.training.placement import place
-from glo_lightning.training.probe import probe_task
+from glo_lightning.training.run import Evaluator, Monitor, Run
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
-from glo_lightning.training.watch import AbortRule
 from tests.search.toy import ToyData, ToyModel
 
 MONITOR = Monitor("val_loss", "min")

@@ -12,10 +12,10 @@ import pytest
 from optuna.trial import TrialState
 
 from glo_lightning.search import LossSearch, Range
-from glo_lightning.search.launchers.local import LocalLauncher
-from glo_lightning.search.records import read_candidates
-from glo_lightning.search.result import SearchResult
-from glo_lightning.training.evaluation import Evaluator
+from glo_lightning.search.records.candidates import read_candidates
+from glo_lightning.search.records.result import SearchResult
+from glo_lightning.search.workers.local import LocalLauncher
+from glo_lightning.training.run import Evaluator
 from glo_lightning.training.trainer import TrainerEvaluator
 from tests.search.toy import CrashingRankModel, ToyData, ToyModel, TunableModel
 from tests.training import ranks

@@ -14,7 +14,7 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
-from glo_lightning.training.evaluation import Monitor, Run
+from glo_lightning.training.run import Monitor, Run
 from glo_lightning.training.task import Task, max_epochs, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 

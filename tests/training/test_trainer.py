@@ -14,12 +14,12 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.models import Classifier, mlp
-from glo_lightning.training.evaluation import Monitor, Run, Status
-from glo_lightning.training.probe import probe_task
+from glo_lightning.training.abort import AbortRule, attempt_seed
+from glo_lightning.training.checks.one_batch import probe_task
+from glo_lightning.training.run import Monitor, Run, Status
 from glo_lightning.training.several_tasks import measure_reference
 from glo_lightning.training.task import LEAN_TRAINER, Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
-from glo_lightning.training.watch import AbortRule, attempt_seed
 
 CPU = {"accelerator": "cpu", "max_epochs": 2}
 MONITOR = Monitor()

@@ -10,9 +10,9 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.losses.expression import parse
 from glo_lightning.search.engines.genetic import GeneticEngine, Offspring
 from glo_lightning.search.engines.variation import Variation
-from glo_lightning.search.repetition import Sameness, repetition_key
+from glo_lightning.search.exploration.repetition import Sameness, repetition_key
+from glo_lightning.search.exploration.screening import Screen, Screening
 from glo_lightning.search.samplers.generational import GenerationalSampler, whole
-from glo_lightning.search.screening import Screen, Screening
 
 POPULATION_SIZE = 80
 NUM_ELITES = 6

@@ -7,12 +7,12 @@ from functools import cached_property
 import torch
 
 from glo_lightning.errors import GloError, SettingsError
-from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
+from glo_lightning.training.abort import AbortRule, attempt_seed
 from glo_lightning.training.population.plan import Plan, Split, make_plan
 from glo_lightning.training.population.recipe import refuse
 from glo_lightning.training.population.training import Population
+from glo_lightning.training.run import Evaluation, Monitor, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.watch import AbortRule, attempt_seed
 
 
 class PopulationEvaluator:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.data.tensor_data import Examples
-from glo_lightning.training.evaluation import Evaluation, Run, Status
+from glo_lightning.training.abort import AbortRule, Watch
 from glo_lightning.training.population.batches import Batch, Batches
 from glo_lightning.training.population.losses import LossStack, by_structure
 from glo_lightning.training.population.networks import NetworkStack
 from glo_lightning.training.population.plan import Plan
 from glo_lightning.training.population.scoring import score
-from glo_lightning.training.watch import AbortRule, Watch
+from glo_lightning.training.run import Evaluation, Run, Status
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.search.samplers import GenerationalCmaEsSampler, find_slot
-from glo_lightning.search.storage import open_storage
+from glo_lightning.search.storage.open import open_storage
 
 DIMENSION = 4
 POPULATION = 10

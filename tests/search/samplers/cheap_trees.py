@@ -8,10 +8,10 @@ from optuna.trial import Trial, TrialState
 
 from glo_lightning.losses.expression import parse
 from glo_lightning.search.engines.genetic import Offspring
+from glo_lightning.search.exploration.screening import Screen
 from glo_lightning.search.samplers import find_slot
 from glo_lightning.search.samplers.genetic import GeneticSampler
-from glo_lightning.search.screening import Screen
-from glo_lightning.search.storage import open_storage
+from glo_lightning.search.storage.open import open_storage
 
 POPULATION = 10
 STEPS = ("leaves", "defined", "exact", "unseen")

@@ -12,7 +12,7 @@ from optuna.trial import Trial, TrialState
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.samplers import SearchFinished
-from glo_lightning.search.storage import open_storage
+from glo_lightning.search.storage.open import open_storage
 from tests.search.samplers.cheap_search import (
     POPULATION,
     SPACE,

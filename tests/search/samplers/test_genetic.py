@@ -20,9 +20,9 @@ from glo_lightning.errors import LossError, SettingsError, StudyError
 from glo_lightning.losses.expression import parse
 from glo_lightning.search.engines.genetic import Offspring
 from glo_lightning.search.engines.variation import Variation
+from glo_lightning.search.exploration.screening import Screen
 from glo_lightning.search.samplers.genetic import GeneticSampler
-from glo_lightning.search.screening import Screen
-from glo_lightning.search.storage import open_storage
+from glo_lightning.search.storage.open import open_storage
 from tests.search.samplers import cheap_trees
 from tests.search.samplers.cheap_trees import POPULATION, candidates, make_sampler, open_study, run, score, tell
 

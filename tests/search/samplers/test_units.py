@@ -12,7 +12,7 @@ from optuna.distributions import FloatDistribution
 
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
-from glo_lightning.search.storage import open_storage
+from glo_lightning.search.storage.open import open_storage
 
 RATES = {"rate": FloatDistribution(1e-4, 1.0, log=True), "theta": FloatDistribution(-1e12, 1e12)}
 MEAN, SCALES = [1e-3, 2.0], {"rate": math.log(10.0)}

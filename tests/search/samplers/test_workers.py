@@ -15,7 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 from glo_lightning.search.samplers.history import LOST
-from glo_lightning.search.storage import open_storage
+from glo_lightning.search.storage.open import open_storage
 from tests.search.samplers.cheap_search import POPULATION, candidates, make_sampler, open_study, run, theta_of, work
 
 GENERATIONS = 6

@@ -8,7 +8,7 @@ from torch import nn
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.losses import TaylorLoss, cross_entropy_taylor
 from glo_lightning.models import Classifier, mlp
-from glo_lightning.training.evaluation import Run
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import Task, python_task
 
 

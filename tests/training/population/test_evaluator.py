@@ -22,15 +22,15 @@ from glo_lightning.losses import (
     TreeLoss,
 )
 from glo_lightning.models import mlp, small_cnn
-from glo_lightning.training.evaluation import Evaluation, Monitor, Run, Status
+from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.population import evaluator as evaluator_module
 from glo_lightning.training.population import plan as plan_module
 from glo_lightning.training.population.plan import Plan
 from glo_lightning.training.population.training import Population
+from glo_lightning.training.run import Evaluation, Monitor, Run, Status
 from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
-from glo_lightning.training.watch import AbortRule
 from tests.training.population.small_tasks import task, taylor, taylors
 
 ACCURACY, CROSS_ENTROPY = Monitor(), Monitor("val_loss", "min")

@@ -1,0 +1,1 @@
+"""What robustness and landscape share: trained models from their checkpoints, and images to judge them on."""

@@ -1,0 +1,1 @@
+"""Losses side by side: full trainings with many seeds, and what their differences are worth."""

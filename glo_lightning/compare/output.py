@@ -1,0 +1,147 @@
+"""Compare the losses of a command line; print tables, write JSON, CSV and figures."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+import pandas as pd
+from lightning.pytorch.utilities import rank_zero_only
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from glo_lightning.cli.task_cli import TaskCLI
+from glo_lightning.cli.verb import Verb
+from glo_lightning.compare.comparison import LossResult, divergence_sentences
+from glo_lightning.compare.figures import figure_curves, figure_fractions
+from glo_lightning.compare.ledger import Ledger
+from glo_lightning.compare.settings import Baseline, CompareSettings
+from glo_lightning.compare.statistics import mean_interval
+from glo_lightning.compare.trainings import Outcome, run_comparison
+from glo_lightning.environment import require_torchvision
+from glo_lightning.errors import SettingsError
+from glo_lightning.files import writable_folder
+from glo_lightning.losses import Loss, load_losses
+from glo_lightning.theory.figures import save_figure
+from glo_lightning.training.task import Task
+
+LEGEND = """\
+p  Welch's t-test against the first loss, adjusted for the others (Holm)
+g  the difference in standard deviations (Hedges)"""
+
+
+def compare_from_command_line(verb: Verb[CompareSettings], arguments: Sequence[str]) -> int:
+    """Parse, train what is missing, print and write.
+
+    Args:
+        verb: whose options these are.
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        GloError: if something does not fit, before anything trains, or if a training crashed.
+        KeyboardInterrupt: after Ctrl-C, with how to continue.
+    """
+    require_torchvision()
+    cli = TaskCLI(verb, arguments)
+    settings = cli.settings()
+    losses = load_losses(settings.losses, settings.outputs, reserved=get_args(Baseline))
+    tasks: dict[float | None, Callable[[], Task]] = {None: cli.task}
+    if settings.fractions:
+        _require_fractions(cli)
+        tasks = {fraction: _on_a_fraction(cli, fraction) for fraction in sorted(set(settings.fractions))}
+    folder = writable_folder(settings.output_dir or Path("runs") / settings.name, "--compare.output_dir")
+    leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if leads:
+        cli.save_config(folder / "config.yaml")
+    console = Console(quiet=not leads)
+    try:
+        losses, outcomes = run_comparison(settings, losses, tasks, Ledger(folder / "trainings.jsonl", leads), console)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Stopped. Finished trainings are kept in {folder}; the same command trains the rest."
+        ) from None
+    if leads:
+        for outcome in outcomes:
+            console.print(outcome_table(outcome))
+            for sentence in divergence_sentences(outcome.comparison):
+                console.print(sentence, highlight=False, markup=False)
+        console.print(LEGEND, style="dim", highlight=False)
+        _write(losses, outcomes, folder)
+        console.print(f"Files in {folder}", highlight=False, markup=False)
+    return 0
+
+
+def _require_fractions(cli: TaskCLI[CompareSettings]) -> None:
+    """Refuse data of which no fraction can be asked for; the parser knows the arguments of every data module."""
+    data = cli.config["data"]
+    if "training_fraction" not in (data.get("init_args") or {}):
+        raise SettingsError(
+            "a data module with an argument training_fraction in (0, 1]",
+            f"{data['class_path'].rpartition('.')[2]} without",
+            "Add it, or leave --fractions out.",
+        )
+
+
+def _on_a_fraction(cli: TaskCLI[CompareSettings], fraction: float) -> Callable[[], Task]:
+    return TaskCLI(cli.verb, [*cli.arguments, f"--data.training_fraction={fraction}"]).task
+
+
+def outcome_table(outcome: Outcome) -> Table:
+    """Return one row per loss: mean and spread, difference with its confidence interval, p-value, effect size."""
+    comparison = outcome.comparison
+    data = "" if outcome.fraction is None else f", {outcome.fraction:.3g} of the training data"
+    title = f"{comparison.monitor.name} on the {comparison.split} split, {len(comparison.seeds)} seeds each{data}"
+    table = Table(title=escape(title), box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("loss", overflow="fold")
+    for column in ("mean ± std", "difference [95% interval]", "p", "g"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for result in comparison.results:
+        table.add_row(escape(result.name), f"{result.mean:.4f} ± {result.std:.4f}", *_difference(result))
+    return table
+
+
+def _difference(result: LossResult) -> tuple[str, str, str]:
+    if result.difference is None or result.adjusted_p is None:
+        return "baseline", "", ""
+    p_value = f"{result.adjusted_p:.4f}" if result.adjusted_p >= 1e-4 else f"{result.adjusted_p:.0e}"
+    effect = "" if result.effect_size is None else f"{result.effect_size:+.2f}"
+    return f"{result.difference:+.4f} [{result.low:+.4f}, {result.high:+.4f}]", p_value, effect
+
+
+def _write(losses: Mapping[str, Loss], outcomes: Sequence[Outcome], folder: Path) -> None:
+    record = {
+        "losses": {name: {"formula": loss.formula("unicode"), **loss.to_dict()} for name, loss in losses.items()},
+        "comparisons": [outcome.to_dict() for outcome in outcomes],
+    }
+    (folder / "comparison.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    rows = [_row(outcome, result) for outcome in outcomes for result in outcome.comparison.results]
+    pd.DataFrame(rows).to_csv(folder / "comparison.csv", index=False)
+    save_figure(figure_curves(outcomes), folder / "curves.png")
+    if len(outcomes) > 1:
+        save_figure(figure_fractions(outcomes), folder / "fractions.png")
+
+
+def _row(outcome: Outcome, result: LossResult) -> dict[str, str | float | None]:
+    low, high = mean_interval(result.metrics)
+    return {
+        "fraction": outcome.fraction,
+        "loss": result.name,
+        "seeds": len(result.metrics),
+        "diverged": result.num_diverged,
+        "epochs": outcome.comparison.epochs,
+        "mean": result.mean,
+        "std": result.std,
+        "mean_low": low,
+        "mean_high": high,
+        "difference": result.difference,
+        "difference_low": result.low,
+        "difference_high": result.high,
+        "p": result.p_value,
+        "p_holm": result.adjusted_p,
+        "hedges_g": result.effect_size,
+    }

@@ -1,0 +1,38 @@
+"""Compare losses over several tasks at once."""
+
+from collections.abc import Mapping
+
+from glo_lightning.compare.comparison import Comparison, compare_metrics
+from glo_lightning.training.run import Monitor
+from glo_lightning.training.several_tasks import Reference
+
+
+def compare_overall(
+    comparisons: Mapping[str, Comparison], references: Mapping[str, Reference], monitor: Monitor
+) -> Comparison:
+    """Compare losses by the mean of what they achieve on every task relative to cross-entropy.
+
+    What cross-entropy achieved in the search is 1; trained longer, it achieves more than that itself.
+
+    Args:
+        comparisons: of the same losses with the same seeds, by the names of the tasks; a loss that is not in all of
+            them is left out.
+        references: of the tasks.
+        monitor: the mean.
+
+    Returns:
+        The comparison; its metric with a seed is the mean over the tasks with that seed.
+    """
+    first = next(iter(comparisons.values()))
+    common = [
+        result.name
+        for result in first.results
+        if all(result.name in {each.name for each in comparison.results} for comparison in comparisons.values())
+    ]
+    metrics = []
+    for name in common:
+        results = {task: comparison.result(name) for task, comparison in comparisons.items()}
+        relative = [[references[task].relative(m) for m in result.metrics] for task, result in results.items()]
+        metrics.append(tuple(sum(each) / len(each) for each in zip(*relative, strict=True)))
+    diverged = [sum(comparison.result(name).num_diverged for comparison in comparisons.values()) for name in common]
+    return compare_metrics(common, metrics, diverged, monitor, first.seeds, first.split)

@@ -1,1 +1,0 @@
-"""Judging losses after a search: comparisons on the test split."""

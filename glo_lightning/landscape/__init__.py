@@ -1,0 +1,1 @@
+"""How flat the surroundings of trained models are."""

@@ -1,0 +1,128 @@
+"""Explore the surroundings of the models of a command line; print a table, write JSON and a figure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from torch import Tensor
+
+from glo_lightning.checkpoints.record import write_record
+from glo_lightning.checkpoints.subjects import Subjects, gather
+from glo_lightning.cli.aside import say_aside
+from glo_lightning.cli.task_cli import TaskCLI
+from glo_lightning.cli.verb import Verb
+from glo_lightning.environment import require_torchvision
+from glo_lightning.files import writable_folder
+from glo_lightning.landscape.curvature import top_eigenvalue
+from glo_lightning.landscape.figures import figure_landscape
+from glo_lightning.landscape.settings import LandscapeSettings
+from glo_lightning.landscape.surface import Surface, grid, measure_surface, random_directions, require_radius
+from glo_lightning.theory.figures import save_figure
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is around one model.
+
+    Args:
+        surface: accuracy and cross-entropy.
+        flatness: mean accuracy within the radius.
+        curvature: largest eigenvalue of the Hessian of cross-entropy; None if it was not asked for, or not found.
+    """
+
+    surface: Surface
+    flatness: float
+    curvature: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {"flatness": self.flatness, "curvature": self.curvature, **self.surface.to_dict()}
+
+
+def explore_from_command_line(verb: Verb[LandscapeSettings], arguments: Sequence[str]) -> int:
+    """Parse, measure, print and write.
+
+    Args:
+        verb: whose options these are.
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        GloError: if something does not fit; before anything is measured.
+    """
+    require_torchvision()
+    cli = TaskCLI(verb, arguments)
+    settings = cli.settings()
+    coordinates = grid(settings.span, settings.points)
+    require_radius(settings.radius, coordinates)
+    subjects = gather(cli.task(), settings)
+    folder = writable_folder(settings.output_dir, "--landscape.output_dir")
+    console = Console(highlight=False)
+    found = explore(subjects, settings, coordinates, partial(say_aside, console))
+    console.print(landscape_table(found, subjects.num_images))
+    console.print(
+        f"flatness: mean accuracy over steps of up to {settings.radius:g} filter norms; "
+        "curvature: largest eigenvalue of the Hessian of cross-entropy"
+    )
+    record = {
+        "split": settings.split,
+        "num_images": subjects.num_images,
+        "seed": settings.seed,
+        "radius": settings.radius,
+        "checkpoints": {name: str(file) for name, file in subjects.files.items()},
+        "models": {name: each.to_dict() for name, each in found.items()},
+    }
+    write_record(folder / "landscape.json", record)
+    figure = figure_landscape({name: each.surface for name, each in found.items()}, settings.radius)
+    save_figure(figure, folder / "landscape.png")
+    console.print(f"Files in {folder}", markup=False)
+    return 0
+
+
+def explore(
+    subjects: Subjects, settings: LandscapeSettings, coordinates: Tensor, say: Callable[[str], None]
+) -> dict[str, Surroundings]:
+    """Measure every model along the same directions.
+
+    Args:
+        subjects: models and images.
+        settings: directions and radius.
+        coordinates: steps along each direction.
+        say: told of every finished row.
+
+    Returns:
+        What is around each model, by name.
+    """
+    found = {}
+    for name, model in subjects.models.items():
+        say(f"moving the weights of {name}")
+        directions = random_directions(model, settings.dimensions, settings.seed)
+        surface = measure_surface(model, subjects.batches, directions, coordinates, say)
+        curvature = top_eigenvalue(model, subjects.batches, seed=settings.seed) if settings.curvature else None
+        found[name] = Surroundings(surface, surface.flatness(settings.radius), curvature)
+    return found
+
+
+def landscape_table(found: Mapping[str, Surroundings], num_images: int) -> Table:
+    """Return one row per model."""
+    table = Table(title=f"around each model, on {num_images} images", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("model", overflow="fold")
+    for column in ("accuracy", "cross-entropy", "flatness", "curvature"):
+        table.add_column(column, justify="right")
+    for name, each in found.items():
+        surface = each.surface
+        table.add_row(
+            escape(name),
+            f"{float(surface.accuracy[surface.centre]):.4f}",
+            f"{float(surface.loss[surface.centre]):.4f}",
+            f"{each.flatness:.4f}",
+            "-" if each.curvature is None else f"{each.curvature:.4g}",
+        )
+    return table

@@ -1,8 +1,0 @@
-"""``python -m glo_lightning.robustness``."""
-
-import sys
-
-from glo_lightning.cli import main
-
-if __name__ == "__main__":
-    sys.exit(main(["robustness", *sys.argv[1:]]))

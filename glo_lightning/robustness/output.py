@@ -1,0 +1,127 @@
+"""Attack the models of a command line; print a table, write JSON and a figure."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from glo_lightning.attacks import AttackLoss, PixelSpace, parse_epsilon
+from glo_lightning.checkpoints.record import write_record
+from glo_lightning.checkpoints.subjects import gather
+from glo_lightning.cli.aside import say_aside
+from glo_lightning.cli.task_cli import TaskCLI
+from glo_lightning.cli.verb import Verb
+from glo_lightning.environment import require_torchvision
+from glo_lightning.errors import SettingsError
+from glo_lightning.files import writable_folder
+from glo_lightning.losses import load_loss
+from glo_lightning.robustness.accuracy import Robustness, measure_robustness
+from glo_lightning.robustness.figures import figure_robustness
+from glo_lightning.robustness.settings import RobustnessSettings
+from glo_lightning.theory.figures import save_figure
+
+
+def attack_from_command_line(verb: Verb[RobustnessSettings], arguments: Sequence[str]) -> int:
+    """Parse, attack, print and write.
+
+    Args:
+        verb: whose options these are.
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        GloError: if something does not fit; before anything is attacked.
+    """
+    require_torchvision()
+    cli = TaskCLI(verb, arguments)
+    settings = cli.settings()
+    epsilons = sorted({parse_epsilon(epsilon) for epsilon in settings.epsilons})
+    task = cli.task()
+    subjects = gather(task, settings)
+    losses = trained_losses(subjects.files) if settings.attack_loss == "trained" else None
+    folder = writable_folder(settings.output_dir, "--robustness.output_dir")
+    console = Console(highlight=False)
+    robustness = measure_robustness(
+        subjects.models,
+        subjects.batches,
+        epsilons,
+        PixelSpace.of(task.datamodule),
+        losses,
+        settings.steps,
+        settings.seed,
+        partial(say_aside, console),
+    )
+    console.print(robustness_table(robustness))
+    for sentence in masking_sentences(robustness):
+        console.print(sentence, markup=False)
+    record = {
+        "split": settings.split,
+        "attack_loss": settings.attack_loss,
+        "steps": settings.steps,
+        "seed": settings.seed,
+        "checkpoints": {name: str(file) for name, file in subjects.files.items()},
+        **robustness.to_dict(),
+    }
+    write_record(folder / "robustness.json", record)
+    save_figure(figure_robustness(robustness), folder / "robustness.png")
+    console.print(f"Files in {folder}", markup=False)
+    return 0
+
+
+def trained_losses(files: Mapping[str, Path]) -> dict[str, AttackLoss]:
+    """Load the losses that the models were trained with, as they are at the end of a training.
+
+    Raises:
+        SettingsError: if no loss.json is beside a checkpoint.
+        LossFileError: if one is damaged.
+    """
+    losses: dict[str, AttackLoss] = {}
+    for name, file in files.items():
+        path = file.parent / "loss.json"
+        if not path.is_file():
+            raise SettingsError(
+                f"the loss of {name!r} in {str(path)!r}, as python -m glo_lightning.train leaves it",
+                "no such file",
+                "Copy it there, or leave --robustness.attack_loss out.",
+            )
+        loss = load_loss(path)
+        if loss.uses_progress:
+            loss.progress = 1.0
+        losses[name] = loss
+    return losses
+
+
+def robustness_table(robustness: Robustness) -> Table:
+    """Return one row per model and attack, one column per epsilon."""
+    title = f"accuracy on {robustness.num_images} images, by the largest change of a pixel"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("model", overflow="fold")
+    table.add_column("attack", no_wrap=True)
+    for epsilon in robustness.epsilons:
+        table.add_column(f"{epsilon:.3g}", justify="right")
+    for name, curve in robustness.curves.items():
+        for number, (attack, accuracy) in enumerate(curve.accuracy.items()):
+            label = escape(name) if number == 0 else ""
+            table.add_row(label, attack, *(f"{value:.3f}" for value in accuracy))
+        table.add_section()
+    return table
+
+
+def masking_sentences(robustness: Robustness) -> list[str]:
+    """Say of each model whether its accuracies can be believed."""
+    sentences = []
+    for name, curve in robustness.curves.items():
+        signs = "; ".join(map(str, curve.masking))
+        if signs:
+            sentences.append(f"WARNING: the gradient of {name} misled an attack; it is weaker than it seems: {signs}.")
+        else:
+            sentences.append(f"{name}: no attack was misled by the gradient.")
+    if len(robustness.curves) == 1:
+        sentences.append("Pass a second checkpoint to check by transferred attacks, too.")
+    return sentences

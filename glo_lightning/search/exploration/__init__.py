@@ -1,0 +1,1 @@
+"""Explore: propose candidates, check them by theory, train them, tell the study."""

@@ -1,0 +1,119 @@
+"""Announce each generation of a study once, when it is complete."""
+
+import time
+from collections.abc import Sequence
+
+import optuna
+
+from glo_lightning.search.progress import Progress, Standing
+from glo_lightning.search.records.candidates import (
+    TRAINED,
+    CandidateRecord,
+    GenerationSummary,
+    complete_generations,
+    read_candidates,
+    summarize_generations,
+)
+from glo_lightning.search.records.history import sum_fates
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.storage.study import FINGERPRINT
+from glo_lightning.search.tasks import search_monitor
+from glo_lightning.training.run import Monitor
+
+SHARE = 0.05
+"""Share of a search's time that may go into looking at how it stands; looks take longer as a study grows."""
+
+
+class Chronicle:
+    """Follows a study, whoever works on it.
+
+    Args:
+        study: what is followed.
+        monitor: the metric.
+        population_size: candidates in a complete generation.
+        generations: how many will run.
+        title: what is searched.
+        progress: where generations are announced.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        monitor: Monitor,
+        population_size: int,
+        generations: int,
+        title: str,
+        progress: Progress,
+    ) -> None:
+        self.study = study
+        self.monitor = monitor
+        self.population_size = population_size
+        self.generations = generations
+        self.title = title
+        self.progress = progress
+        self._told = 0
+        self._look_after = 0.0
+        self._listed: set[tuple[int, int]] = set()
+
+    @classmethod
+    def of_search(cls, study: optuna.Study, settings: SearchSettings, progress: Progress) -> "Chronicle":
+        """Follow the main study of a search."""
+        search = study.user_attrs[FINGERPRINT]
+        subject = (
+            f"the tasks {', '.join(settings.tasks)} by {settings.monitor}"
+            if settings.tasks
+            else f"{search['num_classes']} classes by {settings.monitor}; model with {search['num_weights']:,} weights"
+        )
+        return cls(
+            study,
+            search_monitor(settings),
+            settings.candidates_per_generation,
+            settings.generations,
+            f"searching {settings.family} losses for {subject}",
+            progress,
+        )
+
+    def begin(self) -> None:
+        """Announce the search, and how far it was before."""
+        candidates, summaries = self._read()
+        self._told = len(complete_generations(summaries, self.population_size))
+        self._listed = {candidate.slot for candidate in candidates}
+        self.progress.start(self.title, self._standing(summaries), self._told)
+
+    def glance(self) -> None:
+        """Do what :meth:`update` does, unless the last time was only just now for what it took."""
+        begin = time.monotonic()
+        if begin > self._look_after:
+            self.update()
+            end = time.monotonic()
+            self._look_after = end + (end - begin) / SHARE
+
+    def update(self) -> None:
+        """Announce the generations that were completed since, and how the search stands."""
+        if not self.progress.is_visible:
+            return
+        candidates, summaries = self._read()
+        for candidate in candidates:
+            if candidate.slot not in self._listed:
+                self._listed.add(candidate.slot)
+                self.progress.candidate(candidate)
+        self.progress.advance(self._standing(summaries))
+        for place in range(self._told, len(complete_generations(summaries, self.population_size))):
+            self._told += 1
+            self.progress.generation(summaries[place], self._standing(summaries[: place + 1]))
+
+    def _read(self) -> tuple[list[CandidateRecord], list[GenerationSummary]]:
+        candidates = read_candidates(self.study)
+        return candidates, summarize_generations(candidates, self.monitor)
+
+    def _standing(self, summaries: Sequence[GenerationSummary]) -> Standing:
+        bests = [self.monitor.to_score(summary.best) for summary in summaries if summary.best is not None]
+        fates = sum_fates([summary.fates for summary in summaries])
+        return Standing(
+            generations=self.generations,
+            candidates=self.generations * self.population_size,
+            done=sum(summary.size for summary in summaries),
+            best=self.monitor.to_metric(max(bests)) if bests else None,
+            trained=fates[TRAINED],
+            drawn=sum(fates.values()),
+        )

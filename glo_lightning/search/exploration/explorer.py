@@ -1,0 +1,113 @@
+"""Judge candidates by theory, train those that may train, until every generation is complete."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.pruners import NopPruner
+from optuna.trial import Trial, TrialState
+
+from glo_lightning.losses import HeadsLoss, Loss
+from glo_lightning.search.exploration.worker import Worker
+from glo_lightning.search.records.candidates import VIOLATED, proposal
+from glo_lightning.search.samplers import GenerationalSampler
+from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
+from glo_lightning.search.spaces.polynomial import LossSpace
+from glo_lightning.theory import Trainability, trainability
+from glo_lightning.theory.trainability import Invariant
+from glo_lightning.training.run import Evaluator, Monitor, Run
+
+
+class Explorer(Worker):
+    """One worker's part of a search.
+
+    Args:
+        study: shared by all workers.
+        sampler: the study's sampler.
+        space: turns a trial into a loss.
+        evaluator: trains candidates.
+        monitor: the metric, which becomes the trial's value.
+        num_classes: where the invariant is evaluated: h = 1 / C for each of them.
+        invariant: which candidates may train.
+        seed: the training seed, the same for all candidates so that they differ in their loss alone.
+        batch: candidates claimed at once.
+        announce: called after every batch of candidates.
+        hyperparameters: turns a trial into what else a candidate is, if anything.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        sampler: GenerationalSampler[Any],
+        space: LossSpace,
+        evaluator: Evaluator,
+        monitor: Monitor,
+        num_classes: Sequence[int],
+        invariant: Literal["none"] | Invariant,
+        seed: int,
+        batch: int = 1,
+        announce: Callable[[], None] = lambda: None,
+        hyperparameters: HyperparameterSpace | None = None,
+    ) -> None:
+        super().__init__(study, sampler, evaluator, monitor, batch, announce)
+        self.space = space
+        self.num_classes = num_classes
+        self.invariant = invariant
+        self.seed = seed
+        self.hyperparameters = hyperparameters or HyperparameterSpace()
+
+    def prepare(self, trial: Trial) -> Run | None:
+        """Note what theory says of a candidate, and return its training if the invariant lets it train."""
+        parameters = proposal(trial)
+        loss, hyperparameters = self.space.build(parameters), self.hyperparameters.build(parameters)
+        verdict = least_favourable(loss, self.num_classes, self.invariant)
+        trial.set_user_attr("formula", loss.formula("unicode"))
+        trial.set_user_attr("theory", describe(verdict))
+        if hyperparameters:
+            trial.set_user_attr("hyperparameters", hyperparameters)
+        if self.invariant != "none" and getattr(verdict, self.invariant) is False:
+            self._prune(trial, self.invariant, verdict)
+            return None
+        report = None if isinstance(self.study.pruner, NopPruner) else self._reporter(trial)
+        return Run(loss, self.seed, report, hyperparameters)
+
+    def _prune(self, trial: Trial, invariant: Invariant, verdict: Trainability) -> None:
+        trial.set_user_attr("training", {"status": VIOLATED, "reason": verdict.reason})
+        trial.set_constraint("invariant", verdict.violation(invariant))
+        self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+
+    def _reporter(self, trial: Trial) -> Callable[[int, float], bool]:
+        def report(epoch: int, score: float) -> bool:
+            try:
+                trial.report(self.monitor.to_metric(score), epoch)
+            except UpdateFinishedTrialError:
+                return True  # this worker was taken for dead, and another trains the candidate
+            return trial.should_prune()
+
+        return report
+
+
+def least_favourable(loss: Loss, num_classes: Sequence[int], invariant: Literal["none"] | Invariant) -> Trainability:
+    """Return what theory says of a loss where it is least in its favour: in which head, at which number of classes.
+
+    Args:
+        loss: a candidate; where nothing counts against it, its main head and the first number decide.
+        num_classes: one or more.
+        invariant: that decides.
+    """
+    losses = loss.losses if isinstance(loss, HeadsLoss) else [loss]
+    verdicts = [trainability(own, each) for own in losses for each in num_classes]
+    return max(verdicts, key=lambda verdict: 0.0 if invariant == "none" else verdict.violation(invariant))
+
+
+def describe(verdict: Trainability) -> dict[str, float | bool | None]:
+    """Return what theory says of a candidate, as the trial's attributes keep it: None for what is undefined."""
+    numbers = {"drive": verdict.drive, "curvature": verdict.curvature, "ratio": verdict.ratio}
+    return {
+        **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
+        "paper": verdict.paper,
+        "exact": verdict.exact,
+        "stable": verdict.stable,
+    }

@@ -1,0 +1,132 @@
+"""GLO: genetic programming over expressions, then CMA-ES over the coefficients of the best."""
+
+from collections.abc import Sequence
+
+import optuna
+
+from glo_lightning.errors import StudyError
+from glo_lightning.search.engines.genetic import KNOWN_LOSSES
+from glo_lightning.search.exploration.announcer import Chronicle
+from glo_lightning.search.exploration.context import Bench, Source
+from glo_lightning.search.exploration.explorer import Explorer
+from glo_lightning.search.exploration.repetition import Sameness
+from glo_lightning.search.exploration.screening import ALL_STEPS, PAPER_STEPS, Screen
+from glo_lightning.search.exploration.tree_explorer import TreeExplorer
+from glo_lightning.search.records.candidates import ranked, read_candidates
+from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
+from glo_lightning.search.spaces.polynomial import as_asked
+from glo_lightning.search.spaces.trees import COEFFICIENT_SIGMA, CoefficientSpace, ExpressionSpace
+from glo_lightning.search.storage.study import LATER_STAGE, later_stages, tuned_expression
+
+COEFFICIENT_POPULATION = 12
+"""Candidates in a generation of coefficients: few, because they are few."""
+
+MIN_COEFFICIENTS = 2
+"""Coefficients below which there is nothing to tune: one alone is the learning rate."""
+
+
+def explore_trees(bench: Bench) -> list[Source]:
+    """Work on trees and then on coefficients, as far as the settings ask for them.
+
+    Coefficients that an earlier run tuned, of trees that are no longer among the best, stay candidates.
+    """
+    trees = _explore_expressions(bench)
+    if bench.settings.stage == "trees":
+        return [trees]
+    tuned = [_tune(bench, expression) for expression in _best_expressions(bench, trees.study)]
+    names = {source.study.study_name for source in tuned}
+    earlier = [study for study in later_stages(trees.study) if study.study_name not in names]
+    spaces = [CoefficientSpace(tuned_expression(study.study_name)) for study in earlier]
+    asked = [as_asked(space, bench.settings, bench.num_classes[0]) for space in spaces]
+    return [trees, *tuned, *map(Source, earlier, asked)]
+
+
+def _explore_expressions(bench: Bench) -> Source:
+    settings, paper = bench.settings, bench.settings.screen == "paper"
+    sampler = GeneticSampler(
+        Screen(bench.num_classes[0], PAPER_STEPS if paper else ALL_STEPS),
+        population_size=settings.candidates_per_generation,
+        known=[KNOWN_LOSSES.get(loss, loss) for loss in settings.known],
+        sameness=_sameness(bench),
+        redraw=not paper,
+        seed=settings.seed,
+        attempts=settings.attempts,
+        max_generations=settings.generations,
+    )
+    study = bench.open_study(sampler)
+    chronicle = Chronicle.of_search(study, settings, bench.progress)
+    chronicle.begin()
+    if settings.stage == "coefficients":
+        _require_finished(study, sampler, settings.generations)
+    space = as_asked(ExpressionSpace(), settings, bench.num_classes[0])
+    TreeExplorer(
+        study,
+        sampler,
+        space,
+        bench.evaluator(),
+        bench.monitor,
+        settings.seed,
+        batch=bench.evaluators.batch,
+        announce=chronicle.glance,
+    ).run()
+    chronicle.update()
+    return Source(study, space)
+
+
+def _sameness(bench: Bench) -> Sameness:
+    if bench.settings.screen == "paper":
+        return "formula"
+    # Where every loss is brought to one scale, those that differ in scale alone train alike.
+    return "shape" if bench.settings.normalize == "drive" else "behaviour"
+
+
+def _require_finished(study: optuna.Study, sampler: GeneticSampler, generations: int) -> None:
+    done = sampler.generation(study)
+    if done < generations:
+        raise StudyError(
+            f"{generations} finished generations of trees to tune",
+            f"{done} in study {study.study_name!r}",
+            "Run --search.stage=trees first, or both stages at once.",
+        )
+
+
+def _best_expressions(bench: Bench, study: optuna.Study) -> Sequence[str]:
+    """Return the best trees that have coefficients worth tuning, best first."""
+    trained = ranked(read_candidates(study), bench.monitor)
+    expressions = [str(candidate.parameters["expression"]) for candidate in trained]
+    tunable = [text for text in expressions if len(CoefficientSpace(text).start) >= MIN_COEFFICIENTS]
+    return tunable[: bench.settings.tuned_trees]
+
+
+def _tune(bench: Bench, expression: str) -> Source:
+    """Search the coefficients of one expression in a study of its own, beside the search's."""
+    coefficients = CoefficientSpace(expression)
+    space = as_asked(coefficients, bench.settings, bench.num_classes[0])
+    sampler = GenerationalCmaEsSampler(
+        coefficients.distributions,
+        population_size=COEFFICIENT_POPULATION,
+        sigma=COEFFICIENT_SIGMA,
+        mean=coefficients.start,
+        seed=bench.settings.seed,
+        attempts=bench.settings.attempts,
+        max_generations=bench.settings.coefficient_generations,
+    )
+    study = bench.open_study(sampler, LATER_STAGE + expression)
+    title = f"tuning {len(coefficients.start)} coefficients of {expression}"
+    generations = bench.settings.coefficient_generations
+    chronicle = Chronicle(study, bench.monitor, COEFFICIENT_POPULATION, generations, title, bench.progress)
+    chronicle.begin()
+    Explorer(
+        study,
+        sampler,
+        space,
+        bench.evaluator(),
+        bench.monitor,
+        bench.num_classes,
+        bench.settings.invariant,
+        bench.settings.seed,
+        batch=bench.evaluators.batch,
+        announce=chronicle.glance,
+    ).run()
+    chronicle.update()
+    return Source(study, space)

@@ -1,0 +1,1 @@
+"""What a search leaves: candidates, verdict, files; written and read back."""

@@ -1,0 +1,230 @@
+"""Read a study back: one record per candidate, one summary per generation."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from glo_lightning.errors import StudyError
+from glo_lightning.training.run import Monitor, Status
+
+
+@dataclass(frozen=True)
+class CandidateRecord:
+    """One finished candidate.
+
+    Args:
+        study: name of its study.
+        trial: number of its Optuna trial.
+        generation: from 0.
+        index: place in the generation, from 0.
+        metric: the monitored metric; None if it was not trained to the end.
+        parameters: what the sampler proposed: numbers, or an expression.
+        formula: the loss in Unicode.
+        status: how it ended: a training status, or why it was not trained: "violated" (by the invariant), "screened"
+            or "repeated".
+        reason: why it ended early, or empty.
+        seconds: training time.
+        theory: drive, curvature, ratio and verdicts at the null epoch.
+        step: the step of the screen that stopped it, or empty.
+        origin: of a tree: where it comes from, as :class:`GeneticSampler` tells.
+        metrics: the metric on each task, by its name, of a search on several.
+    """
+
+    study: str
+    trial: int
+    generation: int
+    index: int
+    metric: float | None
+    parameters: dict[str, Any]
+    formula: str
+    status: str
+    reason: str
+    seconds: float
+    theory: dict[str, Any] = field(default_factory=dict)
+    step: str = ""
+    origin: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def slot(self) -> tuple[int, int]:
+        """Generation and index."""
+        return self.generation, self.index
+
+
+@dataclass(frozen=True)
+class GenerationSummary:
+    """What one generation brought.
+
+    Args:
+        generation: from 0.
+        best: the best metric, None if no candidate has one.
+        median: the median metric of the trained candidates.
+        trained: candidates that were trained.
+        stopped: candidates that were not trained: by the invariant, the screen, or as repetitions.
+        size: candidates that have a verdict.
+        seconds: training time of all of them.
+        fates: how many draws ended how: ``"trained"``, or by what they were stopped: a step of the screen or
+            ``"violated"``. Draws that were refused before they became candidates count, too.
+    """
+
+    generation: int
+    best: float | None
+    median: float | None
+    trained: int
+    stopped: int
+    size: int
+    seconds: float
+    fates: dict[str, int]
+
+
+def read_candidates(study: optuna.Study) -> list[CandidateRecord]:
+    """Return the candidates that have a verdict, in the order of generation and index.
+
+    A candidate that was tried twice, because a worker died or was late, appears once: its first verdict counts.
+    """
+    records: dict[tuple[int, int], CandidateRecord] = {}
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
+        record = _read(study.study_name, trial)
+        if record is not None:
+            records.setdefault((record.generation, record.index), record)
+    return [records[slot] for slot in sorted(records)]
+
+
+def _read(study: str, trial: FrozenTrial) -> CandidateRecord | None:
+    attributes = trial.user_attrs
+    if "generation" not in attributes:
+        return None
+    training = attributes.get("training", {})
+    return CandidateRecord(
+        study=study,
+        trial=trial.number,
+        generation=attributes["generation"],
+        index=attributes["index"],
+        # Optuna gives a trial that was stopped early its last report as a value.
+        metric=trial.value if trial.state == TrialState.COMPLETE else None,
+        parameters=proposal(trial),
+        formula=attributes.get("formula", ""),
+        status=training.get("status", ""),
+        reason=training.get("reason", ""),
+        seconds=training.get("seconds", 0.0),
+        theory=attributes.get("theory", {}),
+        step=training.get("step", ""),
+        origin=attributes.get("origin", {}),
+        metrics=attributes.get("metrics", {}),
+    )
+
+
+def ranked(candidates: Iterable[CandidateRecord], monitor: Monitor) -> list[CandidateRecord]:
+    """Return the candidates that trained to the end, best first, and those that diverged behind all others."""
+    scored = [(monitor.to_score(each.metric), each) for each in candidates if each.metric is not None]
+    return [each for _, each in sorted(scored, key=lambda pair: (pair[1].status == Status.DIVERGED, -pair[0]))]
+
+
+def best_candidates(
+    candidates: Sequence[CandidateRecord], monitor: Monitor, count: int, crashes: Mapping[str, int] | None = None
+) -> list[CandidateRecord]:
+    """Return the ``count`` best candidates that trained to the end, best first.
+
+    Args:
+        candidates: of a search.
+        monitor: the metric.
+        count: how many.
+        crashes: trainings that crashed, by their reasons, to be named if nothing else is left.
+
+    Raises:
+        StudyError: if none did.
+    """
+    trained = ranked(candidates, monitor)
+    if trained:
+        return trained[:count]
+    stopped = f"{len(candidates)} that were stopped before"
+    if crashes:
+        reason = max(crashes, key=crashes.__getitem__)
+        raise StudyError(
+            "at least one candidate that trained",
+            f"{stopped}, and {sum(crashes.values())} crashes, most of them: {reason}",
+            "Train the model once with its own loss, and mend the cause.",
+        )
+    raise StudyError(
+        "at least one candidate that trained",
+        stopped,
+        "Use --search.on_violation=resample, a larger --search.population_size, or --search.invariant=none.",
+    )
+
+
+def proposal(trial: Trial | FrozenTrial) -> dict[str, Any]:
+    """Return what the sampler proposed: the trial's parameters, or its expression."""
+    expression = trial.user_attrs.get("expression")
+    return dict(trial.params) if expression is None else {"expression": expression}
+
+
+def count_crashes(studies: Iterable[optuna.Study]) -> Counter[str]:
+    """Count the trainings that crashed, by their reasons; candidates that were given back did not."""
+    trials = (trial for study in studies for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)))
+    return Counter(trial.user_attrs["training"]["reason"] for trial in trials if "training" in trial.user_attrs)
+
+
+def monitor_of(study: optuna.Study) -> Monitor:
+    """Return the metric of a search's study."""
+    name = (study.metric_names or ["score"])[0]
+    return Monitor(name, "max" if study.direction == StudyDirection.MAXIMIZE else "min")
+
+
+def summarize_generations(candidates: Sequence[CandidateRecord], monitor: Monitor) -> list[GenerationSummary]:
+    """Summarise every generation that has a candidate, in order."""
+    generations: dict[int, list[CandidateRecord]] = {}
+    for candidate in candidates:
+        generations.setdefault(candidate.generation, []).append(candidate)
+    return [_summarize(generation, members, monitor) for generation, members in sorted(generations.items())]
+
+
+def complete_generations(summaries: Sequence[GenerationSummary], population_size: int) -> list[GenerationSummary]:
+    """Return the generations of which nothing is missing.
+
+    A generation is also complete when the next one has begun: candidates that only failed are not listed.
+    """
+    return [summary for summary in summaries if summary.size == population_size or summary is not summaries[-1]]
+
+
+def _summarize(generation: int, members: Sequence[CandidateRecord], monitor: Monitor) -> GenerationSummary:
+    scores = [monitor.to_score(member.metric) for member in members if member.metric is not None]
+    stopped = sum(member.status in (VIOLATED, SCREENED, REPEATED) for member in members)
+    return GenerationSummary(
+        generation=generation,
+        best=monitor.to_metric(max(scores)) if scores else None,
+        median=monitor.to_metric(statistics.median(scores)) if scores else None,
+        trained=len(members) - stopped,
+        stopped=stopped,
+        size=len(members),
+        seconds=sum(member.seconds for member in members),
+        fates=dict(count_fates(members)),
+    )
+
+
+def count_fates(candidates: Iterable[CandidateRecord]) -> Counter[str]:
+    """Count the draws by how they ended; see :class:`GenerationSummary`."""
+    fates: Counter[str] = Counter()
+    for candidate in candidates:
+        fates.update(candidate.origin.get("refused", {}))
+        stopped = candidate.step or (VIOLATED if candidate.status == VIOLATED else "")
+        fates[stopped or TRAINED] += 1
+    return fates
+
+
+VIOLATED = "violated"
+"""The status of a candidate that the invariant stopped before training."""
+
+SCREENED = "screened"
+"""The status of a tree that the screen stopped before training."""
+
+REPEATED = "repeated"
+"""The status of a tree that trains as an earlier one does, whose score it shares."""
+
+TRAINED = "trained"
+"""The fate of a draw that nothing stopped before training."""

@@ -1,0 +1,78 @@
+"""The configuration that a search leaves in its output folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from optuna.storages import BaseStorage
+from sqlalchemy.engine import make_url
+
+from glo_lightning.errors import StudyError
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.storage.open import open_storage, storage_file
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The ``config.yaml`` of a search.
+
+    Args:
+        folder: where it lies.
+        settings: of the last run.
+        shown: its text, a password in the storage's address hidden.
+        names_a_model: whether it also names model, data and Trainer, so that the command line can repeat the search.
+    """
+
+    folder: Path
+    settings: SearchSettings
+    shown: str
+    names_a_model: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> "Configuration":
+        """Read the configuration of an output folder.
+
+        Raises:
+            StudyError: if there is none, or it is damaged.
+            SettingsError: if its settings do not fit each other.
+        """
+        path = folder / "config.yaml"
+        if not path.is_file():
+            raise StudyError(
+                "the output folder of a search",
+                f"{str(folder)!r} without a config.yaml",
+                "Name a folder such as runs/search; a search creates it when it begins.",
+            )
+        text = path.read_text(encoding="utf-8")
+        try:
+            content = yaml.safe_load(text)
+            if isinstance(content, dict) and "search" not in content:
+                raise StudyError(
+                    "the output folder of a search", f"{str(folder)!r} of something else", "Name a search's folder."
+                )
+            settings = read_settings(content["search"])
+        except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+            reason = str(error) or type(error).__name__
+            raise StudyError(f"the settings of a search in {path}", reason, "Restore the file.") from error
+        if settings.storage and "@" in settings.storage:
+            content["search"]["storage"] = make_url(settings.storage).render_as_string(hide_password=True)
+            text = yaml.safe_dump(content, sort_keys=False)
+        return cls(folder, settings, text, "model" in content)
+
+    def open_storage(self) -> BaseStorage:
+        """Open the storage of the search's studies.
+
+        Raises:
+            StudyError: if it was in memory, is gone, or cannot be reached.
+        """
+        url = self.settings.storage or f"sqlite:///{self.folder / 'study.db'}"
+        file = storage_file(url)
+        if url == "memory" or (file is not None and not file.is_file()):
+            raise StudyError(
+                "a search whose study can be read from outside",
+                f"storage {url!r}, which is not there",
+                "Start from the working directory of the search; a storage in memory ended with it.",
+            )
+        return open_storage(url)

@@ -1,0 +1,33 @@
+"""Look back at a finished search: how it went, and where its winner comes from."""
+
+from dataclasses import asdict
+
+import optuna
+
+from glo_lightning.search.records.candidates import read_candidates, summarize_generations
+from glo_lightning.search.records.history import draw_history
+from glo_lightning.search.records.lineage import draw_lineage, trace_descent
+from glo_lightning.search.records.write import SearchOutput
+from glo_lightning.search.storage.study import later_stages, stage_title, tuned_expression
+from glo_lightning.search.records.verdict import Finalist
+from glo_lightning.training.run import Monitor
+
+
+def write_retrospect(study: optuna.Study, winner: Finalist, monitor: Monitor, output: SearchOutput) -> None:
+    """Write ``history.json`` and ``history.png`` and, of trees, ``lineage.png``.
+
+    Args:
+        study: the search's, finished.
+        winner: of the search.
+        monitor: the metric.
+        output: where the files go.
+    """
+    stages = {each.study_name: read_candidates(each) for each in (study, *later_stages(study))}
+    history = {stage_title(name): summarize_generations(candidates, monitor) for name, candidates in stages.items()}
+    output.write_history({title: [asdict(summary) for summary in each] for title, each in history.items()})
+    output.write_figure("history.png", draw_history(history, monitor))
+    trees = stages[study.study_name]
+    if trees[0].origin:
+        final = next(candidate for candidate in stages[winner.study] if candidate.trial == winner.trial)
+        lineage = trace_descent(final, trees, tuned_expression(winner.study))
+        output.write_figure("lineage.png", draw_lineage(lineage, monitor.name))

@@ -1,0 +1,68 @@
+"""What a search returns."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optuna
+import pandas as pd
+
+from glo_lightning.compare.comparison import Comparison
+from glo_lightning.compare.tables import render
+from glo_lightning.losses import Loss
+from glo_lightning.search.records.candidates import read_candidates
+from glo_lightning.search.storage.study import later_stages
+from glo_lightning.search.records.verdict import Fidelity
+from glo_lightning.search.records.verdict import DISCOVERED
+from glo_lightning.training.task import Hyperparameters
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A finished search.
+
+    Args:
+        best_loss: the loss that did best when re-scored with fresh seeds.
+        study: the Optuna study with every candidate.
+        comparison: the verdict on the test split; None if it was skipped.
+        output_dir: where the files are.
+        fidelity: how well partial trainings predict full ones; None if it was not asked.
+        best_hyperparameters: what a joint search found along with the loss.
+        comparisons: of a search on several tasks: the verdict on each, by its name.
+    """
+
+    best_loss: Loss
+    study: optuna.Study
+    comparison: Comparison | None
+    output_dir: Path
+    fidelity: Fidelity | None = None
+    best_hyperparameters: Hyperparameters = field(default_factory=dict)
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        by_task = "".join(f"{name}:\n{render(each, DISCOVERED)}\n" for name, each in self.comparisons.items())
+        overall = "All tasks:\n" if by_task else ""
+        table = "" if self.comparison is None else by_task + overall + render(self.comparison, DISCOVERED)
+        fidelity = "" if self.fidelity is None else f"{self.fidelity}\n"
+        formula = self.best_loss.formula("unicode")
+        found = "".join(f"  --{name}={json.dumps(value)}\n" for name, value in self.best_hyperparameters.items())
+        along = f"found along with\n{found}" if found else ""
+        return f"{table}{fidelity}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds."""
+        return candidate_frame(self.study)
+
+
+def candidate_frame(study: optuna.Study) -> pd.DataFrame:
+    """Return the candidates of a search as a data frame, one row each, in order, those of later stages last."""
+    rows = []
+    for candidate in (each for stage in (study, *later_stages(study)) for each in read_candidates(stage)):
+        row = dict(vars(candidate))
+        del row["step"]  # the reason begins with it
+        parameters, theory, origin = row.pop("parameters"), row.pop("theory"), row.pop("origin")
+        descent = {name: origin[name] for name in ("operation", "parents", "mutations") if name in origin}
+        by_task = {f"metric[{name}]": metric for name, metric in row.pop("metrics").items()}
+        rows.append({**row, **by_task, **parameters, **descent, **theory})
+    return pd.DataFrame(rows)

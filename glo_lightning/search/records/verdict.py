@@ -1,0 +1,139 @@
+"""How a search ended: finalists, winner and comparison, as its study keeps them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import optuna
+
+from glo_lightning.compare.comparison import Comparison
+from glo_lightning.errors import StudyError
+from glo_lightning.losses import Loss
+from glo_lightning.training.task import Hyperparameters
+
+DISCOVERED = "discovered"
+
+PURPOSES = {
+    "finalists": "re-scoring the finalists with fresh seeds",
+    "fidelity": "training a sample of candidates fully, to see whether partial trainings are long enough",
+    "comparison": "training the winner and cross-entropy fully, and opening the test split",
+}
+"""What the studies beside a search's own are for, by the second part of their names."""
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Partial against full training of a sample of candidates.
+
+    Args:
+        trials: numbers of their trials, best partial training first.
+        partial: the metric each had in the search.
+        full: the metric each had after full training, on the same validation split.
+        epochs: epochs of a full training.
+        spearman: rank correlation in [-1, 1]; None if it is undefined, because all are equal.
+        kendall: Kendall's tau-b in [-1, 1]; None if it is undefined.
+    """
+
+    trials: tuple[int, ...]
+    partial: tuple[float, ...]
+    full: tuple[float, ...]
+    epochs: int
+    spearman: float | None
+    kendall: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Fidelity":
+        """Read what :meth:`to_dict` returned."""
+        samples = {name: tuple(stored[name]) for name in ("trials", "partial", "full")}
+        return cls(**{**stored, **samples})
+
+    def __str__(self) -> str:
+        if self.spearman is None or self.kendall is None:
+            return f"Partial against full training: all of {len(self.trials)} candidates are equal."
+        return (
+            f"Partial training ranks losses as {self.epochs} epochs do with Spearman {self.spearman:.2f}, "
+            f"Kendall {self.kendall:.2f} ({len(self.trials)} candidates)."
+        )
+
+
+STORED = "verdict"
+"""User attribute of a study that keeps its verdict, so that a finished search is not judged twice."""
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A candidate re-scored with fresh seeds.
+
+    Args:
+        study: name of its study.
+        trial: number of its Optuna trial there.
+        searched: the metric it had during the search, lucky or not.
+        metrics: the metric with each fresh seed.
+        mean: their mean, which decides.
+    """
+
+    study: str
+    trial: int
+    searched: float
+    metrics: tuple[float, ...]
+    mean: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The end of a search.
+
+    Args:
+        loss: the winner.
+        finalists: the candidates that were re-scored, best first.
+        comparison: the winner against cross-entropy, over all tasks; None if it was skipped.
+        fidelity: partial against full training; None if it was skipped.
+        hyperparameters: that were found along with the loss, if any were searched.
+        comparisons: of a search on several tasks: the comparison on each, by its name.
+    """
+
+    loss: Loss
+    finalists: tuple[Finalist, ...]
+    comparison: Comparison | None
+    fidelity: Fidelity | None = None
+    hyperparameters: Hyperparameters = field(default_factory=dict)
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON values of ``comparison.json``."""
+        return {
+            "loss": self.loss.to_dict(),
+            "formula": self.loss.formula("unicode"),
+            "hyperparameters": dict(self.hyperparameters),
+            "finalists": [asdict(finalist) for finalist in self.finalists],
+            "comparison": None if self.comparison is None else self.comparison.to_dict(),
+            "fidelity": None if self.fidelity is None else self.fidelity.to_dict(),
+            "comparisons": {name: each.to_dict() for name, each in self.comparisons.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> "Verdict":
+        """Read what :meth:`to_dict` returned."""
+        comparison, fidelity = stored["comparison"], stored["fidelity"]
+        return cls(
+            Loss.from_dict(stored["loss"]),
+            tuple(Finalist(**{**each, "metrics": tuple(each["metrics"])}) for each in stored["finalists"]),
+            None if comparison is None else Comparison.from_dict(comparison),
+            None if fidelity is None else Fidelity.from_dict(fidelity),
+            stored.get("hyperparameters", {}),
+            {name: Comparison.from_dict(each) for name, each in stored.get("comparisons", {}).items()},
+        )
+
+
+def read_verdict(study: optuna.Study) -> Verdict:
+    """Read the verdict that the last worker left in a study.
+
+    Raises:
+        StudyError: if the study has not been judged.
+    """
+    if STORED not in study.user_attrs:
+        raise StudyError("a study with a verdict", "one without", "Run the search to its end.")
+    return Verdict.from_dict(study.user_attrs[STORED])

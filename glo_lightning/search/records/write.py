@@ -1,0 +1,100 @@
+"""The files a search leaves behind."""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import yaml
+
+from glo_lightning.errors import GloError
+from glo_lightning.files import writable_folder, write_whole
+from glo_lightning.losses import Loss, save_loss
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.training.task import Hyperparameters
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class SearchOutput:
+    """The output folder: the winner, the configuration, the study, tables and figures.
+
+    Args:
+        folder: created if missing.
+
+    Raises:
+        SettingsError: if the folder cannot be created or written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = writable_folder(folder, "--search.output_dir")
+
+    @classmethod
+    def of(cls, settings: SearchSettings) -> "SearchOutput":
+        """Return the folder a search writes to: as set, or ``runs/<study_name>``."""
+        return cls(Path(settings.output_dir or Path("runs") / settings.study_name))
+
+    @property
+    def storage_url(self) -> str:
+        """The default storage of a study: SQLite in this folder."""
+        return f"sqlite:///{self.folder / 'study.db'}"
+
+    @contextmanager
+    def configured(self, settings: SearchSettings, whole: str | None = None) -> Iterator[None]:
+        """Write how the search is configured, and put back what was there if the search is refused.
+
+        Args:
+            settings: of the search, written unless the folder has a whole configuration.
+            whole: that of the command line, with model, data and Trainer.
+        """
+        path = self.folder / "config.yaml"
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        if whole is not None:
+            write_whole(path, whole)
+        elif "model" not in (yaml.safe_load(before) or {}):
+            write_whole(path, yaml.safe_dump({"search": _plain(asdict(settings))}, sort_keys=False))
+        try:
+            yield
+        except GloError:
+            if before:
+                write_whole(path, before)
+            raise
+
+    def write_trials(self, frame: pd.DataFrame) -> None:
+        """Write one row per candidate."""
+        write_whole(self.folder / "trials.csv", frame.to_csv(index=False))
+
+    def write_best_loss(self, loss: Loss) -> Path:
+        """Write the winner, readable by ``load_loss``."""
+        path = self.folder / "best_loss.json"
+        save_loss(loss, path)
+        return path
+
+    def write_best_hyperparameters(self, hyperparameters: Hyperparameters) -> None:
+        """Write what a joint search found along with the winner, by the names of options."""
+        write_whole(self.folder / "best_hyperparameters.json", json.dumps(dict(hyperparameters), indent=2) + "\n")
+
+    def write_comparison(self, verdict: dict[str, Any]) -> None:
+        """Write the finalists and the comparison."""
+        write_whole(self.folder / "comparison.json", json.dumps(verdict, indent=2) + "\n")
+
+    def write_history(self, history: dict[str, Any]) -> None:
+        """Write the generations of every stage."""
+        write_whole(self.folder / "history.json", json.dumps(history, indent=2) + "\n")
+
+    def write_figure(self, name: str, figure: "Figure") -> None:
+        """Write a figure as PNG."""
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=110)
+        write_whole(self.folder / name, content.getvalue())
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Turn tuples into lists and paths, which Python users pass where text is meant, into text."""
+    plain = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}

@@ -1,0 +1,109 @@
+"""Run a search from its settings to its files, in this process or in many."""
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from types import FrameType
+
+import optuna
+from rich.console import Console
+from torch.distributed import DistNetworkError
+
+from glo_lightning.errors import SettingsError
+from glo_lightning.search.progress import Progress
+from glo_lightning.search.records.history_files import write_retrospect
+from glo_lightning.search.records.result import SearchResult, candidate_frame
+from glo_lightning.search.records.write import SearchOutput
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.study import count_run
+from glo_lightning.search.tasks import search_monitor
+from glo_lightning.search.records.verdict import read_verdict
+from glo_lightning.search.workers.supervisor import supervise
+from glo_lightning.search.workers.work import Part, take_part
+from glo_lightning.training.placement import Placement, place_all
+from glo_lightning.training.task import Task
+
+
+def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuration: str | None = None) -> SearchResult:
+    """Search, choose and compare; continue where an earlier run of the same study stopped.
+
+    Args:
+        settings: what to search, and how.
+        tasks: models, data and Trainers by name; the settings' tasks if they name any, else one.
+        configuration: all of the command line's, for the output folder.
+
+    Returns:
+        The best loss, the study and the comparison; the files are in the output folder.
+
+    Raises:
+        GloError: if settings, tasks, output folder or study do not fit, before anything trains.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM; the candidates at work have been given back.
+    """
+    output = SearchOutput.of(settings)
+    given, settings = settings, replace(settings, storage=settings.storage or output.storage_url)
+    # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
+    placement = place_all(tasks) if settings.worker_gpus is None else Placement()
+    alone = settings.workers == 1 and placement.ranks == 1 and settings.launcher == "local"
+    silent = placement.rank > 0 or settings.verbosity == "quiet"
+    progress = Progress(Console(stderr=True, quiet=silent), every_candidate=settings.verbosity == "verbose")
+    part = None
+    configured = output.configured(given, configuration) if placement.rank == 0 else nullcontext()
+    if placement.rank == 0:
+        count_run(settings.study_name, open_storage(settings.storage))
+    with configured, interruptible(), progress:
+        if alone or placement.external:
+            part = _take_part(settings, tasks, placement, progress)
+        else:
+            supervise(settings, tasks, placement, progress)
+    if part is None:
+        study = optuna.load_study(study_name=settings.study_name, storage=open_storage(settings.storage))
+        part = Part(study, read_verdict(study))
+    if placement.rank == 0:
+        output.write_trials(candidate_frame(part.study))
+        output.write_best_loss(part.verdict.loss)
+        if settings.joint:
+            output.write_best_hyperparameters(part.verdict.hyperparameters)
+        output.write_comparison(part.verdict.to_dict())
+        write_retrospect(part.study, part.verdict.finalists[0], search_monitor(settings), output)
+    return SearchResult(
+        part.verdict.loss,
+        part.study,
+        part.verdict.comparison,
+        output.folder,
+        part.verdict.fidelity,
+        part.verdict.hyperparameters,
+        part.verdict.comparisons,
+    )
+
+
+def _take_part(
+    settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress
+) -> Part | None:
+    try:
+        return take_part(settings, tasks, placement, progress)
+    except DistNetworkError as error:
+        raise SettingsError(
+            "ranks that can meet at MASTER_ADDR and MASTER_PORT",
+            str(error).partition("\n")[0],
+            "Set MASTER_PORT to a free port, the same for all ranks.",
+        ) from error
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM, by which schedulers stop jobs, end a search as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""What is searched: vectors or expressions, and the losses they stand for."""

@@ -1,0 +1,27 @@
+"""What the candidates of a stored study mean."""
+
+import optuna
+
+from glo_lightning.search.settings import read_settings
+from glo_lightning.search.spaces.polynomial import LossSpace, as_asked, make_space
+from glo_lightning.search.spaces.trees import CoefficientSpace, ExpressionSpace
+from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
+
+
+def space_of(study: optuna.Study) -> LossSpace:
+    """Return the space of a study's candidates, told from what the study itself remembers of its search.
+
+    Args:
+        study: of a search, of trees, or of an expression's coefficients.
+    """
+    fingerprint = study.user_attrs[FINGERPRINT]
+    settings, num_classes = read_settings(fingerprint), fingerprint["num_classes"]
+    expression = tuned_expression(study.study_name)
+    space: LossSpace
+    if expression:
+        space = CoefficientSpace(expression)
+    elif settings.family == "glo":
+        space = ExpressionSpace()
+    else:
+        space = make_space(settings, num_classes, fingerprint.get("num_heads", 1))
+    return as_asked(space, settings, num_classes)

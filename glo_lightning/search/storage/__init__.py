@@ -1,0 +1,1 @@
+"""Where studies live: SQLite, a journal file, a database server."""

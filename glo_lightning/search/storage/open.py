@@ -1,0 +1,193 @@
+"""Open the storage of a study from a path or a URL."""
+
+import importlib.util
+import os
+import random
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy.exc as sql
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage, get_storage
+from sqlalchemy.engine import URL, make_url
+
+from glo_lightning.errors import StudyError
+from glo_lightning.search.storage.journal_file import JournalFile
+from glo_lightning.search.storage.reconnecting import patient
+
+CONNECT_SECONDS = 10
+"""Time for a server to answer when a storage is opened."""
+
+
+LOCK_SECONDS = 60.0
+"""Time for other processes to finish what they write to an SQLite database."""
+
+
+def open_storage(url: str | os.PathLike[str] | None = None) -> BaseStorage:
+    """Open or create a storage.
+
+    Args:
+        url: a path, to an SQLite database or, if it ends in ``.log``, to a journal; or ``memory``,
+            ``sqlite:///PATH``, ``journal:///PATH``, ``postgresql://USER:PASSWORD@HOST/DATABASE``,
+            ``grpc://HOST:PORT``, or another URL that Optuna takes. By default ``study.db`` in the working directory.
+            SQLite needs a disk of this machine; in a folder shared by several machines, use a journal.
+
+    Returns:
+        A storage for ``optuna.create_study``. When its server or disk is gone for a moment, operations wait.
+
+    Raises:
+        StudyError: if the storage cannot be reached or written, or its driver is not installed.
+
+    Example:
+        >>> import optuna
+        >>> storage = open_storage(getfixture("tmp_path") / "study.db")
+        >>> optuna.create_study(storage=storage, study_name="digits").study_name
+        'digits'
+    """
+    text = "study.db" if url is None else os.fspath(url)
+    if text == "memory":
+        return InMemoryStorage()
+    if text.startswith("grpc://"):
+        return patient(_open_proxy(text))
+    if text.startswith("journal://") or ("://" not in text and text.endswith(".log")):
+        return patient(_open_journal(Path(text.removeprefix("journal://"))))
+    return patient(_open_database(text if "://" in text else f"sqlite:///{text}"))
+
+
+def storage_file(url: str) -> Path | None:
+    """Return the file that a storage lives in; None if it lives in memory or on a server.
+
+    Example:
+        >>> storage_file("sqlite:///runs/study.db"), storage_file("study.log"), storage_file("grpc://host:13000")
+        (PosixPath('runs/study.db'), PosixPath('study.log'), None)
+    """
+    for scheme in ("sqlite:///", "journal://"):
+        if url.startswith(scheme):
+            return Path(url.removeprefix(scheme))
+    return None if "://" in url or url == "memory" else Path(url)
+
+
+def _open_database(text: str) -> BaseStorage:
+    try:
+        url = make_url(text)
+    except (sql.ArgumentError, ValueError):
+        raise StudyError(
+            "a path or a storage URL", "something else", "Try sqlite:///study.db or postgresql://USER@HOST/DATABASE."
+        ) from None
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    try:
+        if url.drivername in ("postgres", "postgresql"):
+            url = url.set(drivername=f"postgresql+{_postgres_driver()}")
+        if url.get_backend_name() == "postgresql":
+            options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
+        if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+            options = {"creator": lambda: _connect_sqlite(url)}
+            _check_sqlite(url)
+        return get_storage(_create_tables(url, options))
+    except (ImportError, sql.NoSuchModuleError) as error:
+        raise StudyError(
+            f"the driver of {url.drivername}",
+            "none installed",
+            "For PostgreSQL: pip install 'glo-lightning[postgres]'.",
+        ) from error
+    except (sql.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError, RuntimeError) as error:
+        raise StudyError(
+            f"a storage to read and write at {url.render_as_string(hide_password=True)}",
+            _reason(error),
+            "Check that it runs, and its address, user, password and permissions.",
+        ) from error
+
+
+def _create_tables(url: URL, options: dict[str, Any]) -> RDBStorage:
+    text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
+    for _ in range(5):
+        try:
+            return RDBStorage(text, engine_kwargs=options)
+        except (sql.IntegrityError, sql.OperationalError, sql.ProgrammingError) as error:
+            if not isinstance(error, sql.IntegrityError) and "exists" not in str(error):
+                raise
+            time.sleep(random.uniform(0.1, 0.5))  # another worker creates the same tables just now
+    return RDBStorage(text, engine_kwargs=options)
+
+
+def _connect_sqlite(url: URL) -> sqlite3.Connection:
+    """Connect so that several processes can work: readers do not block the writer, and writers queue."""
+    arguments, options = url.get_dialect()().create_connect_args(url)
+    connection: sqlite3.Connection = sqlite3.connect(*arguments, **{"timeout": LOCK_SECONDS, **options})  # type: ignore[call-overload]
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL mode; SQLite does not queue for that as it does for writes, so wait for whoever writes."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.02, 0.1))
+
+
+def _check_sqlite(url: URL) -> None:
+    """Fail now rather than after the first training if the database cannot be written."""
+    assert url.database is not None
+    if not url.database.startswith("file:"):
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    connection = _connect_sqlite(url)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("CREATE TABLE probe (x)")
+        connection.rollback()
+    finally:
+        connection.close()
+
+
+def _postgres_driver() -> str:
+    for driver in ("psycopg2", "psycopg"):
+        if importlib.util.find_spec(driver) is not None:
+            return driver
+    raise ImportError("no PostgreSQL driver")
+
+
+def _open_journal(path: Path) -> BaseStorage:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFile(str(path)))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(
+            f"a journal to read and write at {path}",
+            _reason(error),
+            "Check the path and its permissions; a file of another kind needs another path.",
+        ) from error
+
+
+def _open_proxy(text: str) -> BaseStorage:
+    host, _, port = text.removeprefix("grpc://").rstrip("/").rpartition(":")
+    if not host or not port.isdigit():
+        raise StudyError("grpc://HOST:PORT", text, "Optuna's proxy listens on port 13000 unless told otherwise.")
+    try:
+        from optuna.storages import GrpcStorageProxy
+
+        storage = GrpcStorageProxy(host=host, port=int(port))
+        storage.wait_server_ready(timeout=CONNECT_SECONDS)
+    except ImportError as error:
+        raise StudyError("grpcio for a grpc:// storage", "none installed", "pip install grpcio protobuf.") from error
+    except ConnectionError as error:
+        raise StudyError(
+            f"a storage proxy at {host}:{port}",
+            "no answer",
+            "Start one with optuna.storages.run_grpc_proxy_server.",
+        ) from error
+    return storage
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the driver said, without the SQL around it."""
+    cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
+    return str(cause).strip().partition("\n")[0] or type(cause).__name__

@@ -1,0 +1,125 @@
+"""The tasks of a search and what a first batch of each revealed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.training.abort import AbortRule
+from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
+from glo_lightning.training.run import Monitor
+from glo_lightning.training.task import Task, max_epochs
+from glo_lightning.training.test_split import require_test
+
+CHANCE_FACTOR = 1.5
+"""Times chance below which a training is hopeless. Source: arXiv:2010.00788, 0.15 for ten classes."""
+
+FULL_LENGTH = 4
+"""Epochs of a full training per epoch of a partial one, unless the settings say otherwise."""
+
+
+@dataclass(frozen=True)
+class ProbedTask:
+    """A task of a search.
+
+    Args:
+        name: empty if it is the only one.
+        task: the model, the data and the Trainer.
+        probe: what its first batch revealed.
+        epochs: of a partial training.
+        full_epochs: of a full training.
+        abort: when a training is given up; None for never.
+    """
+
+    name: str
+    task: Task
+    probe: Probe
+    epochs: int
+    full_epochs: int
+    abort: AbortRule | None
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the task."""
+        return self.probe.num_classes
+
+
+def task_monitor(settings: SearchSettings) -> Monitor:
+    """Return the metric that scores trainings on each task."""
+    return Monitor(settings.monitor, settings.mode, settings.worst_metric)
+
+
+def search_monitor(settings: SearchSettings) -> Monitor:
+    """Return the metric that scores candidates: of several tasks, the mean of what cross-entropy's metric makes 1."""
+    if not settings.tasks:
+        return task_monitor(settings)
+    return Monitor(f"{settings.monitor} relative to cross-entropy", "max", 0.0)
+
+
+def probe_tasks(settings: SearchSettings, tasks: Mapping[str, Task]) -> list[ProbedTask]:
+    """Try one batch of every task.
+
+    Raises:
+        GloError: if something does not fit, with the name of the task if there are several.
+    """
+    probed = [_probe(settings, name, task) for name, task in tasks.items()]
+    if len({each.probe.num_heads for each in probed}) > 1:
+        raise SettingsError(
+            "as many heads in every task",
+            ", ".join(f"{each.probe.num_heads} in {each.name}" for each in probed),
+            "Leave auxiliary heads out, or give all networks as many.",
+        )
+    if len({each.num_classes for each in probed}) > 1:
+        _refuse_what_depends_on_classes(settings, probed)
+    return probed
+
+
+@contextmanager
+def naming(task: str) -> Iterator[None]:
+    """Say in errors which task they are about, unless it is the only one, whose name is empty."""
+    try:
+        yield
+    except GloError as error:
+        if not task:
+            raise
+        raise type(error)(f"for task {task} {error.expected}", error.got, error.cure) from error
+
+
+def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
+    with naming(name):
+        epochs = max_epochs(task)
+        monitor = task_monitor(settings)
+        probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
+        require_worst(probe, monitor)
+        if settings.comparison_seeds:
+            require_test(task, monitor)
+        abort = _abort_rule(settings, probe.num_classes, epochs)
+        if probe.num_heads > 1 and settings.outputs != "softmax":
+            raise SettingsError("softmax outputs of several heads", settings.outputs, "Use --search.outputs=softmax.")
+    full_epochs = FULL_LENGTH * epochs if settings.comparison_epochs is None else settings.comparison_epochs
+    return ProbedTask(name, task, probe, epochs, full_epochs, abort)
+
+
+def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:
+    if settings.abort_epoch is None:
+        return None
+    if settings.abort_epoch >= epochs - 1:
+        raise SettingsError(
+            f"abort_epoch below {epochs - 1}, the last epoch of a training",
+            repr(settings.abort_epoch),
+            "Lower --search.abort_epoch, or leave it out.",
+        )
+    below = CHANCE_FACTOR / num_classes if settings.abort_below is None else settings.abort_below
+    return AbortRule(below, settings.abort_epoch, settings.attempts)
+
+
+def _refuse_what_depends_on_classes(settings: SearchSettings, probed: Sequence[ProbedTask]) -> None:
+    wanted = {"family": "taylor", "parameters": "theta", "normalize": "none"}
+    for name, value in wanted.items():
+        if getattr(settings, name) != value:
+            raise SettingsError(
+                f"as many classes in every task with {name}={getattr(settings, name)}, because losses depend on them",
+                ", ".join(f"{each.num_classes} in {each.name}" for each in probed),
+                f"Use --search.{name}={value}.",
+            )

@@ -1,0 +1,1 @@
+"""Who won: finalists with fresh seeds, and the comparison on the test split."""

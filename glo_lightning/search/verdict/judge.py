@@ -1,0 +1,138 @@
+"""Choose the winner with fresh seeds, and compare it with cross-entropy on the test split."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import optuna
+
+from glo_lightning.compare.comparison import Comparison, compare_losses
+from glo_lightning.compare.overall import compare_overall
+from glo_lightning.compare.rivals import BASELINE
+from glo_lightning.errors import StudyError
+from glo_lightning.losses import CrossEntropyLoss, Loss, Outputs, for_outputs
+from glo_lightning.search.exploration.context import Source
+from glo_lightning.search.exploration.evaluators import EvaluatorFactory, Length
+from glo_lightning.search.exploration.shared_trainings import SharedEvaluator
+from glo_lightning.search.progress import Progress
+from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_crashes, read_candidates
+from glo_lightning.search.records.verdict import PURPOSES, STORED, Finalist, Verdict
+from glo_lightning.search.verdict.rivals import rivals
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.tasks import ProbedTask, task_monitor
+from glo_lightning.search.records.verdict import Fidelity
+from glo_lightning.search.verdict.fidelity import measure_fidelity
+from glo_lightning.training.run import Evaluator, Monitor, Run
+from glo_lightning.training.seeds import fresh_seeds
+from glo_lightning.training.task import Hyperparameters
+
+
+
+
+class Judge:
+    """Judges a finished search; several workers share the trainings and come to the same verdict.
+
+    Args:
+        settings: finalists, seeds and epochs.
+        sources: the finished studies and what their candidates mean, the main one first.
+        evaluators: make what trains.
+    """
+
+    def __init__(self, settings: SearchSettings, sources: Sequence[Source], evaluators: EvaluatorFactory) -> None:
+        self.settings = settings
+        self.study = sources[0].study
+        self.sources = {source.study.study_name: source for source in sources}
+        self.evaluators = evaluators
+        self.monitor = evaluators.monitor
+
+    def judge(self, progress: Progress) -> Verdict:
+        """Return the verdict: the stored one if nothing has changed since, else a new one."""
+        candidates = [candidate for source in self.sources.values() for candidate in read_candidates(source.study)]
+        basis = {
+            "candidates": len(candidates),
+            **{
+                name: getattr(self.settings, name)
+                for name in (
+                    "finalists", "finalist_seeds", "comparison_seeds", "comparison_epochs", "fidelity_sample"
+                )
+            },
+        }  # fmt: skip
+        stored = self.study.user_attrs.get(STORED)
+        if stored is not None and stored["basis"] == basis:
+            return Verdict.from_dict(stored)
+        progress.note(PURPOSES["finalists"])
+        crashes = count_crashes(source.study for source in self.sources.values())
+        finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists, crashes))
+        first = (finalists[0].study, finalists[0].trial)
+        winner = self._run(next(each for each in candidates if (each.study, each.trial) == first), self.settings.seed)
+        fidelity = None
+        comparisons: dict[str, Comparison] = {}
+        if self.settings.fidelity_sample:
+            progress.note(PURPOSES["fidelity"])
+            fidelity = self._check_fidelity(candidates)
+        if self.settings.comparison_seeds:
+            progress.note(PURPOSES["comparison"])
+            comparisons = {task.name: self._compare(winner, task) for task in self.evaluators.tasks}
+        verdict = Verdict(
+            winner.loss,
+            tuple(finalists),
+            self._overall(comparisons),
+            fidelity,
+            winner.hyperparameters,
+            comparisons if len(comparisons) > 1 else {},
+        )
+        self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
+        return verdict
+
+    def _run(self, candidate: CandidateRecord, seed: int) -> Run:
+        return self.sources[candidate.study].run(candidate, seed)
+
+    def _rescore(self, candidates: Sequence[CandidateRecord]) -> list[Finalist]:
+        """A search that tries hundreds also selects for luck; a fresh score does not know who was lucky."""
+        seeds = fresh_seeds(self.settings.seed, "finalists", self.settings.finalist_seeds)
+        runs = [self._run(candidate, seed) for candidate in candidates for seed in seeds]
+        evaluations = self._evaluator("finalists", "partial").evaluate(runs)
+        finalists = []
+        for position, candidate in enumerate(candidates):
+            own = evaluations[position * len(seeds) : (position + 1) * len(seeds)]
+            metrics = tuple(self.monitor.to_metric(evaluation.score) for evaluation in own)
+            searched = float(candidate.metric or 0.0)
+            finalists.append(Finalist(candidate.study, candidate.trial, searched, metrics, float(np.mean(metrics))))
+        return sorted(finalists, key=lambda finalist: -self.monitor.to_score(finalist.mean))
+
+    def _check_fidelity(self, candidates: Sequence[CandidateRecord]) -> Fidelity:
+        return measure_fidelity(
+            candidates,
+            self.settings.fidelity_sample,
+            self._evaluator("fidelity", "full"),
+            lambda candidate: self._run(candidate, self.settings.seed),
+            self.monitor,
+            max(task.full_epochs for task in self.evaluators.tasks),
+        )
+
+    def _compare(self, winner: Run, task: ProbedTask) -> Comparison:
+        seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
+        losses = rivals(winner.loss, task.num_classes, self.settings.outputs, bool(winner.hyperparameters))
+        found = {name: winner.hyperparameters for name in losses if name != BASELINE}
+        monitor = task_monitor(self.settings)
+        basis = {"epochs": task.full_epochs, "split": "test", **({"task": task.name} if task.name else {})}
+        evaluator = self._shared(self.evaluators.make_for(task, "full", "test"), "comparison", basis, monitor)
+        return compare_losses(losses, evaluator, monitor, seeds, "test", task.full_epochs, found)
+
+    def _overall(self, comparisons: Mapping[str, Comparison]) -> Comparison | None:
+        if len(comparisons) > 1:
+            return compare_overall(comparisons, self.evaluators.references, self.monitor)
+        return next(iter(comparisons.values()), None)
+
+    def _evaluator(self, purpose: str, length: Length) -> SharedEvaluator:
+        epochs = [task.epochs if length == "partial" else task.full_epochs for task in self.evaluators.tasks]
+        basis = {"epochs": epochs if len(epochs) > 1 else epochs[0], "split": "val"}
+        return self._shared(self.evaluators.make(length), purpose, basis, self.monitor)
+
+    def _shared(
+        self, evaluator: Evaluator, purpose: str, basis: Mapping[str, Any], monitor: Monitor
+    ) -> SharedEvaluator:
+        return SharedEvaluator(
+            evaluator, self.study, purpose, basis, monitor, self.settings.attempts, self.evaluators.batch
+        )

@@ -1,0 +1,96 @@
+"""A launched process: does the work, and tells the launcher how it ended."""
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from typing import Literal
+
+from glo_lightning.errors import GloError
+from glo_lightning.training.run import EvaluatorLostError
+
+FAREWELL_SECONDS = 20.0
+"""Time an interrupted worker has to give its candidates back."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a launched process has to say; sent as JSON.
+
+    Args:
+        kind: "started" when the work begins, "refused" for an error that explains itself, "crashed" for any other.
+        name: class of an error that explains itself.
+        parts: its arguments, or the reason of a crash.
+    """
+
+    kind: Literal["started", "refused", "crashed"]
+    name: str = ""
+    parts: tuple[str, ...] = ()
+
+    def send(self, pipe: Connection) -> None:
+        """Send to the launcher."""
+        pipe.send_bytes(json.dumps(asdict(self)).encode())
+
+    @classmethod
+    def receive(cls, pipe: Connection) -> "Message":
+        """Receive from a launched process.
+
+        Raises:
+            EOFError: if it has ended.
+        """
+        return cls(**json.loads(pipe.recv_bytes()))
+
+
+def participate(work: Callable[[], None], environment: Mapping[str, str], pipe: Connection, follows: bool) -> None:
+    """Do the work in a process of its own.
+
+    Args:
+        work: what to do.
+        environment: variables for this process.
+        pipe: to the launcher.
+        follows: whether this process trains with another one, which alone hears Ctrl-C and decides.
+    """
+    threading.Thread(target=_end_with_parent, args=(follows,), daemon=True).start()
+    # A terminal sends Ctrl-C to its whole process group; the launcher alone shall hear it, and pass it on once.
+    os.setpgrp()
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if follows else signal.default_int_handler)
+    Message("started").send(pipe)
+    try:
+        work()
+    except GloError as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        Message("refused", type(error).__name__, (error.expected, error.got, error.cure)).send(pipe)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        reason = str(error)
+        if not isinstance(error, EvaluatorLostError):
+            traceback.print_exc()
+            reason = f"{type(error).__name__}: {error}"
+        Message("crashed", parts=(reason,)).send(pipe)
+        if follows:
+            # The others are stuck in the middle of an exchange. If this process ended, they would fail, too, and
+            # hide the reason; the launcher ends them all.
+            time.sleep(FAREWELL_SECONDS)
+        sys.exit(1)
+
+
+def _end_with_parent(follows: bool) -> None:
+    """Leave no orphan: when the launcher is gone, give the candidates back and end."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    if not follows:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(FAREWELL_SECONDS)
+    os._exit(1)

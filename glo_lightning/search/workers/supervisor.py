@@ -1,0 +1,152 @@
+"""The parent of a search's workers: starts them, shows their progress, buries the dead."""
+
+import functools
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+from rich.console import Console
+
+from glo_lightning.errors import SettingsError, StudyError
+from glo_lightning.search.exploration.announcer import Chronicle
+from glo_lightning.search.progress import Progress
+from glo_lightning.search.samplers.ownership import bury
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.study import FINGERPRINT, quiet_optuna
+from glo_lightning.search.records.verdict import PURPOSES
+from glo_lightning.search.workers.local import Death, LocalLauncher
+from glo_lightning.search.workers.ray import RayLauncher
+from glo_lightning.search.workers.work import take_part
+from glo_lightning.training.placement import Placement, place_all, share_gpus, visible_gpus
+from glo_lightning.training.task import Task
+
+MAX_DEATHS = 10
+"""Deaths of workers without a single finished training in between, after which the search gives up."""
+
+LOOK_SECONDS = 2.0
+"""Time between two looks at the study, for progress."""
+
+
+def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress) -> None:
+    """Have workers explore and judge, until the verdict is in the study.
+
+    Args:
+        settings: of the search, with a storage.
+        tasks: what is trained, by name; must be rebuildable.
+        placement: of one training.
+        progress: told of every generation.
+
+    Raises:
+        SettingsError: if the workers cannot be had.
+        GloError: what a worker refused to go on with.
+        KeyboardInterrupt: after Ctrl-C, when the workers have given their candidates back.
+    """
+    if settings.storage == "memory":
+        raise SettingsError(
+            "a storage that several processes share", "memory", "Leave --search.storage out to use SQLite."
+        )
+    if placement.nodes > 1:
+        raise SettingsError(
+            "ranks on several machines to be started by torchrun or srun",
+            f"num_nodes={placement.nodes} and neither of them",
+            "Start the same command with torchrun on every machine.",
+        )
+    rebuilds = {name: task.rebuild for name, task in tasks.items() if task.rebuild is not None}
+    if len(rebuilds) < len(tasks):
+        raise SettingsError("a task that other processes can rebuild", "one without rebuild", "Use python_task.")
+    watch = _Watch(settings, open_storage(settings.storage), progress)
+    launcher = _make_launcher(settings, functools.partial(work, settings, rebuilds), placement, watch)
+    with quiet_optuna():
+        launcher.run(watch.look)
+
+
+def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]]) -> None:
+    """Take part in a search from a process of its own."""
+    tasks = {name: rebuild() for name, rebuild in rebuilds.items()}
+    placement, silence = place_all(tasks), Progress(Console(quiet=True))
+    if placement.ranks == 1 or placement.external:
+        take_part(settings, tasks, placement, silence)
+    else:  # a Ray task that was given several GPUs
+        supervise(replace(settings, launcher="local", workers=1, worker_gpus=None), tasks, placement, silence)
+
+
+def _make_launcher(
+    settings: SearchSettings, work: Callable[[], None], placement: Placement, watch: "_Watch"
+) -> LocalLauncher | RayLauncher:
+    if settings.launcher == "ray":
+        gpus = len(placement.gpus) if settings.worker_gpus is None else settings.worker_gpus
+        on_file = str(settings.storage).startswith("sqlite")
+        return RayLauncher(work, settings.workers, settings.threads * placement.ranks, gpus, one_machine=on_file)
+    threads = {"OMP_NUM_THREADS": str(settings.threads)}
+    shares = share_gpus(settings.workers, placement, visible_gpus())
+    environments = [threads if own is None else {**threads, "CUDA_VISIBLE_DEVICES": own} for own in shares]
+    return LocalLauncher(work, environments, placement.ranks, watch.bury)
+
+
+class _Watch:
+    """Looks at the studies of a search from outside of its workers."""
+
+    def __init__(self, settings: SearchSettings, storage: BaseStorage, progress: Progress) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._progress = progress
+        self._chronicle: Chronicle | None = None
+        self._noted: set[str] = set()
+        self._looked = 0.0
+        self._deaths = 0
+        self._finished = 0
+
+    def look(self) -> None:
+        """Announce what is new, every now and then."""
+        if not self._progress.is_visible or time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        if self._chronicle is None:
+            self._begin()
+            return
+        self._chronicle.update()
+        for name in set(self._study_names()) - self._noted:
+            self._noted.add(name)
+            purpose = name.split("/")[1]
+            if purpose in PURPOSES:
+                self._progress.note(PURPOSES[purpose])
+
+    def bury(self, death: Death) -> None:
+        """Give a dead worker's candidates back.
+
+        Raises:
+            StudyError: if workers die without getting anything done.
+        """
+        finished = 0
+        for name in self._study_names():
+            study_id = self._storage.get_study_id_from_name(name)
+            bury(self._storage, study_id, death.leader, death.reason, death.blame)
+            states = (TrialState.COMPLETE, TrialState.PRUNED)
+            finished += len(self._storage.get_all_trials(study_id, deepcopy=False, states=states))
+        self._deaths = 1 if finished > self._finished else self._deaths + 1
+        self._finished = finished
+        if self._deaths > MAX_DEATHS:
+            raise StudyError(
+                "workers to live",
+                f"{self._deaths} deaths without a finished training between them, the last by {death.reason}",
+                "Look for a lack of memory, or for what killed them; finished candidates are kept.",
+            )
+
+    def _begin(self) -> None:
+        try:
+            study = optuna.load_study(study_name=self._settings.study_name, storage=self._storage)
+        except KeyError:
+            return  # no worker has come that far
+        if FINGERPRINT in study.user_attrs:
+            self._chronicle = Chronicle.of_search(study, self._settings, self._progress)
+            self._chronicle.begin()
+            self._noted.update(self._study_names())
+
+    def _study_names(self) -> list[str]:
+        """Return the names of the search's study and of those beside it."""
+        names = optuna.get_all_study_names(self._storage)
+        return [name for name in names if name.partition("/")[0] == self._settings.study_name]

@@ -1,0 +1,139 @@
+"""One process's part of a search: all of it, a worker's share, or a rank's."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+
+import optuna
+import torch
+from optuna.storages import BaseStorage
+
+from glo_lightning.search.exploration.context import Bench
+from glo_lightning.search.exploration.evaluators import EvaluatorFactory
+from glo_lightning.search.exploration.families import explore
+from glo_lightning.search.progress import Progress
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.spaces.hyperparameters import hyperparameters_of
+from glo_lightning.search.ranges import Range
+from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.study import quiet_optuna
+from glo_lightning.search.tasks import probe_tasks, task_monitor
+from glo_lightning.search.verdict.judge import Judge
+from glo_lightning.search.records.verdict import Verdict
+from glo_lightning.training.checks.one_batch import Probe
+from glo_lightning.training.distributed import Channel, serve
+from glo_lightning.training.placement import Placement
+from glo_lightning.training.task import LEAN_TRAINER, Task
+
+SEARCHED = (
+    "family",
+    "order",
+    "inputs",
+    "parameters",
+    "start",
+    "joint",
+    "tasks",
+    "normalize",
+    "population_size",
+    "sigma",
+    "invariant",
+    "on_violation",
+    "outputs",
+    "monitor",
+    "mode",
+    "seed",
+    "pruner",
+    "abort_epoch",
+    "abort_below",
+    "screen",
+    "known",
+)
+"""Settings that must not change while a search runs; the sampler sees to ``attempts``, and all others may change."""
+
+CIRCUMSTANCES = {*LEAN_TRAINER, "accelerator", "num_nodes", "strategy", "default_root_dir"}
+"""Trainer arguments that say where to train and what to show; a search may continue with others."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a finished part leaves.
+
+    Args:
+        study: with every candidate.
+        verdict: the end of the search, the same for all who took part.
+    """
+
+    study: optuna.Study
+    verdict: Verdict
+
+
+def take_part(
+    settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress
+) -> Part | None:
+    """Explore and judge, with whoever else works on the study, until both are done.
+
+    Args:
+        settings: of the search, with a storage.
+        tasks: what is trained, by name; one task alone, or several on a single device each.
+        placement: of this process.
+        progress: told of every generation.
+
+    Returns:
+        Study and verdict; None for a rank that follows another.
+
+    Raises:
+        GloError: if something does not fit.
+    """
+    with torch_threads(settings.threads), quiet_optuna():
+        if placement.rank > 0:
+            (probed,) = probe_tasks(settings, tasks)
+            serve(probed.task, task_monitor(settings), settings.loss_attribute, Channel())
+            return None
+        assert settings.storage is not None
+        storage = open_storage(settings.storage)
+        all_probed = probe_tasks(settings, tasks)
+        with Channel() if placement.ranks > 1 else nullcontext() as channel:
+            evaluators = EvaluatorFactory(settings, all_probed, channel)
+            return _explore_and_judge(settings, storage, evaluators, progress)
+
+
+def _explore_and_judge(
+    settings: SearchSettings, storage: BaseStorage, evaluators: EvaluatorFactory, progress: Progress
+) -> Part:
+    first, *others = evaluators.tasks
+    fingerprint = {**{name: _json(getattr(settings, name)) for name in SEARCHED}, **_describe(first.task, first.probe)}
+    if others:
+        fingerprint |= {f"task {each.name}": _describe(each.task, each.probe) for each in evaluators.tasks}
+    hyperparameters = hyperparameters_of(first.task, settings.joint)
+    sources = explore(Bench(settings, storage, fingerprint, evaluators, hyperparameters, progress))
+    return Part(sources[0].study, Judge(settings, sources, evaluators).judge(progress))
+
+
+def _describe(task: Task, probe: Probe) -> dict[str, object]:
+    description = dict(task.description)
+    trainer = {name: value for name, value in description.pop("trainer", {}).items() if name not in CIRCUMSTANCES}
+    return {
+        "num_classes": probe.num_classes,
+        **({"num_heads": probe.num_heads} if probe.num_heads > 1 else {}),
+        "num_weights": probe.num_weights,
+        "network": probe.model,
+        **{name: _json(value) for name, value in description.items()},
+        "trainer": trainer,
+    }
+
+
+def _json(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: asdict(each) if isinstance(each, Range) else each for name, each in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Limit torch's CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

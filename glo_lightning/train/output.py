@@ -1,0 +1,75 @@
+"""Train with the loss of a command line; print the metrics and write them."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+
+from glo_lightning.cli.task_cli import TaskCLI
+from glo_lightning.cli.verb import Verb
+from glo_lightning.environment import require_torchvision
+from glo_lightning.losses import load_losses, save_loss
+from glo_lightning.losses.named import short_name
+from glo_lightning.train.resumption import claim, require_resumable, what_learns
+from glo_lightning.train.settings import TrainSettings
+from glo_lightning.train.training import FullTraining, train_fully
+from glo_lightning.training.task import Task, quiet_lightning
+
+
+def train_from_command_line(verb: Verb[TrainSettings], arguments: Sequence[str]) -> int:
+    """Parse, train, and print the metrics.
+
+    Args:
+        verb: whose options these are.
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit code 0.
+
+    Raises:
+        GloError: if something does not fit; before anything trains.
+        KeyboardInterrupt: after Ctrl-C, with how to continue.
+    """
+    require_torchvision()
+    cli = TaskCLI(verb, arguments)
+    settings = cli.settings()
+    (loss,) = load_losses([settings.loss], settings.outputs).values()
+    task = cli.task()
+    folder = Path(settings.output_dir or Path("runs") / (settings.name or f"train_{short_name(settings.loss)}"))
+    leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    if leads:
+        claim(folder, what_learns(task, loss, settings), settings.resume)
+        if (folder / "last.ckpt").is_file():
+            require_resumable(folder / "last.ckpt", _epochs(task, settings))
+        cli.save_config(folder / "config.yaml")
+        save_loss(loss, folder / "loss.json")
+    try:
+        training = train_fully(task, loss, settings, folder)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Stopped. The last epoch is kept in {folder}; the same command goes on from there."
+        ) from None
+    if leads:
+        # JSON has no NaN, which a metric may be while the weights are sound.
+        metrics = {name: value if math.isfinite(value) else None for name, value in training.metrics.items()}
+        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        _print(training)
+    return 0
+
+
+def _epochs(task: Task, settings: TrainSettings) -> int:
+    """Return the epochs after which a training ends, or -1 if something else ends it."""
+    with quiet_lightning():
+        return settings.epochs or task.build_trainer([], {}).max_epochs or -1
+
+
+def _print(training: FullTraining) -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    lines = {name: f"{value:.4f}" for name, value in sorted(training.metrics.items())}
+    lines |= {"last epoch": str(training.last), "best epoch": str(training.best)}
+    width = max(map(len, lines))
+    for name, text in lines.items():
+        console.print(f"{name:<{width}}  {text}")

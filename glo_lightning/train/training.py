@@ -1,0 +1,113 @@
+"""Train a model fully with one loss, so that it can be stopped at any time and gone on with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from rich.console import Console
+
+from glo_lightning.callbacks.divergence import StopOnDivergence
+from glo_lightning.callbacks.injection import LossInjection
+from glo_lightning.callbacks.sound_checkpoint import SoundCheckpoint
+from glo_lightning.callbacks.training_loss import TrainingLossLog
+from glo_lightning.errors import ModelError
+from glo_lightning.losses import Loss
+from glo_lightning.train.settings import TrainSettings
+from glo_lightning.training.checks.one_batch import probe_task
+from glo_lightning.training.interrupt import keyboard_interrupts
+from glo_lightning.training.run import Monitor
+from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.test_split import measure_on_test, merged, require_test_data
+from glo_lightning.training.trainer import build_trainer
+
+
+@dataclass(frozen=True)
+class FullTraining:
+    """What a full training left behind.
+
+    Args:
+        metrics: of the last validation, and of the test split if it was opened.
+        last: checkpoint of the last epoch, which the test metrics are of.
+        best: checkpoint of the epoch whose validation was best.
+    """
+
+    metrics: Mapping[str, float]
+    last: Path
+    best: Path
+
+
+def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -> FullTraining:
+    """Train with a loss, going on from the last checkpoint in the folder if there is one.
+
+    Args:
+        task: the model, the data and the Trainer; loggers and callbacks of the Trainer's own are kept.
+        loss: what to minimise.
+        settings: epochs, seed, monitor, and whether to test.
+        folder: gets ``last.ckpt``, ``best.ckpt``, ``csv/`` and ``tensorboard/``.
+
+    Returns:
+        The metrics and the checkpoints.
+
+    Raises:
+        GloError: if something does not fit, before anything trains.
+        ModelError: if the training diverged.
+        KeyboardInterrupt: after Ctrl-C; the last epoch has been kept.
+    """
+    monitor = Monitor(settings.monitor, settings.mode)
+    probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
+    if settings.test:
+        require_test_data(task)
+    divergence = StopOnDivergence()
+    # Not save_last=True: Lightning's is of the last epoch that was the best so far.
+    checkpoints = [
+        SoundCheckpoint(divergence, folder, "best", monitor=settings.monitor, mode=settings.mode),
+        SoundCheckpoint(divergence, folder, "last"),
+    ]
+    callbacks = [
+        LossInjection(loss, settings.loss_attribute),
+        divergence,
+        TrainingLossLog(),
+        LearningRateMonitor("epoch"),
+    ]
+    with quiet_lightning():
+        seed_everything(settings.seed, workers=True, verbose=False)
+        model = task.build_model()
+        trainer = _trainer(task, monitor, callbacks, settings, folder)
+        # Behind all others, so that they keep the state those have reached; building them in, Lightning may refuse.
+        trainer.callbacks += checkpoints  # type: ignore[attr-defined]
+        last = folder / "last.ckpt"
+        with keyboard_interrupts(trainer):
+            trainer.fit(model, datamodule=task.datamodule, ckpt_path=last if last.exists() else None)
+        reason = divergence.reason or _unsound(model)
+        if reason:
+            raise ModelError("a training that stays finite", reason, "Lower the learning rate, or choose another loss.")
+        with keyboard_interrupts(trainer):
+            metrics = merged(trainer.validate(model, datamodule=task.datamodule, verbose=False))
+        if settings.test:
+            metrics = {**metrics, **measure_on_test(trainer, model, task)}
+    return FullTraining(metrics, last, folder / "best.ckpt")
+
+
+def _unsound(model: LightningModule) -> str:
+    """Return why a model is worth nothing although its last loss was a number, or nothing."""
+    sound = all(bool(weight.isfinite().all()) for weight in model.parameters())
+    return "" if sound else "weights that were not finite after the last step"
+
+
+def _trainer(
+    task: Task, monitor: Monitor, callbacks: Sequence[Callback], settings: TrainSettings, folder: Path
+) -> Trainer:
+    overrides: dict[str, Any] = {"enable_progress_bar": Console().is_terminal, "default_root_dir": folder}
+    if settings.epochs is not None:
+        overrides["max_epochs"] = settings.epochs
+    trainer = build_trainer(task, monitor, callbacks, overrides)
+    trainer.loggers = [
+        *trainer.loggers,
+        CSVLogger(folder, name="csv"),
+        TensorBoardLogger(folder, name="tensorboard", version=""),
+    ]
+    return trainer

@@ -1,0 +1,67 @@
+"""Follow a training by its validations, and say when to stop it and why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from glo_lightning.training.run import Monitor, Status
+
+
+@dataclass(frozen=True)
+class AbortRule:
+    """Gives up on a training that is still no better than chance, and tries it again with another seed.
+
+    Args:
+        below: the metric under which a training is given up (above which, if lower is better).
+        epoch: the epoch, from 0, after whose validation it is checked.
+        attempts: times a loss is tried again after a training that was given up; 0 or more.
+
+    Source: arXiv:2010.00788, appendix on experimental details: 0.15 at the tenth epoch, up to two more attempts.
+    """
+
+    below: float
+    epoch: int
+    attempts: int = 1
+
+
+class Watch:
+    """Sees every validation of one training.
+
+    Args:
+        monitor: the metric.
+        report: called with (epoch, score); a reply of True stops the training.
+        abort: when to give up; None for never.
+
+    Attributes:
+        epoch: the last epoch seen, from 0; -1 before the first.
+        status: how the training ends if it is stopped, else ``COMPLETED``.
+        reason: why it was stopped, or empty.
+    """
+
+    def __init__(
+        self, monitor: Monitor, report: Callable[[int, float], bool] | None = None, abort: AbortRule | None = None
+    ) -> None:
+        self.monitor = monitor
+        self.report = report
+        self.abort = abort
+        self.epoch = -1
+        self.status = Status.COMPLETED
+        self.reason = ""
+
+    def see(self, epoch: int, metric: float) -> bool:
+        """Take in a validation and return whether to stop."""
+        self.epoch = epoch
+        score, _ = self.monitor.finite_score(metric)
+        if self.abort is not None and epoch == self.abort.epoch and score < self.monitor.to_score(self.abort.below):
+            self.status = Status.ABORTED
+            self.reason = f"{self.monitor.name} {metric:.4g} after epoch {epoch}, {self.abort.below:g} was required"
+        elif self.report is not None and self.report(epoch, score):
+            self.status = Status.PRUNED
+            self.reason = f"stopped by the pruner after epoch {epoch}"
+        return self.status is not Status.COMPLETED
+
+
+def attempt_seed(seed: int, attempt: int) -> int:
+    """Return the seed of an attempt: the seed itself first, then others that only depend on it."""
+    return seed if attempt == 0 else int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0])

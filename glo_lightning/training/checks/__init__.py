@@ -1,0 +1,1 @@
+"""What a first batch, before anything trains, reveals of a task."""

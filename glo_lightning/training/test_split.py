@@ -1,0 +1,133 @@
+"""Measure a trained model on the test split."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.utilities.model_helpers import is_overridden
+
+from glo_lightning.errors import GloError, ModelError, SettingsError
+from glo_lightning.training.interrupt import keyboard_interrupts
+from glo_lightning.training.run import Monitor
+from glo_lightning.training.task import Task, quiet_lightning
+
+
+def score_on_test(trainer: Trainer, model: LightningModule, task: Task, monitor: str) -> float:
+    """Return the monitored metric on the test split.
+
+    Args:
+        trainer: the Trainer that fitted the model.
+        model: the trained model.
+        task: the task whose data module has a ``test_dataloader``.
+        monitor: the validation metric's name.
+
+    Raises:
+        SettingsError: if the test does not measure it.
+    """
+    return _find(measure_on_test(trainer, model, task), monitor)
+
+
+def measure_on_test(trainer: Trainer, model: LightningModule, task: Task) -> dict[str, float]:
+    """Measure a trained model on the test split.
+
+    Args:
+        trainer: the Trainer that fitted the model.
+        model: the trained model.
+        task: the task whose data module has a ``test_dataloader``.
+
+    Returns:
+        What the model's ``test_step`` logs; of a model without one, what it logs when validated on the test data.
+    """
+    data = task.datamodule
+    if is_overridden("test_step", model, LightningModule):
+        with keyboard_interrupts(trainer):
+            return merged(trainer.test(model, datamodule=data, verbose=False))
+    data.setup("test")
+    with keyboard_interrupts(trainer), _serving(data, "val_dataloader", data.test_dataloader):
+        return merged(trainer.validate(model, datamodule=data, verbose=False))
+
+
+def require_test(task: Task, monitor: Monitor) -> None:
+    """Refuse a task whose models cannot be measured on the test split, which stays closed: validation data stand in.
+
+    Args:
+        task: the model, the data and the Trainer.
+        monitor: the validation metric that the test must measure, too.
+
+    Raises:
+        ModelError: if there is no ``test_dataloader``.
+        SettingsError: if ``test_step`` does not log the metric.
+    """
+    require_test_data(task)
+    data = task.datamodule
+    with quiet_lightning():
+        model = task.build_model()
+        if not is_overridden("test_step", model, LightningModule):
+            return
+        trainer = task.build_trainer([], {"limit_test_batches": 1})
+        try:
+            data.setup("validate")
+            with keyboard_interrupts(trainer), _serving(data, "test_dataloader", data.val_dataloader):
+                metrics = merged(trainer.test(model, datamodule=data, verbose=False))
+        except GloError:
+            raise
+        except Exception:
+            return  # validation data need not be such as test_step takes; what it logs, the comparison will show
+        _find(metrics, monitor.name)
+
+
+def require_test_data(task: Task) -> None:
+    """Refuse a task without a test split.
+
+    Raises:
+        ModelError: if there is no ``test_dataloader``.
+    """
+    if not is_overridden("test_dataloader", task.datamodule, LightningDataModule):
+        raise ModelError(
+            "a data module with a test_dataloader, because trained models are measured on the test split",
+            f"{type(task.datamodule).__name__} without",
+            "Add one, or do without: --search.comparison_seeds=0, --train.test=false.",
+        )
+
+
+def merged(metrics: list[Any]) -> dict[str, float]:
+    """Put the metrics of several data loaders together, whose names Lightning numbers.
+
+    Args:
+        metrics: what a Trainer's ``validate`` or ``test`` returned.
+    """
+    return {name: value for each in metrics for name, value in each.items()}
+
+
+def name_on_test(monitor: str) -> str:
+    """Return the name of a validation metric on the test split: ``val_accuracy`` becomes ``test_accuracy``."""
+    return re.sub(r"(?<![a-z])(validation|valid|val)(?![a-z])", "test", monitor)
+
+
+def _find(metrics: dict[str, float], monitor: str) -> float:
+    for name in (name_on_test(monitor), monitor):
+        if name in metrics:
+            return metrics[name]
+    several = any("/dataloader_idx_" in name for name in metrics)
+    raise SettingsError(
+        f"test_step to log {name_on_test(monitor)!r}",
+        f"only {sorted(metrics) or 'nothing'}",
+        "Serve one data loader to test on."
+        if several
+        else "Log there what validation_step logs; or leave test_step out, and the test data are validated.",
+    )
+
+
+@contextmanager
+def _serving(datamodule: LightningDataModule, hook: str, served: Any) -> Iterator[None]:
+    """Serve other data where a data module has its own; its transfers and transforms still apply."""
+    attributes = vars(datamodule)
+    before = {hook: attributes[hook]} if hook in attributes else {}
+    attributes[hook] = served
+    try:
+        yield
+    finally:
+        del attributes[hook]
+        attributes |= before

@@ -1,0 +1,17 @@
+"""Numbers in words, as people read them."""
+
+
+def duration(seconds: float) -> str:
+    """Write a time span as people do.
+
+    Example:
+        >>> duration(0.42), duration(75), duration(3 * 3600 + 120)
+        ('0.4 s', '1 min 15 s', '3 h 2 min')
+    """
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

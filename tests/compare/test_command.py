@@ -1,0 +1,157 @@
+"""``python -m glo_lightning.compare`` as a user meets it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from glo_lightning.cli.main import main
+from glo_lightning.losses import TreeLoss, save_loss
+
+QUICK = ["--trainer.accelerator=cpu", "--trainer.max_epochs=2", "--seeds=3"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _compare(*arguments: str) -> int:
+    try:
+        return main(["compare", *QUICK, *arguments])
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+
+
+def _trainings(name: str = "compare") -> list[dict[str, object]]:
+    return [json.loads(line) for line in Path(f"runs/{name}/trainings.jsonl").read_text().splitlines()]
+
+
+def _folder() -> set[str]:
+    return {path.name for path in Path("runs/compare").iterdir()}
+
+
+def test_help_is_quick() -> None:
+    code = (
+        "import sys\n"
+        "from glo_lightning.cli.main import main\n"
+        "assert main(['compare', '--help']) == 0\n"
+        "assert not {'torch', 'lightning', 'scipy'} & set(sys.modules), 'help loads too much'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--compare.equal_steps" in done.stdout
+    assert "[--losses LOSS ...]" in done.stdout
+
+
+def test_it_prints_a_table_leaves_files_and_trains_nothing_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    save_loss(TreeLoss("log(h) - y / h"), "mine.json")
+    assert _compare("--losses", "mine.json", "focal") == 0
+    printed = capsys.readouterr().out
+    assert _folder() == {"comparison.csv", "comparison.json", "config.yaml", "curves.png", "trainings.jsonl"}
+    names = ["cross_entropy", "cross_entropy × 10", "cross_entropy × 1.22", "mine", "focal"]
+    for name in names:
+        assert name in printed
+    frame = pd.read_csv("runs/compare/comparison.csv").set_index("loss")
+    (comparison,) = json.loads(Path("runs/compare/comparison.json").read_text())["comparisons"]
+    metrics = {result["name"]: result["metrics"] for result in comparison["results"]}
+    assert list(metrics) == names
+    welch = stats.ttest_ind(metrics["mine"], metrics["cross_entropy"], equal_var=False)
+    assert frame.loc["mine", "p"] == pytest.approx(welch.pvalue)
+    assert frame.loc["mine", "p_holm"] >= frame.loc["mine", "p"]
+    assert [len(curve) for curve in comparison["curves"]["focal"]] == [2, 2, 2]
+
+    before = _trainings()
+    assert _compare("--losses", "mine.json", "focal") == 0
+    assert capsys.readouterr().out == printed
+    assert _trainings() == before
+    assert _compare("--losses", "mine.json", "focal", "--seeds=4") == 0
+    assert len(_trainings()) == len(before) * 4 // 3
+    assert _trainings()[: len(before)] == before
+
+
+def test_every_loss_has_a_row_and_the_baseline_is_the_real_one() -> None:
+    names = ["cross_entropy", "baikal"]
+    files = [f"runs/{name}/best_loss.json" for name in names]
+    for file in files:
+        Path(file).parent.mkdir(parents=True)
+        save_loss(TreeLoss("log(h) - y / h"), file)
+    assert _compare("--losses", *files, "baikal", "--baselines", "cross_entropy") == 0
+    stored = json.loads(Path("runs/compare/comparison.json").read_text())["losses"]
+    assert list(stored) == ["cross_entropy", *files, "baikal"]
+    assert [each["family"] for each in stored.values()] == ["cross_entropy", "tree", "tree", "baikal"]
+
+
+def test_losses_are_compared_on_fractions_of_the_data() -> None:
+    assert _compare("--baselines", "cross_entropy", "--fractions", "1", "0.25", "--compare.equal_steps=true") == 0
+    assert "fractions.png" in _folder()
+    comparisons = json.loads(Path("runs/compare/comparison.json").read_text())["comparisons"]
+    assert [(each["fraction"], each["epochs"]) for each in comparisons] == [(0.25, 8), (1.0, 2)]
+    assert comparisons[0]["results"][0]["mean"] != comparisons[1]["results"][0]["mean"]
+    assert {(entry["fraction"], entry["epochs"]) for entry in _trainings()} == {(0.25, 8), (1.0, 2)}
+
+
+@pytest.mark.parametrize("evaluator", ["trainer", "population"])
+def test_either_evaluator_trains_and_is_remembered(evaluator: str) -> None:
+    assert _compare(f"--compare.evaluator={evaluator}", "--baselines", "cross_entropy", "--seeds=2") == 0
+    assert {entry["evaluator"] for entry in _trainings()} == {evaluator}
+    assert _compare("--baselines", "cross_entropy", "--seeds=2") == 0
+    assert len(_trainings()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["--losses", "cross_entropie"], ["cross_entropie", "baikal"]),
+        (["--losses", "cross_entropy"], ["two or more losses"]),
+        (["--seeds=1"], ["seeds of 2 or more"]),
+        (["--baselines", "nothing"], ["baselines", "nothing"]),
+        (["--fractions", "1.5"], ["fractions in (0, 1]"]),
+        (
+            ["--data=tests.search.toy.ToyData", "--fractions", "0.5"],
+            ["an argument training_fraction in (0, 1], got ToyData without. Add it, or leave --fractions out."],
+        ),
+        (["--compare.monitor=val_f1"], ["val_f1", "val_accuracy"]),
+        (["--compare.loss_attribute=criterion"], ["criterion", "loss_fn"]),
+        (["--data=glo_lightning.data.VisionDataModule", "--data.dataset=svhn"], ["SVHN", "download=True"]),
+        (["--compare.output_dir=taken/here"], ["writable output folder"]),
+    ],
+)
+def test_bad_input_is_refused_before_training(
+    arguments: list[str], texts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("taken").write_text("")
+    assert _compare(*arguments) == 2
+    errors = capsys.readouterr().err
+    for text in texts:
+        assert text in errors
+    assert "Traceback" not in errors
+
+
+def test_ctrl_c_exits_130_and_the_same_command_trains_the_rest() -> None:
+    arguments = ["--seeds=15", "--compare.evaluator=trainer", "--baselines", "cross_entropy"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "glo_lightning.compare", *QUICK[:2], *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    ledger = Path("runs/compare/trainings.jsonl")
+    deadline = time.monotonic() + 100
+    while not ledger.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "the same command trains the rest" in errors
+    assert "Traceback" not in errors
+    kept = _trainings()
+    assert 0 < len(kept) < 30
+    assert _compare(*arguments) == 0
+    assert len(_trainings()) == 30
+    assert _trainings()[: len(kept)] == kept

@@ -1,0 +1,118 @@
+"""Studies read back: candidates in order, duplicates once, generations summarised."""
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from glo_lightning.errors import StudyError
+from glo_lightning.search.records.candidates import CandidateRecord, read_candidates, summarize_generations
+from glo_lightning.search.records.result import candidate_frame
+from glo_lightning.search.records.candidates import best_candidates
+from glo_lightning.training.run import Monitor
+
+
+def _add(
+    study: optuna.Study, slot: tuple[int, int], value: float | None, state: TrialState = TrialState.COMPLETE,
+    status: str = "completed", theta: float = 0.0,
+) -> None:  # fmt: skip
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=state,
+            value=value,
+            params={"theta_0": theta},
+            distributions={"theta_0": optuna.distributions.FloatDistribution(-10, 10)},
+            user_attrs={
+                "generation": slot[0],
+                "index": slot[1],
+                "formula": "L",
+                "theory": {"drive": 2.0},
+                "training": {"status": status, "reason": "", "seconds": 0.5, "seed": 0},
+            },
+        )
+    )
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    study = optuna.create_study(direction="maximize")
+    _add(study, (0, 1), 0.7)
+    _add(study, (0, 0), 0.9)
+    _add(study, (0, 2), None, TrialState.PRUNED, "violated")
+    _add(study, (1, 0), 0.8)
+    _add(study, (1, 0), 0.1)  # a late result of a worker that was presumed dead
+    _add(study, (1, 1), None, TrialState.FAIL, "failed")
+    study.add_trial(optuna.trial.create_trial(value=1.0))  # somebody's own trial
+    return study
+
+
+def test_candidates_come_in_order_and_once(study: optuna.Study) -> None:
+    candidates = read_candidates(study)
+    assert [(c.generation, c.index, c.metric) for c in candidates] == [
+        (0, 0, 0.9), (0, 1, 0.7), (0, 2, None), (1, 0, 0.8)
+    ]  # fmt: skip
+    assert candidates[0].theory == {"drive": 2.0}
+
+
+@pytest.mark.parametrize(("mode", "best", "median"), [("max", 0.9, 0.8), ("min", 0.7, 0.8)])
+def test_generations_are_summarised(study: optuna.Study, mode: str, best: float, median: float) -> None:
+    first, second = summarize_generations(read_candidates(study), Monitor("metric", mode))
+    assert (first.best, first.median) == pytest.approx((best, median))
+    assert (first.trained, first.stopped, first.size) == (2, 1, 3)
+    assert first.seconds == pytest.approx(1.5)
+    assert (second.generation, second.size) == (1, 1)
+
+
+def test_every_draw_has_a_fate() -> None:
+    def record(index: int, status: str, step: str = "", **origin: object) -> CandidateRecord:
+        return CandidateRecord("s", index, 0, index, None, {}, "", status, "", 0.0, step=step, origin=origin)
+
+    records = [
+        record(0, "completed", refused={"leaves": 3, "exact": 1}),
+        record(1, "repeated", "unseen", refused={}),
+        record(2, "screened", "exact", refused={"leaves": 1}),
+        record(3, "violated"),
+        record(4, "diverged"),
+        record(5, "pruned"),
+    ]
+    (summary,) = summarize_generations(records, Monitor())
+    assert summary.fates == {"trained": 3, "leaves": 4, "exact": 2, "unseen": 1, "violated": 1}
+
+
+def test_a_generation_of_violations_has_no_best() -> None:
+    record = CandidateRecord("study", 0, 0, 0, None, {}, "", "violated", "", 0.0)
+    (summary,) = summarize_generations([record], Monitor())
+    assert summary.best is None
+    assert summary.median is None
+
+
+def test_frame_has_one_row_per_candidate(study: optuna.Study) -> None:
+    frame = candidate_frame(study)
+    assert list(frame["index"]) == [0, 1, 2, 0]
+    assert {"theta_0", "drive", "status", "formula", "seconds"} <= set(frame.columns)
+
+
+def test_best_candidates_are_those_with_the_best_metric(study: optuna.Study) -> None:
+    candidates = read_candidates(study)
+    assert [c.metric for c in best_candidates(candidates, Monitor(), 2)] == [0.9, 0.8]
+    assert [c.metric for c in best_candidates(candidates, Monitor("metric", "min"), 2)] == [0.7, 0.8]
+
+
+def test_diverged_candidates_come_behind_all_others_whatever_their_metric() -> None:
+    metrics = {0: (0.0, "diverged"), 1: (-1e35, "completed"), 2: (-2.0, "aborted"), 3: (1.0, "diverged")}
+    candidates = [
+        CandidateRecord("study", index, 0, index, metric, {}, "", status, "", 0.0)
+        for index, (metric, status) in metrics.items()
+    ]
+    assert [candidate.index for candidate in best_candidates(candidates, Monitor("val_loglik"), 4)] == [2, 1, 3, 0]
+
+
+def test_crashes_are_named_when_nothing_trained() -> None:
+    record = CandidateRecord("study", 0, 0, 0, None, {}, "", "violated", "", 0.0)
+    with pytest.raises(StudyError, match=r"1 that were stopped before, and 5 crashes, most of them: no memory"):
+        best_candidates([record], Monitor(), 5, {"no memory": 3, "a storm": 2})
+
+
+def test_no_trained_candidate_is_explained() -> None:
+    record = CandidateRecord("study", 0, 0, 0, None, {}, "", "violated", "", 0.0)
+    with pytest.raises(StudyError, match="on_violation=resample"):
+        best_candidates([record], Monitor(), 5)

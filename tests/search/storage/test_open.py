@@ -1,0 +1,326 @@
+import json
+import math
+import multiprocessing
+import resource
+import socket
+import sqlite3
+import struct
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import chdir, suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy.exc
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState, create_trial
+
+from glo_lightning.errors import StudyError
+from glo_lightning.search import storage as storage_module
+from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.reconnecting import PatientStorage
+from tests.search.samplers.cheap_search import POPULATION, candidates, make_sampler, open_study, run
+
+PROCESSES = multiprocessing.get_context("forkserver")
+
+
+def serve(url: str, port: int) -> None:
+    """Be Optuna's storage proxy."""
+    optuna.storages.run_grpc_proxy_server(open_storage(url), port=port)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def new_database(server: Any) -> str:
+    name = f"study_{time.monotonic_ns()}"
+    server.psql(f"create database {name};")
+    uri: str = server.get_uri(name)
+    return uri
+
+
+@pytest.fixture(params=["memory", "study.db", "sqlite", "study.log", "journal", "postgres", "grpc"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    kind = request.param
+    if kind in ("postgres", "grpc"):
+        uri = new_database(request.getfixturevalue("postgres"))
+        if kind == "postgres":
+            yield uri
+            return
+        pytest.importorskip("grpc")
+        port = free_port()
+        proxy = PROCESSES.Process(target=serve, args=(uri, port))
+        proxy.start()
+        yield f"grpc://localhost:{port}"
+        proxy.kill()
+        return
+    urls = {"memory": "memory", "sqlite": f"sqlite:///{tmp_path}/a.db", "journal": f"journal://{tmp_path}/a.journal"}
+    yield urls.get(kind, str(tmp_path / "new folder" / kind))
+
+
+def test_a_search_runs_and_numbers_come_back_bit_for_bit(url: str) -> None:
+    storage = open_storage(url)
+    numbers = [0.1, -1.0 / 3.0, 5e-324, 987654321098.7654, math.nextafter(1e12, 0.0), 1e-300, -123456.789]
+    space = {f"theta_{k}": FloatDistribution(-1e12, 1e12) for k in range(len(numbers))}
+    params = dict(zip(space, numbers, strict=True))
+    study = optuna.create_study(storage=storage, study_name="numbers")
+    study.add_trial(create_trial(params=params, distributions=space, value=1.0 / 3.0))
+    again = optuna.load_study(storage=storage if url == "memory" else open_storage(url), study_name="numbers")
+    (trial,) = again.trials
+    for name, number in params.items():
+        assert struct.pack("d", trial.params[name]) == struct.pack("d", number)
+    assert trial.value == 1.0 / 3.0
+
+    study = open_study(storage, make_sampler(2))
+    run(study, 4)
+    alone = optuna.create_study(sampler=make_sampler(2))
+    run(alone)
+    assert candidates(study) == candidates(alone)
+
+
+def test_sqlite_is_opened_for_several_processes(tmp_path: Path) -> None:
+    open_storage(tmp_path / "study.db")
+    assert sqlite3.connect(tmp_path / "study.db").execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+def test_by_default_the_study_is_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_storage()
+    assert (tmp_path / "study.db").exists()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_several_processes_may_create_the_same_tables(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"{tmp_path}/study.db" if kind == "sqlite" else new_database(request.getfixturevalue("postgres"))
+    processes = [PROCESSES.Process(target=open_storage, args=(url,)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+
+
+# What cannot be opened
+
+
+def refusal(url: Any) -> str:
+    with pytest.raises(StudyError) as caught:
+        open_storage(url)
+    return str(caught.value)
+
+
+def test_servers_that_do_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_module, "CONNECT_SECONDS", 1)
+    message = refusal(f"postgresql://somebody:secret@localhost:{free_port()}/studies")
+    assert "refused" in message
+    assert "secret" not in message
+    pytest.importorskip("grpc")
+    assert "no answer" in refusal(f"grpc://localhost:{free_port()}")
+
+
+def test_a_wrong_password(postgres: Any) -> None:
+    postgres.psql("create role guarded login password 'right';")
+    access = postgres.pgdata / "pg_hba.conf"
+    access.write_text("local all guarded scram-sha-256\n" + access.read_text())
+    postgres.psql("select pg_reload_conf();")
+    time.sleep(0.2)
+    with pytest.raises(StudyError) as caught:
+        open_storage(postgres.get_uri().replace("postgres:@", "guarded:wr0ng@"))
+    assert 'password authentication failed for user "guarded"' in str(caught.value)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert "wr0ng" not in str(error)
+        error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("url", ["mysql://me:secret@host/db", "postgresql+pg8000://me:secret@host/db"])
+def test_a_driver_that_is_not_installed(url: str) -> None:
+    message = refusal(url)
+    assert "driver" in message
+    assert "pip install" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense://x", "grpc://localhost", "grpc://:13000", "grpc://host:port", "://", "sqlite3:///a.db"]
+)
+def test_urls_that_mean_nothing(url: str) -> None:
+    assert refusal(url)
+
+
+def test_a_database_that_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    open_storage(path)
+    assert "readonly" in refusal(f"sqlite:///file:{path}?mode=ro&uri=true")
+
+
+@pytest.mark.parametrize("name", ["study.db", "study.log"])
+def test_a_file_of_another_kind(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("Dear diary,\n" * 100)
+    assert name in refusal(path)
+    assert path.read_text() == "Dear diary,\n" * 100
+
+
+@pytest.mark.parametrize("name", ["study.db", "study.log"])
+def test_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert name in refusal(tmp_path / name)
+
+
+@given(st.text())
+def test_any_text_opens_or_is_refused(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, chdir(folder), suppress(StudyError):
+        open_storage(f"{text}://{text}")
+        open_storage(text)
+
+
+# What happens later
+
+
+def test_a_line_cut_short_is_removed_and_the_journal_stays_readable(tmp_path: Path) -> None:
+    path = tmp_path / "study.log"
+    running = open_study(open_storage(path), make_sampler(2))
+    run_one = running.sampler.claim(running)[0]
+    with path.open("ab") as file:
+        file.write(b'{"op_code": 6, "worker')  # another writer died here
+    running.tell(run_one, 1.0)
+    with path.open("ab") as file:
+        file.write(b'{"op_code"')
+    again = open_study(open_storage(path), make_sampler(2))
+    run(again)
+    assert len(candidates(again)) == 2 * POPULATION
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def hold_for_ever(path: str, held: Any) -> None:
+    with open_storage(path)._storage._backend._guard:
+        held.set()
+        time.sleep(60)
+
+
+def test_a_writer_that_was_killed_holds_nobody_up(tmp_path: Path) -> None:
+    path = str(tmp_path / "study.log")
+    storage, held = open_storage(path), PROCESSES.Event()
+    holder = PROCESSES.Process(target=hold_for_ever, args=(path, held))
+    holder.start()
+    assert held.wait(60)
+    waiting = threading.Thread(target=optuna.create_study, kwargs={"storage": storage})
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    holder.kill()
+    waiting.join(10)  # Optuna's own lock would last half a minute
+    assert not waiting.is_alive()
+
+
+@pytest.mark.parametrize("name", ["study.db", "study.log"])
+def test_a_full_disk_is_said_and_finished_candidates_are_kept(tmp_path: Path, name: str) -> None:
+    study = open_study(open_storage(tmp_path / name), make_sampler(2))
+    trials = study.sampler.claim(study, POPULATION)
+    for trial in trials:
+        study.tell(trial, 1.0)
+    largest = max(path.stat().st_size for path in tmp_path.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 700, limits[1]))
+    try:
+        with pytest.raises(StudyError, match="Finished trials are kept"):
+            run(study)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    again = open_study(open_storage(tmp_path / name), make_sampler(2, grace=0.2))
+    assert {(0, index) for index in range(POPULATION)} <= set(candidates(again))
+    run(again)
+    assert len(candidates(again)) == 2 * POPULATION
+
+
+def test_a_restart_of_the_proxy_only_delays(tmp_path: Path) -> None:
+    pytest.importorskip("grpc")
+    address = (str(tmp_path / "study.db"), free_port())
+    proxy = PROCESSES.Process(target=serve, args=address)
+    proxy.start()
+    study = open_study(open_storage(f"grpc://localhost:{address[1]}"), make_sampler(1))
+    trials = study.sampler.claim(study, POPULATION)
+    proxy.kill()
+    proxy.join()
+    proxy = PROCESSES.Process(target=serve, args=address)
+    threading.Timer(0.5, proxy.start).start()
+    for trial in trials:
+        study.tell(trial, 1.0)
+    assert len(candidates(study)) == POPULATION
+    proxy.kill()
+
+
+class Unreliable(InMemoryStorage):
+    """Carries out every write, but for the first answers the connection breaks."""
+
+    def __init__(self, breaks: int) -> None:
+        super().__init__()
+        self.breaks = breaks
+
+    def _break(self) -> None:
+        self.breaks -= 1
+        if self.breaks >= 0:
+            cause = sqlalchemy.exc.OperationalError("update", {}, Exception("server closed the connection"))
+            raise StorageInternalError from cause
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Any = None) -> bool:
+        done = super().set_trial_state_values(trial_id, state, values)
+        self._break()
+        return done
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        super().set_trial_system_attr(trial_id, key, value)
+        self._break()
+
+
+@pytest.fixture
+def unreliable() -> BaseStorage:
+    storage = Unreliable(1)
+    storage.create_new_study([StudyDirection.MINIMIZE], "a")
+    return storage
+
+
+def test_a_write_whose_answer_was_lost_is_repeated(unreliable: Unreliable) -> None:
+    storage = PatientStorage(unreliable)
+    trial_id = storage.create_new_trial(0)
+    storage.set_trial_system_attr(trial_id, "a", 1)
+    unreliable.breaks = 1
+    assert storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [2.0])
+    assert storage.get_trial(trial_id).value == 2.0
+    with pytest.raises(UpdateFinishedTrialError):
+        storage.set_trial_state_values(trial_id, TrialState.FAIL)
+
+
+def test_patience_ends(unreliable: Unreliable) -> None:
+    unreliable.breaks = 10**6
+    storage = PatientStorage(unreliable, seconds=0.3)
+    trial_id = storage.create_new_trial(0)
+    with pytest.raises(StudyError, match="server closed the connection"):
+        storage.set_trial_system_attr(trial_id, "a", 1)
+
+
+def test_mistakes_of_the_caller_are_not_repeated(unreliable: Unreliable) -> None:
+    storage = PatientStorage(unreliable)
+    begin = time.monotonic()
+    with pytest.raises(DuplicatedStudyError):
+        storage.create_new_study([StudyDirection.MINIMIZE], "a")
+    with pytest.raises(KeyError):
+        storage.get_trial(77)
+    assert time.monotonic() - begin < 0.1
+    assert isinstance(storage, BaseStorage)

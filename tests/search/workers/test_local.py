@@ -1,0 +1,131 @@
+"""The local launcher with real processes."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.search.workers.local import Death, LocalLauncher
+from tests.search.workers import works
+
+ROOT = Path(__file__).parents[3]
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_every_worker_runs_once_in_its_own_process_and_environment(tmp_path: Path) -> None:
+    work = functools.partial(works.sign, tmp_path, "CUDA_VISIBLE_DEVICES", "LOCAL_RANK")
+    LocalLauncher(work, [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]).run()
+    files = list(tmp_path.iterdir())
+    assert sorted(file.read_text() for file in files) == ["0,1 -", "2,3 -"]
+    assert str(os.getpid()) not in {file.name for file in files}
+    assert "LOCAL_RANK" not in os.environ
+
+
+def test_ranks_share_an_address_and_know_their_place(tmp_path: Path) -> None:
+    names = ("LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    LocalLauncher(functools.partial(works.sign, tmp_path, *names), [{}], ranks=2).run()
+    ranks, sizes, addresses, ports = zip(*(file.read_text().split() for file in tmp_path.iterdir()), strict=True)
+    assert sorted(ranks) == ["0", "1"]
+    assert set(sizes) == {"2"}
+    assert set(addresses) == {"127.0.0.1"}
+    assert len(set(ports)) == 1
+
+
+def test_a_killed_worker_is_buried_and_started_again(tmp_path: Path) -> None:
+    deaths: list[Death] = []
+    LocalLauncher(functools.partial(works.die_once, tmp_path), [{}], bury=deaths.append).run()
+    assert [(death.reason, death.blame) for death in deaths] == [("signal SIGKILL", False)]
+
+
+def test_a_crashed_rank_takes_its_group_along_and_is_blamed(tmp_path: Path) -> None:
+    deaths: list[Death] = []
+    started = time.monotonic()
+    LocalLauncher(functools.partial(works.crash_as_rank_1, tmp_path), [{}], ranks=2, bury=deaths.append).run()
+    assert [(death.reason, death.blame) for death in deaths] == [("ValueError: rank 1 has had enough", True)]
+    assert time.monotonic() - started < 60
+    assert len({file.name.rpartition(" ")[2] for file in tmp_path.glob("rank 0*")}) == 2, "a port of its own each time"
+
+
+def test_burial_may_give_up(tmp_path: Path) -> None:
+    def give_up(death: Death) -> None:
+        raise GloError("life", death.reason, "Stop.")
+
+    with pytest.raises(GloError, match="SIGKILL"):
+        LocalLauncher(functools.partial(works.die_once, tmp_path), [{}], bury=give_up).run()
+
+
+@pytest.mark.parametrize(
+    ("work", "kind"), [(works.refuse, "SettingsError"), (works.refuse_with_a_private_error, "GloError")]
+)
+def test_an_explained_error_comes_through(work: Callable[[], None], kind: str) -> None:
+    with pytest.raises(GloError, match=r"Expected a, got b. C.") as caught:
+        LocalLauncher(work, [{}, {}]).run()
+    assert type(caught.value).__name__ == kind
+
+
+def test_work_that_cannot_be_sent_is_refused() -> None:
+    with pytest.raises(SettingsError, match="sent to other processes"):
+        LocalLauncher(lambda: None, [{}]).run()
+
+
+def test_a_script_without_a_guard_is_refused_with_the_cure(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from glo_lightning.errors import SettingsError\n"
+        "from glo_lightning.search.workers.local import LocalLauncher\n"
+        "from tests.search.workers import works\n"
+        "LocalLauncher(works.refuse, [{}]).run()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert "__main__" in result.stderr.splitlines()[-1]
+
+
+def test_ctrl_c_reaches_every_worker_once_and_leaves_none(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        _wait_for(lambda: len(list(tmp_path.glob("* began"))) == 2)
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        LocalLauncher(functools.partial(works.give_back_when_interrupted, tmp_path), [{}, {}]).run()
+    assert len(list(tmp_path.glob("* gave back"))) == 2
+
+
+def test_orphans_give_back_and_end(tmp_path: Path) -> None:
+    code = f"import sys; from pathlib import Path; from tests.search.workers import works\n" \
+           f"if __name__ == '__main__': works.launch(Path({str(tmp_path)!r}), 2)"  # fmt: skip
+    (tmp_path / "launcher.py").write_text(code)
+    launcher = subprocess.Popen(
+        [sys.executable, str(tmp_path / "launcher.py")], env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    _wait_for(lambda: len(list(tmp_path.glob("* began"))) == 2)
+    launcher.kill()
+    launcher.wait()
+    _wait_for(lambda: len(list(tmp_path.glob("* gave back"))) == 2)
+    workers = [int(file.name.split()[0]) for file in tmp_path.glob("* began")]
+    _wait_for(lambda: not any(_is_alive(worker) for worker in workers))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

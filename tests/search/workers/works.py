@@ -1,0 +1,66 @@
+"""What the launcher's tests have other processes do."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from glo_lightning.errors import SettingsError, StudyError
+
+
+def sign(folder: Path, *names: str) -> None:
+    """Leave a file with the values of environment variables."""
+    (folder / str(os.getpid())).write_text(" ".join(os.environ.get(name, "-") for name in names))
+
+
+def die_once(folder: Path) -> None:
+    """Get killed the first time, and finish the second."""
+    try:
+        (folder / "died").touch(exist_ok=False)
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refuse() -> None:
+    raise SettingsError("a", "b", "C.")
+
+
+def refuse_with_a_private_error() -> None:
+    class PrivateError(StudyError):
+        pass
+
+    raise PrivateError("a", "b", "C.")
+
+
+def crash_as_rank_1(folder: Path) -> None:
+    """Rank 1 crashes once while rank 0 waits for it in vain."""
+    (folder / f"rank {os.environ['LOCAL_RANK']} at port {os.environ['MASTER_PORT']}").touch()
+    try:
+        if os.environ["LOCAL_RANK"] == "1":
+            (folder / "crashed").touch(exist_ok=False)
+            while not list(folder.glob("rank 0*")):
+                time.sleep(0.01)
+            raise ValueError("rank 1 has had enough")
+    except FileExistsError:
+        return
+    if not (folder / "crashed").exists() or len(list(folder.glob("rank 0*"))) == 1:
+        time.sleep(600)
+
+
+def give_back_when_interrupted(folder: Path) -> None:
+    (folder / f"{os.getpid()} began").touch()
+    try:
+        time.sleep(600)
+    except KeyboardInterrupt:
+        (folder / f"{os.getpid()} gave back").touch()
+        raise
+
+
+def launch(folder: Path, workers: int) -> None:
+    """Be a launcher; for a process that will be killed."""
+    import functools
+
+    from glo_lightning.search.workers.local import LocalLauncher
+
+    LocalLauncher(functools.partial(give_back_when_interrupted, folder), [{}] * workers).run()
