@@ -1,6 +1,6 @@
 """What a candidate is: loss families, their stored form and their formulas. Needs torch alone."""
 
-from glo_lightning.losses.base import ClassReduction, FormulaStyle, Loss, Reduction, label_distribution
+from glo_lightning.losses.base import Loss, label_distribution
 from glo_lightning.losses.classic import (
     BaikalCMALoss,
     BaikalLoss,
@@ -10,11 +10,12 @@ from glo_lightning.losses.classic import (
     PolyLoss,
 )
 from glo_lightning.losses.heads import HeadsLoss
+from glo_lightning.losses.loss_file import load_loss, save_loss
 from glo_lightning.losses.multi_index import Input, fold, multi_indices, num_parameters, unfold
 from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
+from glo_lightning.losses.options import ClassReduction, FormulaStyle, Outputs, Reduction
 from glo_lightning.losses.scaled import ScaledLoss
-from glo_lightning.losses.sigmoid import Outputs, SigmoidLoss, for_outputs, outputs_of
-from glo_lightning.losses.spec import load_loss, loss_from_dict, loss_to_dict, save_loss
+from glo_lightning.losses.sigmoid import SigmoidLoss, for_outputs, outputs_of
 from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
 from glo_lightning.losses.tree import TreeLoss
 
@@ -44,8 +45,6 @@ __all__ = [
     "label_distribution",
     "load_loss",
     "load_losses",
-    "loss_from_dict",
-    "loss_to_dict",
     "mean_squared_error_taylor",
     "multi_indices",
     "named_loss",

@@ -3,19 +3,18 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from glo_lightning.errors import LossError
+from glo_lightning.losses.families import register
+from glo_lightning.losses.options import ClassReduction, FormulaStyle, Reduction
+from glo_lightning.losses.stored_form import from_stored, to_stored
 
 if TYPE_CHECKING:
     import sympy
-
-ClassReduction = Literal["sum", "mean"]
-Reduction = Literal["mean", "sum", "none"]
-FormulaStyle = Literal["latex", "unicode", "python"]
 
 
 class Loss(nn.Module, ABC):
@@ -39,21 +38,11 @@ class Loss(nn.Module, ABC):
     """
 
     family: ClassVar[str]
-    _families: ClassVar[dict[str, type["Loss"]]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        name = cls.__dict__.get("family")
-        if name is None:
-            return
-        taken = Loss._families.get(name)
-        if taken is not None and taken.__qualname__ != cls.__qualname__:
-            raise LossError(
-                "a family name nobody uses yet",
-                f"{name!r}, which {taken.__qualname__} has",
-                f"Give {cls.__qualname__} another family name.",
-            )
-        Loss._families[name] = cls
+        if "family" in cls.__dict__:
+            register(cls.family, cls)
 
     def __init__(
         self,
@@ -74,6 +63,11 @@ class Loss(nn.Module, ABC):
         self._progress: Tensor
         # Within torch.device("meta") the number would be lost.
         self.register_buffer("_progress", torch.zeros((), dtype=torch.float64, device="cpu"), persistent=False)
+
+    @property
+    def num_heads(self) -> int:
+        """How many heads of a network the loss has parameters of its own for."""
+        return 1
 
     @property
     def uses_progress(self) -> bool:
@@ -224,24 +218,28 @@ class Loss(nn.Module, ABC):
         return render(self.expression(), style, self.class_reduction)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the stored form: JSON values only; see :mod:`glo_lightning.losses.spec`."""
-        from glo_lightning.losses.spec import loss_to_dict
-
-        return loss_to_dict(self)
+        """Return the stored form: JSON values only; see :mod:`glo_lightning.losses.stored_form`."""
+        return to_stored(self.family, self.arguments())
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Self:
+    def from_dict(cls, stored: object) -> Self:
         """Build a loss from its stored form.
 
         Args:
-            stored: what :meth:`to_dict` returned.
+            stored: what :meth:`to_dict` returned, possibly damaged.
 
         Raises:
             LossFileError: if the form is damaged, foreign, or describes a loss of another class.
-        """
-        from glo_lightning.losses.spec import loss_from_dict
 
-        return cast(Self, loss_from_dict(stored, cls))
+        Example:
+            >>> from glo_lightning.losses import FocalLoss
+            >>> stored = FocalLoss(2.0).to_dict()
+            >>> stored["family"], stored["parameters"]["focusing"]
+            ('focal', 2.0)
+            >>> Loss.from_dict(stored)
+            FocalLoss(focusing=2.0, class_reduction='sum', reduction='mean', label_smoothing=0.0)
+        """
+        return from_stored(stored, cls)
 
     def extra_repr(self) -> str:
         """Show the arguments that rebuild the loss."""

@@ -10,13 +10,12 @@ from torch.nn import functional
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import (
-    ClassReduction,
     Loss,
-    Reduction,
     check_batch,
     explain_labels,
     finite_number,
 )
+from glo_lightning.losses.options import ClassReduction, Reduction
 
 if TYPE_CHECKING:
     import sympy

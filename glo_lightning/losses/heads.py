@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import FormulaStyle, Loss
+from glo_lightning.losses.base import Loss
+from glo_lightning.losses.options import FormulaStyle
 from glo_lightning.losses.wrapped import WrappedLoss
 
 
@@ -40,7 +41,7 @@ class HeadsLoss(WrappedLoss):
     def __init__(self, losses: Sequence[Loss]) -> None:
         if len(losses) < 2:
             raise LossError("losses of two or more heads", f"{len(losses)}", "Use the loss itself for a single head.")
-        if any(isinstance(loss, HeadsLoss) for loss in losses):
+        if any(isinstance(loss, Loss) and loss.num_heads > 1 for loss in losses):
             raise LossError("a loss of one head for each head", "a HeadsLoss", "Pass the losses in it by themselves.")
         super().__init__(losses[0])
         if any(not isinstance(loss, Loss) or loss.reduction != self.reduction for loss in losses):
@@ -55,6 +56,11 @@ class HeadsLoss(WrappedLoss):
     def losses(self) -> list[Loss]:
         """The losses of the heads, the main one's first."""
         return [self.loss, *self.auxiliary]  # type: ignore[list-item]
+
+    @property
+    def num_heads(self) -> int:
+        """How many heads have a loss of their own."""
+        return len(self.losses)
 
     @property
     def uses_progress(self) -> bool:

@@ -13,8 +13,9 @@ from glo_lightning.losses.classic import (
     MeanSquaredErrorLoss,
     PolyLoss,
 )
-from glo_lightning.losses.sigmoid import Outputs, SigmoidLoss, for_outputs
-from glo_lightning.losses.spec import load_loss
+from glo_lightning.losses.loss_file import load_loss
+from glo_lightning.losses.options import Outputs
+from glo_lightning.losses.sigmoid import SigmoidLoss, for_outputs
 from glo_lightning.losses.taylor import TaylorLoss
 
 TAYLORGLO_1 = (0.8439, 1.4872, 1.5742, -1.4446, 2.3616, -0.6632, -2.8569, -1.1313)

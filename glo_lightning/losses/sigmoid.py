@@ -1,16 +1,14 @@
 """Losses for yes-or-no questions: binary and multi-label models, which give each question one logit."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss, describe
+from glo_lightning.losses.options import Outputs
 from glo_lightning.losses.wrapped import WrappedLoss
-
-Outputs = Literal["softmax", "sigmoid"]
-"""What a model's logits mean: one choice among C classes, or a yes or no each."""
 
 
 class SigmoidLoss(WrappedLoss):

@@ -10,9 +10,7 @@ from torch import Tensor
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import (
-    ClassReduction,
     Loss,
-    Reduction,
     check_batch,
     explain_labels,
     numbers_like,
@@ -28,6 +26,7 @@ from glo_lightning.losses.fused import (
     soft_label_loss,
 )
 from glo_lightning.losses.multi_index import Input, factorial, multi_indices, num_parameters
+from glo_lightning.losses.options import ClassReduction, Reduction
 
 if TYPE_CHECKING:
     import sympy

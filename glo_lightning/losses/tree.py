@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import ClassReduction, Loss, Reduction, numbers_like
+from glo_lightning.losses.base import Loss, numbers_like
 from glo_lightning.losses.expression import Node, parse
 from glo_lightning.losses.expression.algebra import to_sympy
 from glo_lightning.losses.expression.coefficients import coefficient_paths
 from glo_lightning.losses.expression.domain import HARD_LABELS, Definedness, definedness, make_grid
 from glo_lightning.losses.expression.evaluation import Point, evaluate
 from glo_lightning.losses.expression.nodes import Path
+from glo_lightning.losses.options import ClassReduction, Reduction
 
 if TYPE_CHECKING:
     import sympy

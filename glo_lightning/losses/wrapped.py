@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import ClassReduction, Loss, Reduction
+from glo_lightning.losses.base import Loss
+from glo_lightning.losses.options import ClassReduction, Reduction
 
 if TYPE_CHECKING:
     import sympy
@@ -25,15 +26,13 @@ class WrappedLoss(Loss):
     """
 
     def __init__(self, loss: Loss) -> None:
-        from glo_lightning.losses.heads import HeadsLoss
-
         if not isinstance(loss, Loss):
             raise LossError("a Loss to wrap", repr(loss)[:80], "Pass for example CrossEntropyLoss().")
-        if isinstance(loss, HeadsLoss):
+        if loss.num_heads > 1:
             own = type(self).__name__
             raise LossError(
                 "a loss of one head to wrap",
-                f"a HeadsLoss of {len(loss.losses)} inside {own}",
+                f"a HeadsLoss of {loss.num_heads} inside {own}",
                 f"Wrap each head's loss in a {own}, and give a HeadsLoss of these to the network.",
             )
         nn.Module.__init__(self)  # not Loss's: what that sets, the loss inside has

@@ -17,7 +17,6 @@ from glo_lightning.losses import (
     SigmoidLoss,
     TaylorLoss,
     load_loss,
-    loss_from_dict,
     save_loss,
 )
 from tests.losses.contract import LossContract
@@ -96,4 +95,4 @@ def test_a_damaged_list_is_refused() -> None:
     stored = HeadsLoss(LOSSES).to_dict()
     stored["parameters"]["losses"][1] = {"family": "cross_entropy"}
     with pytest.raises(LossFileError):
-        loss_from_dict(stored)
+        Loss.from_dict(stored)

@@ -1,53 +1,39 @@
 """The stored form of a loss: JSON that can only become a loss or an error.
 
 A stored loss is ``{"format": 1, "family": NAME, "parameters": {...}}``; the parameters are the arguments of
-the family's constructor, and those that are losses or lists of losses are stored in the same form. Family names come
-from a table of known classes, never from an import path, so a stranger's file can do no more than describe a loss.
-
-Example:
-    >>> from glo_lightning.losses import FocalLoss
-    >>> stored = loss_to_dict(FocalLoss(2.0))
-    >>> stored["family"], stored["parameters"]["focusing"]
-    ('focal', 2.0)
-    >>> loss_from_dict(stored)
-    FocalLoss(focusing=2.0, class_reduction='sum', reduction='mean', label_smoothing=0.0)
+the family's constructor, and those that are losses or lists of losses are stored in the same form.
 """
 
 import inspect
-import json
 import math
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from glo_lightning.errors import LossError, LossFileError
-from glo_lightning.files import write_whole
-from glo_lightning.losses.base import Loss
+from glo_lightning.losses.families import find_family, known_families
 
 FORMAT = 1
-MAX_BYTES = 1_000_000
 MAX_DEPTH = 16
 
+T = TypeVar("T")
 
-def loss_to_dict(loss: Loss) -> dict[str, Any]:
-    """Return the stored form of a loss.
+
+def to_stored(family: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the stored form of a loss, JSON values only.
 
     Args:
-        loss: a loss of any family.
-
-    Returns:
-        JSON values only.
+        family: its name.
+        parameters: that rebuild the loss, as JSON values.
     """
-    return {"format": FORMAT, "family": loss.family, "parameters": loss.arguments()}
+    return {"format": FORMAT, "family": family, "parameters": parameters}
 
 
-def loss_from_dict(stored: object, kind: type[Loss] = Loss) -> Loss:
+def from_stored(stored: object, kind: type[T]) -> T:
     """Build a loss from its stored form.
 
     Args:
-        stored: what :func:`loss_to_dict` returned, possibly damaged.
-        kind: the class wanted; :class:`Loss` takes any family.
+        stored: what :func:`to_stored` returned, possibly damaged.
+        kind: the class wanted.
 
     Returns:
         The loss.
@@ -75,57 +61,18 @@ def loss_from_dict(stored: object, kind: type[Loss] = Loss) -> Loss:
     return _build(cls, stored["parameters"])
 
 
-def save_loss(loss: Loss, path: str | os.PathLike[str]) -> None:
-    """Write a loss to a JSON file, whole or not at all.
-
-    Args:
-        loss: a loss of any family.
-        path: the file; its folder must exist, and an older file is replaced.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
-    write_whole(Path(path), json.dumps(loss_to_dict(loss), indent=2, allow_nan=False) + "\n")
-
-
-def load_loss(path: str | os.PathLike[str]) -> Loss:
-    """Read a loss from a JSON file that anyone may have written.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The loss.
-
-    Raises:
-        LossFileError: if the file holds anything but a loss of a known family.
-        OSError: if the file cannot be read.
-    """
-    with open(path, "rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise LossFileError(f"a file of at most {MAX_BYTES} bytes", "a larger one", "Check the path.")
-    try:
-        stored = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, LossFileError):
-            raise
-        raise LossFileError("a JSON file", f"{path}, which is not JSON", "Store a loss with save_loss.") from error
-    return loss_from_dict(stored)
-
-
-def _family(name: object) -> type[Loss]:
-    families = Loss._families  # complete: the door of this package imports every family
-    if not isinstance(name, str) or name not in families:
+def _family(name: object) -> type:
+    cls = find_family(name) if isinstance(name, str) else None
+    if cls is None:
         raise LossFileError(
-            f"one of the families {', '.join(sorted(families))}",
+            f"one of the families {', '.join(known_families())}",
             _shorten(name),
             "Check the name, or import the module that defines the family first.",
         )
-    return families[name]
+    return cls
 
 
-def _build(cls: type[Loss], parameters: object) -> Loss:
+def _build(cls: type[T], parameters: object) -> T:
     if not isinstance(parameters, dict):
         raise LossFileError("parameters as a JSON object", _shorten(parameters), "Store a loss with save_loss.")
     known = set(inspect.signature(cls).parameters)
@@ -135,7 +82,7 @@ def _build(cls: type[Loss], parameters: object) -> Loss:
             _shorten(sorted(set(parameters) - known)),
             f"Remove what {cls.__name__} does not take.",
         )
-    build: Callable[..., Loss] = cls
+    build: Callable[..., T] = cls
     try:
         return build(**{name: _revive(value) for name, value in parameters.items()})
     except (LossError, TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -149,7 +96,7 @@ def _build(cls: type[Loss], parameters: object) -> Loss:
 def _revive(value: object) -> object:
     """Build the losses among a loss's parameters."""
     if isinstance(value, dict):
-        return loss_from_dict(value)
+        return from_stored(value, object)
     return [_revive(each) for each in value] if isinstance(value, list) else value
 
 
@@ -166,12 +113,13 @@ def _check_values(value: object, depth: int) -> None:
         for inner in value:
             _check_values(inner, depth - 1)
     elif isinstance(value, float) and not math.isfinite(value):
-        _refuse_constant(repr(value))
+        refuse_constant(repr(value))
     elif not isinstance(value, str | int | float | bool | None):
         raise LossFileError("JSON values", type(value).__name__, "Store a loss with save_loss.")
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse NaN and infinity, which JSON does not have but Python writes and reads."""
     raise LossFileError("finite numbers", name, "Search again: this loss diverged before it was stored.")
 
 

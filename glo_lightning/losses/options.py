@@ -1,0 +1,15 @@
+"""The words that the options of a loss take."""
+
+from typing import Literal
+
+ClassReduction = Literal["sum", "mean"]
+"""Over the classes: as torch's cross-entropy and the authors' code do, or the papers' 1/n."""
+
+Reduction = Literal["mean", "sum", "none"]
+"""Over the batch, as in torch."""
+
+FormulaStyle = Literal["latex", "unicode", "python"]
+"""For a paper, for a terminal, or to paste into code."""
+
+Outputs = Literal["softmax", "sigmoid"]
+"""What a model's logits mean: one choice among C classes, or a yes or no each."""
