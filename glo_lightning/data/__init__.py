@@ -1,7 +1,9 @@
 """Data modules: the digits that come with scikit-learn, torchvision's image sets, and folders of images."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from glo_lightning.environment import require_torchvision
+from glo_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
     from glo_lightning.data.digits import DigitsDataModule
@@ -12,17 +14,6 @@ if TYPE_CHECKING:
     from glo_lightning.data.transforms import Augmentation
     from glo_lightning.data.vision import VisionDataModule
 
-_HOMES = {
-    "Augmentation": "transforms",
-    "DigitsDataModule": "digits",
-    "FolderDataModule": "folder",
-    "ImageDataModule": "image_data",
-    "Splits": "tensor_data",
-    "StandInDataModule": "stand_in",
-    "TensorData": "tensor_data",
-    "TensorDataModule": "tensor_data",
-    "VisionDataModule": "vision",
-}
 __all__ = [
     "Augmentation",
     "DigitsDataModule",
@@ -34,13 +25,16 @@ __all__ = [
     "TensorDataModule",
     "VisionDataModule",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # Lightning takes seconds to import and is fetched when a name is asked for.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from glo_lightning.environment import require_torchvision
-
-    require_torchvision()
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "digits": ["DigitsDataModule"],
+        "folder": ["FolderDataModule"],
+        "image_data": ["ImageDataModule"],
+        "stand_in": ["StandInDataModule"],
+        "tensor_data": ["Splits", "TensorData", "TensorDataModule"],
+        "transforms": ["Augmentation"],
+        "vision": ["VisionDataModule"],
+    },
+    before=require_torchvision,
+)

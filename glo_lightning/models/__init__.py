@@ -1,7 +1,9 @@
 """Networks by name, and the LightningModule that trains them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from glo_lightning.environment import require_torchvision
+from glo_lightning.lazy import lazy_names
 from glo_lightning.models.activation import TaylorActivation
 from glo_lightning.models.alexnet import alexnet
 from glo_lightning.models.allcnn_c import allcnn_c
@@ -27,15 +29,5 @@ __all__ = [
     "small_cnn",
     "wide_resnet",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # Networks need torch alone; Lightning takes seconds to import and is fetched when asked for.
-    if name != "Classifier":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from glo_lightning.environment import require_torchvision
-
-    require_torchvision()
-    from glo_lightning.models.classifier import Classifier
-
-    return Classifier
+# Networks need torch alone; Lightning takes seconds to import and is fetched when asked for.
+__getattr__, __dir__ = lazy_names(__name__, {"classifier": ["Classifier"]}, before=require_torchvision)

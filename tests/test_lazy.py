@@ -1,0 +1,50 @@
+"""The doors of the package: what they promise is there, and opening one loads nothing else."""
+
+import subprocess
+import sys
+from importlib import import_module
+from types import ModuleType
+
+import pytest
+
+from glo_lightning.lazy import lazy_names
+
+DOORS = ["", ".callbacks", ".data", ".losses", ".models", ".search"]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_name_on_a_door_is_behind_it(door: str) -> None:
+    package = import_module(f"glo_lightning{door}")
+    assert set(package.__all__) <= set(dir(package))
+    for name in package.__all__:
+        assert not isinstance(getattr(package, name), ModuleType), f"a module hides {name}"
+
+
+def test_opening_a_door_loads_neither_torch_nor_optuna() -> None:
+    script = """
+import sys
+import glo_lightning, glo_lightning.callbacks, glo_lightning.data, glo_lightning.search
+print(sorted({"torch", "lightning", "optuna", "numpy", "sympy"} & sys.modules.keys()))
+from glo_lightning import GenerationalCmaEsSampler, LossInjection, LossSearch, load_loss
+from glo_lightning.search.samplers import GenerationalCmaEsSampler as same
+print(same is GenerationalCmaEsSampler, LossSearch.__name__, LossInjection.__name__, load_loss.__name__)
+"""
+    output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert output.splitlines() == ["[]", "True LossSearch LossInjection load_loss"]
+
+
+def test_an_unknown_name_is_an_attribute_error_as_in_any_module() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'LossSerch'"):
+        import_module("glo_lightning.search").LossSerch  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name"):
+        from glo_lightning import LossSerch  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_what_comes_before_may_refuse() -> None:
+    def refuse() -> None:
+        raise RuntimeError("not on this machine")
+
+    getattribute, listing = lazy_names("glo_lightning", {"errors": ["GloError"]}, before=refuse)
+    assert "GloError" in listing()
+    with pytest.raises(RuntimeError, match="not on this machine"):
+        getattribute("GloError")
