@@ -14,7 +14,7 @@ FLOORS = (
     "losses", "theory", "models", "data", "attacks", "callbacks",
     "search.engines", "search.samplers", "search.storage",
     "training", "cli", "compare", "train", "checkpoints", "robustness", "landscape",
-    "search.spaces", "search.settings", "search.tasks", "search.records", "search.progress",
+    "search.ranges", "search.settings", "search.spaces", "search.tasks", "search.records", "search.progress",
     "search.exploration", "search.verdict", "search.workers", "search",
     "report", "dashboard", "export",
 )  # fmt: skip

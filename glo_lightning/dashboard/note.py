@@ -8,13 +8,13 @@ from glo_lightning.report.words import headline
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
     GenerationSummary,
+    best_candidates,
     monitor_of,
     read_candidates,
     summarize_generations,
 )
-from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
 from glo_lightning.search.records.verdict import DISCOVERED, STORED, Verdict
-from glo_lightning.search.records.candidates import best_candidates
+from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
 from glo_lightning.training.run import Monitor
 
 TITLE = "# How the search stands"

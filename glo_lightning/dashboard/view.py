@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from glo_lightning.dashboard.pictures import PICTURES, identifier
 from glo_lightning.losses.expression import parse
+from glo_lightning.search.records.verdict import STORED
 from glo_lightning.search.settings import UNUSED
 from glo_lightning.search.storage.study import FINGERPRINT
-from glo_lightning.search.records.verdict import STORED
 
 TOGETHER = ("training", "theory")
 """User attributes that a search keeps as one, because each costs a write."""

@@ -8,10 +8,9 @@ import numpy as np
 
 from glo_lightning.compare.comparison import Comparison, LossResult
 from glo_lightning.losses import Loss
-from glo_lightning.search.records.candidates import CandidateRecord, count_fates
+from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_fates
 from glo_lightning.search.records.history import draw_shares
 from glo_lightning.search.records.verdict import Fidelity
-from glo_lightning.search.records.candidates import best_candidates
 from glo_lightning.theory.figures import plot_attraction, plot_forces, plot_losses
 from glo_lightning.training.run import Monitor
 

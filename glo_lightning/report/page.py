@@ -9,12 +9,12 @@ from markupsafe import Markup
 
 from glo_lightning import __version__
 from glo_lightning.compare.comparison import Comparison
+from glo_lightning.compare.rivals import BASELINE
 from glo_lightning.compare.tables import difference_text, p_value_text, verdict_sentences
 from glo_lightning.losses import Loss, for_outputs, named_loss
 from glo_lightning.report import figures
 from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.inline_svg import inline_svg
-from glo_lightning.words import duration
 from glo_lightning.report.words import explain, headline
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
@@ -25,10 +25,10 @@ from glo_lightning.search.records.candidates import (
 )
 from glo_lightning.search.records.lineage import draw_lineage
 from glo_lightning.search.records.read import Archive
-from glo_lightning.compare.rivals import BASELINE
 from glo_lightning.search.records.verdict import DISCOVERED
 from glo_lightning.theory import summarize
 from glo_lightning.theory.gamma import has_gamma
+from glo_lightning.words import duration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,6 +7,7 @@ from glo_lightning.compare.rivals import JOINT
 from glo_lightning.compare.tables import SIGNIFICANCE
 from glo_lightning.theory.summary import LossSummary
 
+
 def headline(comparison: Comparison, discovered: str) -> str:
     """Say in one sentence what the comparison means.
 

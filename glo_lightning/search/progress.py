@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from glo_lightning.words import duration
 from glo_lightning.search.records.candidates import CandidateRecord, GenerationSummary
+from glo_lightning.words import duration
 
 BAR = 20
 """Columns of the bar; line and words around it fit 80."""

@@ -15,12 +15,12 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_retrospect
 from glo_lightning.search.records.result import SearchResult, candidate_frame
+from glo_lightning.search.records.verdict import read_verdict
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import count_run
 from glo_lightning.search.tasks import search_monitor
-from glo_lightning.search.records.verdict import read_verdict
 from glo_lightning.search.workers.supervisor import supervise
 from glo_lightning.search.workers.work import Part, take_part
 from glo_lightning.training.placement import Placement, place_all

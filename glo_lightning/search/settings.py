@@ -1,8 +1,9 @@
 """The settings of a search. Imports nothing heavy: ``--help`` reads it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.ranges import Range, read_ranges

@@ -1,16 +1,14 @@
 """The configuration that a search leaves in its output folder."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from optuna.storages import BaseStorage
 from sqlalchemy.engine import make_url
 
 from glo_lightning.errors import StudyError
-from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.settings import SearchSettings, read_settings
 from glo_lightning.search.storage.open import open_storage, storage_file
 
 

@@ -7,9 +7,9 @@ import optuna
 from glo_lightning.search.records.candidates import read_candidates, summarize_generations
 from glo_lightning.search.records.history import draw_history
 from glo_lightning.search.records.lineage import draw_lineage, trace_descent
+from glo_lightning.search.records.verdict import Finalist
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.storage.study import later_stages, stage_title, tuned_expression
-from glo_lightning.search.records.verdict import Finalist
 from glo_lightning.training.run import Monitor
 
 

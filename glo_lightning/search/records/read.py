@@ -12,15 +12,14 @@ from optuna.trial import TrialState
 
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
-from glo_lightning.search.records.candidates import CandidateRecord, count_crashes, read_candidates
+from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_crashes, read_candidates
 from glo_lightning.search.records.configuration import Configuration
 from glo_lightning.search.records.lineage import Ancestor, trace_descent
+from glo_lightning.search.records.verdict import PURPOSES, STORED, Verdict
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.stored import space_of
 from glo_lightning.search.storage.study import ENVIRONMENTS, FINGERPRINT, later_stages, stage_title, tuned_expression
 from glo_lightning.search.tasks import search_monitor
-from glo_lightning.search.records.verdict import PURPOSES, STORED, Verdict
-from glo_lightning.search.records.candidates import best_candidates
 from glo_lightning.training.run import Monitor
 
 

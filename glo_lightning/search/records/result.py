@@ -12,9 +12,8 @@ from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.tables import render
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import read_candidates
+from glo_lightning.search.records.verdict import DISCOVERED, Fidelity
 from glo_lightning.search.storage.study import later_stages
-from glo_lightning.search.records.verdict import Fidelity
-from glo_lightning.search.records.verdict import DISCOVERED
 from glo_lightning.training.task import Hyperparameters
 
 

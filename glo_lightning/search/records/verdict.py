@@ -20,6 +20,7 @@ PURPOSES = {
 }
 """What the studies beside a search's own are for, by the second part of their names."""
 
+
 @dataclass(frozen=True)
 class Fidelity:
     """Partial against full training of a sample of candidates.

@@ -1,13 +1,12 @@
 """Ask whether partial trainings rank losses as full trainings do."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
 
 from glo_lightning.search.records.candidates import CandidateRecord, ranked
+from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.training.run import Evaluator, Monitor, Run
 
 

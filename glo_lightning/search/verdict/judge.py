@@ -1,33 +1,25 @@
 """Choose the winner with fresh seeds, and compare it with cross-entropy on the test split."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import optuna
 
 from glo_lightning.compare.comparison import Comparison, compare_losses
 from glo_lightning.compare.overall import compare_overall
 from glo_lightning.compare.rivals import BASELINE
-from glo_lightning.errors import StudyError
-from glo_lightning.losses import CrossEntropyLoss, Loss, Outputs, for_outputs
 from glo_lightning.search.exploration.context import Source
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory, Length
 from glo_lightning.search.exploration.shared_trainings import SharedEvaluator
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_crashes, read_candidates
-from glo_lightning.search.records.verdict import PURPOSES, STORED, Finalist, Verdict
-from glo_lightning.search.verdict.rivals import rivals
+from glo_lightning.search.records.verdict import PURPOSES, STORED, Fidelity, Finalist, Verdict
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.tasks import ProbedTask, task_monitor
-from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.search.verdict.fidelity import measure_fidelity
+from glo_lightning.search.verdict.rivals import rivals
 from glo_lightning.training.run import Evaluator, Monitor, Run
 from glo_lightning.training.seeds import fresh_seeds
-from glo_lightning.training.task import Hyperparameters
-
-
 
 
 class Judge:

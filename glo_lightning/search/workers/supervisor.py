@@ -13,11 +13,11 @@ from rich.console import Console
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.exploration.announcer import Chronicle
 from glo_lightning.search.progress import Progress
+from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.samplers.ownership import bury
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import FINGERPRINT, quiet_optuna
-from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.workers.local import Death, LocalLauncher
 from glo_lightning.search.workers.ray import RayLauncher
 from glo_lightning.search.workers.work import take_part

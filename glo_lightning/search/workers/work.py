@@ -12,14 +12,14 @@ from glo_lightning.search.exploration.context import Bench
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.exploration.families import explore
 from glo_lightning.search.progress import Progress
+from glo_lightning.search.ranges import Range
+from glo_lightning.search.records.verdict import Verdict
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.hyperparameters import hyperparameters_of
-from glo_lightning.search.ranges import Range
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import quiet_optuna
 from glo_lightning.search.tasks import probe_tasks, task_monitor
 from glo_lightning.search.verdict.judge import Judge
-from glo_lightning.search.records.verdict import Verdict
 from glo_lightning.training.checks.one_batch import Probe
 from glo_lightning.training.distributed import Channel, serve
 from glo_lightning.training.placement import Placement

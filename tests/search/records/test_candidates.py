@@ -5,9 +5,13 @@ import pytest
 from optuna.trial import TrialState
 
 from glo_lightning.errors import StudyError
-from glo_lightning.search.records.candidates import CandidateRecord, read_candidates, summarize_generations
+from glo_lightning.search.records.candidates import (
+    CandidateRecord,
+    best_candidates,
+    read_candidates,
+    summarize_generations,
+)
 from glo_lightning.search.records.result import candidate_frame
-from glo_lightning.search.records.candidates import best_candidates
 from glo_lightning.training.run import Monitor
 
 
