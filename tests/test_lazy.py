@@ -23,7 +23,7 @@ def test_every_name_on_a_door_is_behind_it(door: str) -> None:
 def test_opening_a_door_loads_neither_torch_nor_optuna() -> None:
     script = """
 import sys
-import glo_lightning, glo_lightning.callbacks, glo_lightning.data, glo_lightning.search
+import glo_lightning, glo_lightning.callbacks, glo_lightning.data, glo_lightning.losses, glo_lightning.search
 print(sorted({"torch", "lightning", "optuna", "numpy", "sympy"} & sys.modules.keys()))
 from glo_lightning import GenerationalCmaEsSampler, LossInjection, LossSearch, load_loss
 from glo_lightning.search.samplers import GenerationalCmaEsSampler as same

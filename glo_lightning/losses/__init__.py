@@ -1,23 +1,28 @@
 """What a candidate is: loss families, their stored form and their formulas. Needs torch alone."""
 
-from glo_lightning.losses.base import Loss, label_distribution
-from glo_lightning.losses.classic import (
-    BaikalCMALoss,
-    BaikalLoss,
-    CrossEntropyLoss,
-    FocalLoss,
-    MeanSquaredErrorLoss,
-    PolyLoss,
-)
-from glo_lightning.losses.heads import HeadsLoss
-from glo_lightning.losses.loss_file import load_loss, save_loss
-from glo_lightning.losses.multi_index import Input, fold, multi_indices, num_parameters, unfold
-from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
-from glo_lightning.losses.options import ClassReduction, FormulaStyle, Outputs, Reduction
-from glo_lightning.losses.scaled import ScaledLoss
-from glo_lightning.losses.sigmoid import SigmoidLoss, for_outputs, outputs_of
-from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
-from glo_lightning.losses.tree import TreeLoss
+from typing import TYPE_CHECKING
+
+from glo_lightning.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from glo_lightning.losses.base import Loss, label_distribution
+    from glo_lightning.losses.classic import (
+        BaikalCMALoss,
+        BaikalLoss,
+        CrossEntropyLoss,
+        FocalLoss,
+        MeanSquaredErrorLoss,
+        PolyLoss,
+    )
+    from glo_lightning.losses.heads import HeadsLoss
+    from glo_lightning.losses.loss_file import load_loss, save_loss
+    from glo_lightning.losses.multi_index import multi_indices, num_parameters
+    from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
+    from glo_lightning.losses.options import ClassReduction, FormulaStyle, Input, Outputs, Reduction
+    from glo_lightning.losses.scaled import ScaledLoss
+    from glo_lightning.losses.sigmoid import SigmoidLoss, for_outputs, outputs_of
+    from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
+    from glo_lightning.losses.tree import TreeLoss
 
 __all__ = [
     "NAMED_LOSSES",
@@ -40,7 +45,6 @@ __all__ = [
     "TreeLoss",
     "cross_entropy_taylor",
     "find_loss",
-    "fold",
     "for_outputs",
     "label_distribution",
     "load_loss",
@@ -51,5 +55,27 @@ __all__ = [
     "num_parameters",
     "outputs_of",
     "save_loss",
-    "unfold",
 ]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "base": ["Loss", "label_distribution"],
+        "classic": [
+            "BaikalCMALoss",
+            "BaikalLoss",
+            "CrossEntropyLoss",
+            "FocalLoss",
+            "MeanSquaredErrorLoss",
+            "PolyLoss",
+        ],
+        "heads": ["HeadsLoss"],
+        "loss_file": ["load_loss", "save_loss"],
+        "multi_index": ["multi_indices", "num_parameters"],
+        "named": ["NAMED_LOSSES", "find_loss", "load_losses", "named_loss"],
+        "options": ["ClassReduction", "FormulaStyle", "Input", "Outputs", "Reduction"],
+        "scaled": ["ScaledLoss"],
+        "sigmoid": ["SigmoidLoss", "for_outputs", "outputs_of"],
+        "taylor": ["TaylorLoss", "cross_entropy_taylor", "mean_squared_error_taylor"],
+        "tree": ["TreeLoss"],
+    },
+)

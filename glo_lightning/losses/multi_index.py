@@ -3,14 +3,9 @@
 import math
 from collections.abc import Sequence
 from itertools import product
-from typing import Literal
-
-import torch
-from torch import Tensor
 
 from glo_lightning.errors import LossError
-
-Input = Literal["y", "h", "f", "t"]
+from glo_lightning.losses.options import Input
 
 
 def multi_indices(order: int, inputs: Sequence[Input]) -> list[tuple[int, ...]]:
@@ -63,50 +58,9 @@ def num_parameters(order: int, inputs: Sequence[Input]) -> int:
     return len(inputs) + math.comb(order + len(inputs), len(inputs)) - trimmed
 
 
-def fold(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
-    """Multiply 1/alpha! into the coefficients: from the paper's theta to the authors' code's.
-
-    Args:
-        theta: unfolded parameters, shape (..., D), floating.
-        order: K, the total degree.
-        inputs: variables, as in :class:`TaylorLoss`.
-
-    Returns:
-        Folded parameters, shape (..., D), centres unchanged.
-
-    Example:
-        >>> fold(torch.tensor([0.0, 0.0, 1.0, 1.0, 6.0, 1.0, 1.0, 1.0]), 3, ("y", "h"))
-        tensor([0.0000, 0.0000, 1.0000, 0.5000, 1.0000, 1.0000, 0.5000, 0.5000])
-
-    Source: derivations.md, section 3.
-    """
-    return theta / _factorials_of(theta, order, inputs)
-
-
-def unfold(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
-    """Take 1/alpha! out of the coefficients: the inverse of :func:`fold`.
-
-    Args:
-        theta: folded parameters, shape (..., D), floating.
-        order: K, the total degree.
-        inputs: variables, as in :class:`TaylorLoss`.
-
-    Returns:
-        Unfolded parameters, shape (..., D), centres unchanged.
-
-    Source: derivations.md, section 3.
-    """
-    return theta * _factorials_of(theta, order, inputs)
-
-
 def factorial(alpha: tuple[int, ...]) -> int:
     """Return alpha!, the product of the exponents' factorials."""
     return math.prod(math.factorial(a) for a in alpha)
-
-
-def _factorials_of(theta: Tensor, order: int, inputs: Sequence[Input]) -> Tensor:
-    factorials = [float(factorial(alpha)) for alpha in multi_indices(order, inputs)]
-    return torch.tensor([1.0] * len(inputs) + factorials, dtype=theta.dtype, device=theta.device)
 
 
 def _check_order_and_inputs(order: int, inputs: Sequence[Input]) -> None:

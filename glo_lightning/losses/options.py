@@ -11,5 +11,8 @@ Reduction = Literal["mean", "sum", "none"]
 FormulaStyle = Literal["latex", "unicode", "python"]
 """For a paper, for a terminal, or to paste into code."""
 
+Input = Literal["y", "h", "f", "t"]
+"""What a Taylor polynomial is of: label, scaled logit, logit, training progress."""
+
 Outputs = Literal["softmax", "sigmoid"]
 """What a model's logits mean: one choice among C classes, or a yes or no each."""

@@ -25,8 +25,8 @@ from glo_lightning.losses.fused import (
     horner,
     soft_label_loss,
 )
-from glo_lightning.losses.multi_index import Input, factorial, multi_indices, num_parameters
-from glo_lightning.losses.options import ClassReduction, Reduction
+from glo_lightning.losses.multi_index import factorial, multi_indices, num_parameters
+from glo_lightning.losses.options import ClassReduction, Input, Reduction
 
 if TYPE_CHECKING:
     import sympy

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from glo_lightning.errors import LossError, LossFileError
+from glo_lightning.errors import LossFileError
 from glo_lightning.losses import (
     CrossEntropyLoss,
     FocalLoss,
@@ -101,13 +101,6 @@ def nested(depth: int) -> dict[str, Any]:
 def test_damaged_forms_are_refused(stored: Any, message: str) -> None:
     with pytest.raises(LossFileError, match=message):
         Loss.from_dict(stored)
-
-
-def test_a_family_name_is_taken_once() -> None:
-    with pytest.raises(LossError, match="family name nobody uses yet, got 'taylor'"):
-
-        class AnotherTaylorLoss(TaylorLoss):
-            family: ClassVar[str] = "taylor"
 
 
 def test_a_users_own_family_is_stored_like_ours() -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from glo_lightning.losses.expression.domain import definedness
 from glo_lightning.losses.expression.nodes import PREDICTION, Node, Path
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ def simplify(tree: Node) -> "sympy.Expr | None":
         quickly, or undefined somewhere on the grid of hard labels, where simplifying could define it.
     """
     import sympy
+
+    from glo_lightning.losses.expression.domain import definedness  # needs torch, which reading and writing do not
 
     if tree.size > MAX_CANONICAL_NODES or _degree(tree) > MAX_CANONICAL_DEGREE or definedness(tree).share < 1.0:
         return None
