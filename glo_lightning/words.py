@@ -1,4 +1,9 @@
-"""Numbers in words, as people read them."""
+"""Words for people alone: numbers as they read them, lines that only a terminal shows."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def duration(seconds: float) -> str:
@@ -15,3 +20,9 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def say_aside(console: "Console", line: str) -> None:
+    """Print a dim line in a terminal, and nothing where the output is piped."""
+    if console.is_terminal:
+        console.print(line, style="dim", highlight=False, markup=False)

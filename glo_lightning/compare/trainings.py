@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from glo_lightning.cli.aside import say_aside
 from glo_lightning.compare.comparison import Comparison, compare_losses
 from glo_lightning.compare.ledger import Ledger, LedgerEvaluator
 from glo_lightning.compare.rivals import with_baselines
@@ -22,6 +21,7 @@ from glo_lightning.training.seeds import fresh_seeds
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
 from glo_lightning.training.trainer import TrainerEvaluator
+from glo_lightning.words import say_aside
 
 TOGETHER = 20
 """Trainings of a population at once: few enough to be on disk soon, many enough to be fast."""

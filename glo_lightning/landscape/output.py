@@ -13,7 +13,6 @@ from torch import Tensor
 
 from glo_lightning.checkpoints.record import write_record
 from glo_lightning.checkpoints.subjects import Subjects, gather
-from glo_lightning.cli.aside import say_aside
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.cli.verb import Verb
 from glo_lightning.environment import require_torchvision
@@ -23,6 +22,7 @@ from glo_lightning.landscape.figures import figure_landscape
 from glo_lightning.landscape.settings import LandscapeSettings
 from glo_lightning.landscape.surface import Surface, grid, measure_surface, random_directions, require_radius
 from glo_lightning.theory.figures import save_figure
+from glo_lightning.words import say_aside
 
 
 @dataclass(frozen=True)

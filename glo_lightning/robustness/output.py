@@ -12,7 +12,6 @@ from rich.table import Table
 from glo_lightning.attacks import AttackLoss, PixelSpace, parse_epsilon
 from glo_lightning.checkpoints.record import write_record
 from glo_lightning.checkpoints.subjects import gather
-from glo_lightning.cli.aside import say_aside
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.cli.verb import Verb
 from glo_lightning.environment import require_torchvision
@@ -23,6 +22,7 @@ from glo_lightning.robustness.accuracy import Robustness, measure_robustness
 from glo_lightning.robustness.figures import figure_robustness
 from glo_lightning.robustness.settings import RobustnessSettings
 from glo_lightning.theory.figures import save_figure
+from glo_lightning.words import say_aside
 
 
 def attack_from_command_line(verb: Verb[RobustnessSettings], arguments: Sequence[str]) -> int:

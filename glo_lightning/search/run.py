@@ -13,7 +13,7 @@ from torch.distributed import DistNetworkError
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.progress import Progress
-from glo_lightning.search.records.history_files import write_retrospect
+from glo_lightning.search.records.history_files import write_history_files
 from glo_lightning.search.records.result import SearchResult, candidate_frame
 from glo_lightning.search.records.verdict import read_verdict
 from glo_lightning.search.records.write import SearchOutput
@@ -67,7 +67,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         if settings.joint:
             output.write_best_hyperparameters(part.verdict.hyperparameters)
         output.write_comparison(part.verdict.to_dict())
-        write_retrospect(part.study, part.verdict.finalists[0], search_monitor(settings), output)
+        write_history_files(part.study, part.verdict.finalists[0], search_monitor(settings), output)
     return SearchResult(
         part.verdict.loss,
         part.study,

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from rich.console import Console
 
-from glo_lightning.search.exploration.announcer import Chronicle
+from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress, Standing
 from glo_lightning.search.records.candidates import CandidateRecord, GenerationSummary
 from glo_lightning.training.run import Monitor
@@ -69,14 +69,14 @@ def test_quiet_is_quiet() -> None:
 def test_looking_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
 
-    def look(_: Chronicle) -> None:
+    def look(_: GenerationAnnouncer) -> None:
         looks.append(time.monotonic())
         time.sleep(0.002)
 
-    monkeypatch.setattr(Chronicle, "update", look)
+    monkeypatch.setattr(GenerationAnnouncer, "update", look)
     progress = Progress(Console(quiet=True))
-    chronicle = Chronicle(optuna.create_study(), Monitor(), 4, 2, "searching", progress)
+    announcer = GenerationAnnouncer(optuna.create_study(), Monitor(), 4, 2, "searching", progress)
     end = time.monotonic() + 0.5
     while time.monotonic() < end:
-        chronicle.glance()
+        announcer.glance()
     assert 1 <= len(looks) <= 12

@@ -24,8 +24,8 @@ SHARE = 0.05
 """Share of a search's time that may go into looking at how it stands; looks take longer as a study grows."""
 
 
-class Chronicle:
-    """Follows a study, whoever works on it.
+class GenerationAnnouncer:
+    """Announces the generations of a study as they are completed, whoever works on it.
 
     Args:
         study: what is followed.
@@ -56,7 +56,7 @@ class Chronicle:
         self._listed: set[tuple[int, int]] = set()
 
     @classmethod
-    def of_search(cls, study: optuna.Study, settings: SearchSettings, progress: Progress) -> "Chronicle":
+    def of_search(cls, study: optuna.Study, settings: SearchSettings, progress: Progress) -> "GenerationAnnouncer":
         """Follow the main study of a search."""
         search = study.user_attrs[FINGERPRINT]
         subject = (

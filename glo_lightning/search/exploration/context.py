@@ -40,7 +40,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Bench:
+class ExplorationContext:
     """Settings and tools of one process.
 
     Args:

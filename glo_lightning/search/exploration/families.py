@@ -1,10 +1,10 @@
 """What a family's search consists of: one stage of vectors, or trees and then their coefficients."""
 
-from glo_lightning.search.exploration.context import Bench, Source
+from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.glo import explore_trees
 from glo_lightning.search.exploration.taylor import explore_taylor
 
 
-def explore(bench: Bench) -> list[Source]:
+def explore(context: ExplorationContext) -> list[Source]:
     """Run the search of the family that the settings name, and return its studies, the main one first."""
-    return explore_trees(bench) if bench.settings.family == "glo" else explore_taylor(bench)
+    return explore_trees(context) if context.settings.family == "glo" else explore_taylor(context)

@@ -6,11 +6,11 @@ import optuna
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.engines.genetic import KNOWN_LOSSES
-from glo_lightning.search.exploration.announcer import Chronicle
-from glo_lightning.search.exploration.context import Bench, Source
-from glo_lightning.search.exploration.explorer import Explorer
+from glo_lightning.search.exploration.announcer import GenerationAnnouncer
+from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.repetition import Sameness
 from glo_lightning.search.exploration.screening import ALL_STEPS, PAPER_STEPS, Screen
+from glo_lightning.search.exploration.stage import explore_study
 from glo_lightning.search.exploration.tree_explorer import TreeExplorer
 from glo_lightning.search.records.candidates import ranked, read_candidates
 from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
@@ -25,59 +25,48 @@ MIN_COEFFICIENTS = 2
 """Coefficients below which there is nothing to tune: one alone is the learning rate."""
 
 
-def explore_trees(bench: Bench) -> list[Source]:
+def explore_trees(context: ExplorationContext) -> list[Source]:
     """Work on trees and then on coefficients, as far as the settings ask for them.
 
     Coefficients that an earlier run tuned, of trees that are no longer among the best, stay candidates.
     """
-    trees = _explore_expressions(bench)
-    if bench.settings.stage == "trees":
+    trees = _explore_expressions(context)
+    if context.settings.stage == "trees":
         return [trees]
-    tuned = [_tune(bench, expression) for expression in _best_expressions(bench, trees.study)]
+    tuned = [_tune(context, expression) for expression in _best_expressions(context, trees.study)]
     names = {source.study.study_name for source in tuned}
     earlier = [study for study in later_stages(trees.study) if study.study_name not in names]
     spaces = [CoefficientSpace(tuned_expression(study.study_name)) for study in earlier]
-    asked = [as_asked(space, bench.settings, bench.num_classes[0]) for space in spaces]
+    asked = [as_asked(space, context.settings, context.num_classes[0]) for space in spaces]
     return [trees, *tuned, *map(Source, earlier, asked)]
 
 
-def _explore_expressions(bench: Bench) -> Source:
-    settings, paper = bench.settings, bench.settings.screen == "paper"
+def _explore_expressions(context: ExplorationContext) -> Source:
+    settings, paper = context.settings, context.settings.screen == "paper"
     sampler = GeneticSampler(
-        Screen(bench.num_classes[0], PAPER_STEPS if paper else ALL_STEPS),
+        Screen(context.num_classes[0], PAPER_STEPS if paper else ALL_STEPS),
         population_size=settings.candidates_per_generation,
         known=[KNOWN_LOSSES.get(loss, loss) for loss in settings.known],
-        sameness=_sameness(bench),
+        sameness=_sameness(context),
         redraw=not paper,
         seed=settings.seed,
         attempts=settings.attempts,
         max_generations=settings.generations,
     )
-    study = bench.open_study(sampler)
-    chronicle = Chronicle.of_search(study, settings, bench.progress)
-    chronicle.begin()
+    study = context.open_study(sampler)
     if settings.stage == "coefficients":
         _require_finished(study, sampler, settings.generations)
-    space = as_asked(ExpressionSpace(), settings, bench.num_classes[0])
-    TreeExplorer(
-        study,
-        sampler,
-        space,
-        bench.evaluator(),
-        bench.monitor,
-        settings.seed,
-        batch=bench.evaluators.batch,
-        announce=chronicle.glance,
-    ).run()
-    chronicle.update()
-    return Source(study, space)
+    announcer = GenerationAnnouncer.of_search(study, settings, context.progress)
+    space = as_asked(ExpressionSpace(), settings, context.num_classes[0])
+    # The screen stands in for the invariant.
+    return explore_study(context, announcer, sampler, space, TreeExplorer, invariant="none")
 
 
-def _sameness(bench: Bench) -> Sameness:
-    if bench.settings.screen == "paper":
+def _sameness(context: ExplorationContext) -> Sameness:
+    if context.settings.screen == "paper":
         return "formula"
     # Where every loss is brought to one scale, those that differ in scale alone train alike.
-    return "shape" if bench.settings.normalize == "drive" else "behaviour"
+    return "shape" if context.settings.normalize == "drive" else "behaviour"
 
 
 def _require_finished(study: optuna.Study, sampler: GeneticSampler, generations: int) -> None:
@@ -90,43 +79,33 @@ def _require_finished(study: optuna.Study, sampler: GeneticSampler, generations:
         )
 
 
-def _best_expressions(bench: Bench, study: optuna.Study) -> Sequence[str]:
+def _best_expressions(context: ExplorationContext, study: optuna.Study) -> Sequence[str]:
     """Return the best trees that have coefficients worth tuning, best first."""
-    trained = ranked(read_candidates(study), bench.monitor)
+    trained = ranked(read_candidates(study), context.monitor)
     expressions = [str(candidate.parameters["expression"]) for candidate in trained]
     tunable = [text for text in expressions if len(CoefficientSpace(text).start) >= MIN_COEFFICIENTS]
-    return tunable[: bench.settings.tuned_trees]
+    return tunable[: context.settings.tuned_trees]
 
 
-def _tune(bench: Bench, expression: str) -> Source:
+def _tune(context: ExplorationContext, expression: str) -> Source:
     """Search the coefficients of one expression in a study of its own, beside the search's."""
     coefficients = CoefficientSpace(expression)
-    space = as_asked(coefficients, bench.settings, bench.num_classes[0])
+    space = as_asked(coefficients, context.settings, context.num_classes[0])
     sampler = GenerationalCmaEsSampler(
         coefficients.distributions,
         population_size=COEFFICIENT_POPULATION,
         sigma=COEFFICIENT_SIGMA,
         mean=coefficients.start,
-        seed=bench.settings.seed,
-        attempts=bench.settings.attempts,
-        max_generations=bench.settings.coefficient_generations,
+        seed=context.settings.seed,
+        attempts=context.settings.attempts,
+        max_generations=context.settings.coefficient_generations,
     )
-    study = bench.open_study(sampler, LATER_STAGE + expression)
-    title = f"tuning {len(coefficients.start)} coefficients of {expression}"
-    generations = bench.settings.coefficient_generations
-    chronicle = Chronicle(study, bench.monitor, COEFFICIENT_POPULATION, generations, title, bench.progress)
-    chronicle.begin()
-    Explorer(
-        study,
-        sampler,
-        space,
-        bench.evaluator(),
-        bench.monitor,
-        bench.num_classes,
-        bench.settings.invariant,
-        bench.settings.seed,
-        batch=bench.evaluators.batch,
-        announce=chronicle.glance,
-    ).run()
-    chronicle.update()
-    return Source(study, space)
+    announcer = GenerationAnnouncer(
+        context.open_study(sampler, LATER_STAGE + expression),
+        context.monitor,
+        COEFFICIENT_POPULATION,
+        context.settings.coefficient_generations,
+        f"tuning {len(coefficients.start)} coefficients of {expression}",
+        context.progress,
+    )
+    return explore_study(context, announcer, sampler, space)

@@ -4,38 +4,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from glo_lightning.search.exploration.announcer import Chronicle
-from glo_lightning.search.exploration.context import Bench, Source
-from glo_lightning.search.exploration.explorer import Explorer, least_favourable
+from glo_lightning.search.exploration.announcer import GenerationAnnouncer
+from glo_lightning.search.exploration.context import ExplorationContext, Source
+from glo_lightning.search.exploration.explorer import least_favourable
+from glo_lightning.search.exploration.stage import explore_study
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
 from glo_lightning.search.spaces.polynomial import VectorSpace, as_asked, make_space
 
 
-def explore_taylor(bench: Bench) -> list[Source]:
+def explore_taylor(context: ExplorationContext) -> list[Source]:
     """Work on the search's study until every generation is complete."""
-    vectors = make_space(bench.settings, bench.num_classes[0], bench.num_heads)
-    sampler = _make_sampler(bench.settings, vectors, bench.hyperparameters, bench.num_classes)
-    space = as_asked(vectors, bench.settings, bench.num_classes[0])
-    study = bench.open_study(sampler)
-    chronicle = Chronicle.of_search(study, bench.settings, bench.progress)
-    chronicle.begin()
-    Explorer(
-        study,
-        sampler,
-        space,
-        bench.evaluator(),
-        bench.monitor,
-        bench.num_classes,
-        bench.settings.invariant,
-        bench.settings.seed,
-        batch=bench.evaluators.batch,
-        announce=chronicle.glance,
-        hyperparameters=bench.hyperparameters,
-    ).run()
-    chronicle.update()
-    return [Source(study, space, bench.hyperparameters)]
+    vectors = make_space(context.settings, context.num_classes[0], context.num_heads)
+    sampler = _make_sampler(context.settings, vectors, context.hyperparameters, context.num_classes)
+    space = as_asked(vectors, context.settings, context.num_classes[0])
+    announcer = GenerationAnnouncer.of_search(context.open_study(sampler), context.settings, context.progress)
+    return [explore_study(context, announcer, sampler, space)]
 
 
 def _make_sampler(

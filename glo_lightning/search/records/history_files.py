@@ -13,7 +13,7 @@ from glo_lightning.search.storage.study import later_stages, stage_title, tuned_
 from glo_lightning.training.run import Monitor
 
 
-def write_retrospect(study: optuna.Study, winner: Finalist, monitor: Monitor, output: SearchOutput) -> None:
+def write_history_files(study: optuna.Study, winner: Finalist, monitor: Monitor, output: SearchOutput) -> None:
     """Write ``history.json`` and ``history.png`` and, of trees, ``lineage.png``.
 
     Args:

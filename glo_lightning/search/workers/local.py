@@ -21,8 +21,8 @@ POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Death:
-    """How a worker died.
+class DeadWorker:
+    """A worker that died, and how.
 
     Args:
         leader: id of the process that held the worker's candidates.
@@ -47,7 +47,7 @@ class LocalLauncher:
         work: called in every process; it and all it refers to must be importable.
         environments: environment variables of each worker; their number is the number of workers.
         ranks: processes per worker, which train together.
-        bury: told of every death before the worker is started again; may raise to give up.
+        on_death: told of every dead worker before it is started again; may raise to give up.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class LocalLauncher:
         work: Callable[[], None],
         environments: Sequence[Mapping[str, str]],
         ranks: int = 1,
-        bury: Callable[[Death], None] = lambda death: None,
+        on_death: Callable[[DeadWorker], None] = lambda dead: None,
     ) -> None:
         self.groups = [_Group(work, environment, ranks) for environment in environments]
-        self.bury = bury
+        self.on_death = on_death
 
     def run(self, poll: Callable[[], None] = lambda: None) -> None:
         """Start the workers and return when all have finished.
@@ -78,10 +78,10 @@ class LocalLauncher:
             while any(group.members for group in self.groups):
                 wait([waitable for group in self.groups for waitable in group.waitables()], POLL_SECONDS)
                 for group in self.groups:
-                    death = group.check()
-                    if death is not None:
-                        sys.stderr.write(f"A worker died ({death.reason}) and is started again.\n")
-                        self.bury(death)
+                    dead = group.check()
+                    if dead is not None:
+                        sys.stderr.write(f"A worker died ({dead.reason}) and is started again.\n")
+                        self.on_death(dead)
                         group.start()
                 poll()
         finally:
@@ -118,7 +118,7 @@ class _Group:
         """Return what becomes ready when a process says something or ends."""
         return [waitable for member in self.members for waitable in member.waitables()]
 
-    def check(self) -> Death | None:
+    def check(self) -> DeadWorker | None:
         """See whether everyone lives; if not, kill the rest.
 
         Raises:
@@ -133,7 +133,7 @@ class _Group:
         leader = self.members[0].process.pid
         assert leader is not None
         self.kill()
-        return Death(leader, *ends[0])
+        return DeadWorker(leader, *ends[0])
 
     def kill(self) -> None:
         """End all processes at once."""

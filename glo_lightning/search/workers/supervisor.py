@@ -1,4 +1,4 @@
-"""The parent of a search's workers: starts them, shows their progress, buries the dead."""
+"""The parent of a search's workers: starts them, shows their progress, gives back what dead ones held."""
 
 import functools
 import time
@@ -11,14 +11,14 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from glo_lightning.errors import SettingsError, StudyError
-from glo_lightning.search.exploration.announcer import Chronicle
+from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.samplers.ownership import bury
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import FINGERPRINT, quiet_optuna
-from glo_lightning.search.workers.local import Death, LocalLauncher
+from glo_lightning.search.workers.local import DeadWorker, LocalLauncher
 from glo_lightning.search.workers.ray import RayLauncher
 from glo_lightning.search.workers.work import take_part
 from glo_lightning.training.placement import Placement, place_all, share_gpus, visible_gpus
@@ -58,10 +58,10 @@ def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Pl
     rebuilds = {name: task.rebuild for name, task in tasks.items() if task.rebuild is not None}
     if len(rebuilds) < len(tasks):
         raise SettingsError("a task that other processes can rebuild", "one without rebuild", "Use python_task.")
-    watch = _Watch(settings, open_storage(settings.storage), progress)
-    launcher = _make_launcher(settings, functools.partial(work, settings, rebuilds), placement, watch)
+    observer = _Observer(settings, open_storage(settings.storage), progress)
+    launcher = _make_launcher(settings, functools.partial(work, settings, rebuilds), placement, observer)
     with quiet_optuna():
-        launcher.run(watch.look)
+        launcher.run(observer.look)
 
 
 def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]]) -> None:
@@ -75,7 +75,7 @@ def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]]) -
 
 
 def _make_launcher(
-    settings: SearchSettings, work: Callable[[], None], placement: Placement, watch: "_Watch"
+    settings: SearchSettings, work: Callable[[], None], placement: Placement, observer: "_Observer"
 ) -> LocalLauncher | RayLauncher:
     if settings.launcher == "ray":
         gpus = len(placement.gpus) if settings.worker_gpus is None else settings.worker_gpus
@@ -84,17 +84,17 @@ def _make_launcher(
     threads = {"OMP_NUM_THREADS": str(settings.threads)}
     shares = share_gpus(settings.workers, placement, visible_gpus())
     environments = [threads if own is None else {**threads, "CUDA_VISIBLE_DEVICES": own} for own in shares]
-    return LocalLauncher(work, environments, placement.ranks, watch.bury)
+    return LocalLauncher(work, environments, placement.ranks, observer.give_back)
 
 
-class _Watch:
+class _Observer:
     """Looks at the studies of a search from outside of its workers."""
 
     def __init__(self, settings: SearchSettings, storage: BaseStorage, progress: Progress) -> None:
         self._settings = settings
         self._storage = storage
         self._progress = progress
-        self._chronicle: Chronicle | None = None
+        self._announcer: GenerationAnnouncer | None = None
         self._noted: set[str] = set()
         self._looked = 0.0
         self._deaths = 0
@@ -105,17 +105,17 @@ class _Watch:
         if not self._progress.is_visible or time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        if self._chronicle is None:
+        if self._announcer is None:
             self._begin()
             return
-        self._chronicle.update()
+        self._announcer.update()
         for name in set(self._study_names()) - self._noted:
             self._noted.add(name)
             purpose = name.split("/")[1]
             if purpose in PURPOSES:
                 self._progress.note(PURPOSES[purpose])
 
-    def bury(self, death: Death) -> None:
+    def give_back(self, dead: DeadWorker) -> None:
         """Give a dead worker's candidates back.
 
         Raises:
@@ -124,7 +124,7 @@ class _Watch:
         finished = 0
         for name in self._study_names():
             study_id = self._storage.get_study_id_from_name(name)
-            bury(self._storage, study_id, death.leader, death.reason, death.blame)
+            bury(self._storage, study_id, dead.leader, dead.reason, dead.blame)
             states = (TrialState.COMPLETE, TrialState.PRUNED)
             finished += len(self._storage.get_all_trials(study_id, deepcopy=False, states=states))
         self._deaths = 1 if finished > self._finished else self._deaths + 1
@@ -132,7 +132,7 @@ class _Watch:
         if self._deaths > MAX_DEATHS:
             raise StudyError(
                 "workers to live",
-                f"{self._deaths} deaths without a finished training between them, the last by {death.reason}",
+                f"{self._deaths} deaths without a finished training between them, the last by {dead.reason}",
                 "Look for a lack of memory, or for what killed them; finished candidates are kept.",
             )
 
@@ -142,8 +142,8 @@ class _Watch:
         except KeyError:
             return  # no worker has come that far
         if FINGERPRINT in study.user_attrs:
-            self._chronicle = Chronicle.of_search(study, self._settings, self._progress)
-            self._chronicle.begin()
+            self._announcer = GenerationAnnouncer.of_search(study, self._settings, self._progress)
+            self._announcer.begin()
             self._noted.update(self._study_names())
 
     def _study_names(self) -> list[str]:

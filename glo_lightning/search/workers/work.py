@@ -8,7 +8,7 @@ import optuna
 import torch
 from optuna.storages import BaseStorage
 
-from glo_lightning.search.exploration.context import Bench
+from glo_lightning.search.exploration.context import ExplorationContext
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.exploration.families import explore
 from glo_lightning.search.progress import Progress
@@ -105,7 +105,7 @@ def _explore_and_judge(
     if others:
         fingerprint |= {f"task {each.name}": _describe(each.task, each.probe) for each in evaluators.tasks}
     hyperparameters = hyperparameters_of(first.task, settings.joint)
-    sources = explore(Bench(settings, storage, fingerprint, evaluators, hyperparameters, progress))
+    sources = explore(ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress))
     return Part(sources[0].study, Judge(settings, sources, evaluators).judge(progress))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from glo_lightning.errors import GloError, SettingsError
-from glo_lightning.search.workers.local import Death, LocalLauncher
+from glo_lightning.search.workers.local import DeadWorker, LocalLauncher
 from tests.search.workers import works
 
 ROOT = Path(__file__).parents[3]
@@ -45,27 +45,27 @@ def test_ranks_share_an_address_and_know_their_place(tmp_path: Path) -> None:
     assert len(set(ports)) == 1
 
 
-def test_a_killed_worker_is_buried_and_started_again(tmp_path: Path) -> None:
-    deaths: list[Death] = []
-    LocalLauncher(functools.partial(works.die_once, tmp_path), [{}], bury=deaths.append).run()
-    assert [(death.reason, death.blame) for death in deaths] == [("signal SIGKILL", False)]
+def test_a_killed_worker_is_told_of_and_started_again(tmp_path: Path) -> None:
+    dead: list[DeadWorker] = []
+    LocalLauncher(functools.partial(works.die_once, tmp_path), [{}], on_death=dead.append).run()
+    assert [(each.reason, each.blame) for each in dead] == [("signal SIGKILL", False)]
 
 
 def test_a_crashed_rank_takes_its_group_along_and_is_blamed(tmp_path: Path) -> None:
-    deaths: list[Death] = []
+    dead: list[DeadWorker] = []
     started = time.monotonic()
-    LocalLauncher(functools.partial(works.crash_as_rank_1, tmp_path), [{}], ranks=2, bury=deaths.append).run()
-    assert [(death.reason, death.blame) for death in deaths] == [("ValueError: rank 1 has had enough", True)]
+    LocalLauncher(functools.partial(works.crash_as_rank_1, tmp_path), [{}], ranks=2, on_death=dead.append).run()
+    assert [(each.reason, each.blame) for each in dead] == [("ValueError: rank 1 has had enough", True)]
     assert time.monotonic() - started < 60
     assert len({file.name.rpartition(" ")[2] for file in tmp_path.glob("rank 0*")}) == 2, "a port of its own each time"
 
 
-def test_burial_may_give_up(tmp_path: Path) -> None:
-    def give_up(death: Death) -> None:
-        raise GloError("life", death.reason, "Stop.")
+def test_whoever_is_told_of_a_dead_worker_may_give_up(tmp_path: Path) -> None:
+    def give_up(dead: DeadWorker) -> None:
+        raise GloError("life", dead.reason, "Stop.")
 
     with pytest.raises(GloError, match="SIGKILL"):
-        LocalLauncher(functools.partial(works.die_once, tmp_path), [{}], bury=give_up).run()
+        LocalLauncher(functools.partial(works.die_once, tmp_path), [{}], on_death=give_up).run()
 
 
 @pytest.mark.parametrize(
