@@ -9,7 +9,7 @@ import sympy
 from sympy.printing.precedence import PRECEDENCE
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import HeadsLoss, Loss, Outputs, outputs_of
+from glo_lightning.losses import HeadsLoss, Loss, Outputs, Reduction, outputs_of
 from glo_lightning.losses.formula import PythonPrinter
 
 if TYPE_CHECKING:
@@ -58,6 +58,12 @@ tiny = 2.2250738585072014e-308 if double else 1.1754943508222875e-38"""
 
 MASKED = "log_h = log_h.masked_fill(y == 0, 0.0)  # 0 times a masked class's minus infinity would be NaN"
 
+REDUCTIONS: dict[Reduction, str] = {
+    "mean": "return losses.sum() / torch.ones_like(losses).sum().clamp(min=1.0)",  # the mean of nothing is 0
+    "sum": "return losses.sum()",
+    "none": "return losses",
+}
+
 LARGEST = "largest = 638.8 if double else 79.8  # exponent of e that leaves room for summing a batch"
 
 
@@ -77,7 +83,7 @@ def write_module(loss: Loss) -> str:
     Example:
         >>> from glo_lightning.losses import CrossEntropyLoss
         >>> write_module(CrossEntropyLoss()).splitlines()[-1].strip()
-        'return (-y*log_h).sum(1).mean()'
+        'return losses.sum() / torch.ones_like(losses).sum().clamp(min=1.0)'
     """
     return MODULE.format(
         formula=loss.formula("unicode"),
@@ -119,8 +125,8 @@ def write_forward(loss: Loss) -> str:
     body.append("h = log_h.exp()" if is_smooth else "h = log_h.exp().clamp(min=tiny)")
     if _vanishes_off_target(expression):
         body.append(MASKED)
-    reduction = "" if loss.reduction == "none" else f".{loss.reduction}()"
-    body.append(f"return ({text}).{loss.class_reduction}(1){reduction}")
+    body.append(f"losses = ({text}).{loss.class_reduction}(1)")
+    body.append(REDUCTIONS[loss.reduction])
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
     return head + textwrap.indent("\n".join(body), INDENT) + "\n"
 

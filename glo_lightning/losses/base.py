@@ -120,7 +120,7 @@ class Loss(nn.Module, ABC):
                 logits' shape.
 
         Returns:
-            The loss, shape () or, with ``reduction="none"``, shape (N,) or (N, ...).
+            The loss, shape () or, with ``reduction="none"``, shape (N,) or (N, ...). An empty batch has loss 0.
 
         Raises:
             LossError: if shapes, dtypes or label values do not fit.
@@ -130,8 +130,10 @@ class Loss(nn.Module, ABC):
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         rows, labels, shape = self.rows(logits, target)
-        losses = self._compute(rows, labels, self.reduction)
-        return losses.reshape(shape) if self.reduction == "none" else losses
+        # The mean of nothing is no number, and a batch without labels no divergence: it costs nothing.
+        reduction = "sum" if self.reduction == "mean" and not rows.shape[0] else self.reduction
+        losses = self._compute(rows, labels, reduction)
+        return losses.reshape(shape) if reduction == "none" else losses
 
     def rows(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
         """Lay the arguments of a call out as rows, one per sample or position, with a logit for every class.
@@ -349,7 +351,7 @@ def explain_labels(error: Exception, logits: Tensor, target: Tensor) -> Exceptio
         f"labels in 0..{logits.shape[-1] - 1}",
         f"labels from {int(target.min())} to {int(target.max())}",
         "Give the network one output per class, map the labels to 0..C-1, and leave out what has no label: "
-        "keep = target >= 0, then logits.movedim(1, -1)[keep] and target[keep].",
+        f"keep = (target >= 0) & (target < {logits.shape[-1]}), then logits.movedim(1, -1)[keep] and target[keep].",
     )
 
 

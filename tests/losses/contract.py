@@ -101,6 +101,15 @@ class LossContract:
         expected = self.reference(self.make(), logits, target) / size
         torch.testing.assert_close(weighted, torch.autograd.grad(expected @ weights, logits)[0])
 
+    @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+    def test_an_empty_batch_costs_nothing(self, logits: Tensor, target: Tensor, reduction: str) -> None:
+        nothing = torch.zeros(5, dtype=torch.bool)
+        logits.requires_grad_()
+        loss = self.make(reduction=reduction)(logits[nothing], target[nothing])
+        assert torch.equal(loss.detach(), torch.zeros((0,) if reduction == "none" else (), dtype=torch.float64))
+        loss.sum().backward()
+        assert torch.equal(logits.grad, torch.zeros_like(logits))
+
     def test_vmap_equals_loop(self, loss: Loss, logits: Tensor, target: Tensor) -> None:
         batches = torch.stack([logits, logits + 1.0, 2.0 * logits])
         value = torch.func.grad_and_value(loss)

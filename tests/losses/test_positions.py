@@ -62,15 +62,17 @@ def test_positions_are_samples(make: Any, shape: tuple[int, ...], soft: bool) ->
     torch.testing.assert_close(*gradients)
 
 
-def test_unlabelled_positions_are_left_out_as_the_cure_says() -> None:
+@pytest.mark.parametrize("unlabelled", [-100, -1, 255])
+def test_unlabelled_positions_are_left_out_as_the_cure_says(unlabelled: int) -> None:
     logits, target = batch((2, 3, 4, 5), soft=False)
-    target[:, 1:] = -100
+    target[:, 1:] = unlabelled
     with pytest.raises(LossError) as caught:
         CrossEntropyLoss()(logits, target)
-    assert "logits.movedim(1, -1)[keep]" in caught.value.cure
-    keep = target >= 0
+    cure = caught.value.cure
+    assert "keep = (target >= 0) & (target < 3), then logits.movedim(1, -1)[keep] and target[keep]" in cure
+    keep = (target >= 0) & (target < 3)
     found = CrossEntropyLoss()(logits.movedim(1, -1)[keep], target[keep])
-    torch.testing.assert_close(found, functional.cross_entropy(logits, target))
+    torch.testing.assert_close(found, functional.cross_entropy(logits, target, ignore_index=unlabelled))
 
 
 @pytest.mark.parametrize(
