@@ -75,7 +75,7 @@ def simplify(tree: Node) -> "sympy.Expr | None":
     return expression.as_independent(sympy.Symbol(PREDICTION, positive=True), as_Add=True)[1]
 
 
-def canonical(tree: Node) -> str:
+def simplified_text(tree: Node) -> str:
     """Return the text that expressions equal up to algebra share, as far as simplifying is quick.
 
     Args:
@@ -83,7 +83,7 @@ def canonical(tree: Node) -> str:
 
     Example:
         >>> from glo_lightning.losses.expression.parser import parse
-        >>> canonical(parse("log(h * h) / 2 - (y + h) / h")), canonical(parse("log(h) - y / h"))
+        >>> simplified_text(parse("log(h * h) / 2 - (y + h) / h")), simplified_text(parse("log(h) - y / h"))
         ('log(h) - y/h', 'log(h) - y/h')
     """
     expression = simplify(tree)

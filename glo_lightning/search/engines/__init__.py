@@ -8,9 +8,16 @@ of workers build the same candidates apart from each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 C = TypeVar("C")
+
+
+class Slot(NamedTuple):
+    """The place of a candidate in a search: its generation, and its index in it."""
+
+    generation: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which a slot has no use for
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +56,4 @@ class Engine(Protocol[C]):
         """Describe where the search stands, as JSON, for people and reports."""
 
 
-__all__ = ["C", "Engine", "Outcome"]
+__all__ = ["C", "Engine", "Outcome", "Slot"]

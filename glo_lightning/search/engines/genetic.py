@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses.expression import parse
-from glo_lightning.losses.expression.algebra import canonical
-from glo_lightning.search.engines import Outcome
+from glo_lightning.search.engines import Outcome, Slot
 from glo_lightning.search.engines.variation import Variation
 
 MAX_DRAWS = 500
@@ -28,10 +27,6 @@ KNOWN_LOSSES = {
     "mean_squared_error": "-1 * square(h - y)",
 }
 """Losses that a search may start from, as expressions."""
-
-
-Slot = tuple[int, int]
-"""A candidate's generation and index."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +53,6 @@ class Offspring:
     refused: Mapping[str, int] = field(default_factory=dict)
 
 
-def _canonical_text(expression: str) -> str:
-    return canonical(parse(expression))
-
-
 def _refuse_nothing(expression: str) -> str | None:
     return None
 
@@ -78,7 +69,8 @@ class GeneticEngine:
         num_elites: the best candidates of different keys that are carried over, below ``population_size``.
         variation: the rates of recombination and mutation.
         known: expressions that start the first generation; random trees fill it.
-        key: maps expressions to text that those with equal scores share; by default the canonical form.
+        key: maps expressions to text that those with equal scores share; by default the text
+            itself.
         refuse: returns why an expression is not worth a place in the population, or None. Refused expressions are
             drawn again, up to ``MAX_DRAWS`` times the population size, after which all are accepted. By default
             nothing is refused.
@@ -95,8 +87,8 @@ class GeneticEngine:
         'known'
         >>> engine.tell([Outcome(engine.candidate(k), k, 1.0 - k / 4) for k in range(4)])
         >>> elite = engine.candidate(0)
-        >>> elite.expression, elite.operation, elite.parents, elite.repeats
-        ('y * log(h)', 'elite', ((0, 0),), (0, 0))
+        >>> elite.expression, elite.operation, elite.parents
+        ('y * log(h)', 'elite', (Slot(generation=0, index=0),))
 
     Source: GLO, section 3.
     """
@@ -127,7 +119,7 @@ class GeneticEngine:
         self._seed = seed
         self._num_elites = num_elites
         self._variation = variation or Variation()
-        self._key = functools.cache(key or _canonical_text)
+        self._key = functools.cache(key or str)
         self._refuse = functools.cache(refuse or _refuse_nothing)
         self._redraws = redraws
         self._first: dict[str, Slot] = {}
@@ -147,7 +139,7 @@ class GeneticEngine:
         """Take the outcomes, in order of index, from which the next generation is bred."""
         told = [outcome.candidate for outcome in outcomes]
         for index, (offspring, outcome) in enumerate(zip(told, outcomes, strict=True)):
-            self._first.setdefault(offspring.key, (self.generation, index))
+            self._first.setdefault(offspring.key, Slot(self.generation, index))
             if outcome.score is not None:
                 self._scores.setdefault(offspring.key, outcome.score)
         scores = [
@@ -194,7 +186,7 @@ class GeneticEngine:
     def _mark(self, offspring: Offspring, index: int, first: dict[str, Slot]) -> Offspring:
         """Note an offspring's key, and which candidate it repeats."""
         key = self._key(offspring.expression)
-        slot = (self.generation, index)
+        slot = Slot(self.generation, index)
         original = first.setdefault(key, slot)
         return replace(offspring, key=key, repeats=None if original == slot else original)
 
@@ -205,7 +197,7 @@ class GeneticEngine:
         scored = [(-score, index) for index, score in enumerate(scores) if score is not None]
         best: dict[str, Offspring] = {}
         for _, index in sorted(scored):
-            elite = Offspring(told[index].expression, "elite", ((self.generation, index),))
+            elite = Offspring(told[index].expression, "elite", (Slot(self.generation, index),))
             best.setdefault(told[index].key, elite)
         return list(best.values())[: self._num_elites]
 
@@ -219,7 +211,7 @@ class GeneticEngine:
         before = self.generation - 1
         children = []
         for tree, (root, other) in zip(trees, ((first, second), (second, first)), strict=True):
-            parents = ((before, root), (before, other)) if recombined else ((before, root),)
+            parents = tuple(Slot(before, index) for index in ((root, other) if recombined else (root,)))
             mutated, mutations = self._variation.mutate(rng, tree)
             children.append(Offspring(str(mutated), operation, parents, mutations))
         return children

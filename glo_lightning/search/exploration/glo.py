@@ -8,12 +8,12 @@ from glo_lightning.errors import StudyError
 from glo_lightning.search.engines.genetic import KNOWN_LOSSES
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.exploration.context import ExplorationContext, Source
-from glo_lightning.search.exploration.repetition import Sameness
 from glo_lightning.search.exploration.screening import ALL_STEPS, PAPER_STEPS, Screen
 from glo_lightning.search.exploration.stage import explore_study
 from glo_lightning.search.exploration.tree_explorer import TreeExplorer
 from glo_lightning.search.records.candidates import ranked, read_candidates
 from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
+from glo_lightning.search.samplers.screens import Sameness
 from glo_lightning.search.spaces.polynomial import as_asked
 from glo_lightning.search.spaces.trees import COEFFICIENT_SIGMA, CoefficientSpace, ExpressionSpace
 from glo_lightning.search.storage.study import LATER_STAGE, later_stages, tuned_expression

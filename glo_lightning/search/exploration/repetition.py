@@ -2,15 +2,14 @@
 
 import functools
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 from glo_lightning.errors import LossError, SettingsError
 from glo_lightning.losses import TreeLoss
 from glo_lightning.losses.expression import parse
-from glo_lightning.losses.expression.algebra import canonical
+from glo_lightning.losses.expression.algebra import simplified_text
+from glo_lightning.search.samplers.screens import Sameness
 from glo_lightning.theory.behaviour import behaviour_key
-
-Sameness = Literal["behaviour", "shape", "formula"]
 
 
 def repetition_key(sameness: Sameness, num_classes: int, label_smoothing: float = 0.0) -> Callable[[str], str]:
@@ -40,7 +39,7 @@ def repetition_key(sameness: Sameness, num_classes: int, label_smoothing: float 
 
 
 def _formula_key(expression: str) -> str:
-    return canonical(parse(expression))
+    return simplified_text(parse(expression))
 
 
 def _behaviour_key(num_classes: int, label_smoothing: float, modulo_scale: bool, expression: str) -> str:

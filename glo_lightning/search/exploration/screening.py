@@ -1,7 +1,6 @@
 """Screening: what can be known of an expression before any training is spent on it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -9,7 +8,10 @@ from glo_lightning.errors import LossError, SettingsError
 from glo_lightning.losses import TreeLoss
 from glo_lightning.losses.expression import parse
 from glo_lightning.losses.expression.nodes import LABEL, PREDICTION
-from glo_lightning.search.engines.genetic import REPETITION, Slot
+from glo_lightning.search.engines import Slot
+from glo_lightning.search.engines.genetic import REPETITION
+from glo_lightning.search.exploration.repetition import repetition_key
+from glo_lightning.search.samplers.screens import Sameness, Screening
 from glo_lightning.theory.behaviour import ignores_label
 from glo_lightning.theory.gamma import check_num_classes, label_values
 from glo_lightning.theory.trainability import default_kappa, trainability
@@ -32,24 +34,6 @@ PAPER_STEPS = (Step.LEAVES, Step.UNSEEN)
 ALL_STEPS = tuple(Step)
 
 LENIENT_KAPPA = 1.0
-
-
-@dataclass(frozen=True)
-class Screening:
-    """What came of screening one candidate.
-
-    Args:
-        step: the step that stopped it, or None if it may train.
-        reason: why it was stopped, or empty.
-    """
-
-    step: Step | None = None
-    reason: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether the candidate may train."""
-        return self.step is None
 
 
 class Screen:
@@ -113,6 +97,10 @@ class Screen:
             "label_smoothing": self.label_smoothing,
             "kappa": self.kappa,
         }
+
+    def repetition_key(self, sameness: Sameness) -> Callable[[str], str]:
+        """Return what expressions share that train alike; see :func:`repetition_key`."""
+        return repetition_key(sameness, self.num_classes, self.label_smoothing)
 
     def check(self, expression: str, repeats: Slot | None = None) -> Screening:
         """Screen one expression.

@@ -3,9 +3,10 @@
 from optuna.trial import Trial, TrialState
 
 from glo_lightning.search.exploration.explorer import Explorer
-from glo_lightning.search.exploration.screening import Screening, Step
+from glo_lightning.search.exploration.screening import Step
 from glo_lightning.search.records.candidates import REPEATED, SCREENED
 from glo_lightning.search.samplers import GeneticSampler
+from glo_lightning.search.samplers.screens import Screening
 from glo_lightning.training.run import Run
 
 
@@ -23,7 +24,7 @@ class TreeExplorer(Explorer):
         return None
 
     def _stop(self, trial: Trial, screening: Screening) -> None:
-        status = REPEATED if screening.step is Step.UNSEEN else SCREENED
+        status = REPEATED if screening.step == Step.UNSEEN else SCREENED
         reason = f"{screening.step}: {screening.reason}"
         trial.set_user_attr("training", {"status": status, "step": screening.step, "reason": reason})
         self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)

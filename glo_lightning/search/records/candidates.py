@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import StudyError
+from glo_lightning.search.engines import Slot
 from glo_lightning.training.run import Monitor, Status
 
 
@@ -52,9 +53,9 @@ class CandidateRecord:
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
-    def slot(self) -> tuple[int, int]:
+    def slot(self) -> Slot:
         """Generation and index."""
-        return self.generation, self.index
+        return Slot(self.generation, self.index)
 
 
 @dataclass(frozen=True)

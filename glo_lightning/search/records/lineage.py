@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from glo_lightning.losses.expression import Node, parse
 from glo_lightning.losses.expression.coefficients import coefficient_paths
 from glo_lightning.losses.expression.nodes import Path
+from glo_lightning.search.engines import Slot
 from glo_lightning.search.records.candidates import CandidateRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Slot = tuple[int, int]
-"""A candidate's generation and index."""
 
 NEW, KEPT, INK = "#d55e00", "#dfe7f2", "#2f3e52"
 
@@ -111,11 +109,11 @@ def candidates_of(records: Sequence[CandidateRecord]) -> dict[Slot, Candidate]:
     candidates = {}
     for record in records:
         origin = record.origin
-        original = record.slot if origin["repeats"] is None else tuple(origin["repeats"])
+        original = record.slot if origin["repeats"] is None else Slot(*origin["repeats"])
         candidates[record.slot] = Candidate(
             record.parameters["expression"],
             origin["operation"],
-            tuple((generation, index) for generation, index in origin["parents"]),
+            tuple(Slot(*parent) for parent in origin["parents"]),
             tuple(origin["mutations"]),
             metrics.get(original),
         )

@@ -12,8 +12,9 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState, create_trial
 
 from glo_lightning.errors import StudyError
+from glo_lightning.search.engines import Slot
 from glo_lightning.search.samplers.heartbeat import Lease, Watch
-from glo_lightning.search.samplers.history import LOST, SLOT, History, Slot, Snapshot, is_ticket
+from glo_lightning.search.samplers.history import LOST, SLOT, History, Snapshot, is_ticket
 from glo_lightning.search.samplers.ownership import is_dead, sign
 
 TOO_SILENT = (

@@ -14,9 +14,9 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import SettingsError, StudyError
-from glo_lightning.search.engines import Engine
+from glo_lightning.search.engines import Engine, Slot
 from glo_lightning.search.samplers.claims import FINISHED, Claims, SearchFinished, TicketLostError, never_mind
-from glo_lightning.search.samplers.history import History, Slot, find_slot, is_ticket
+from glo_lightning.search.samplers.history import History, find_slot, is_ticket
 
 C = TypeVar("C")
 

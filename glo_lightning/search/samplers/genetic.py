@@ -8,11 +8,11 @@ from optuna.trial import FrozenTrial, Trial
 
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.losses.expression import parse
+from glo_lightning.search.engines import Slot
 from glo_lightning.search.engines.genetic import GeneticEngine, Offspring
 from glo_lightning.search.engines.variation import Variation
-from glo_lightning.search.exploration.repetition import Sameness, repetition_key
-from glo_lightning.search.exploration.screening import Screen, Screening
 from glo_lightning.search.samplers.generational import GenerationalSampler, whole
+from glo_lightning.search.samplers.screens import ExpressionScreen, Sameness, Screening
 
 POPULATION_SIZE = 80
 NUM_ELITES = 6
@@ -32,13 +32,13 @@ class GeneticSampler(GenerationalSampler[Offspring]):
     score of its original all the same, and any other is never selected.
 
     Args:
-        screen: tells which expressions may train.
+        screen: tells which expressions may train, as :class:`~glo_lightning.search.exploration.screening.Screen` does.
         population_size: candidates per generation, 2 or more; by default 80.
         num_elites: the best different candidates that are carried over, fewer than the population; by default 6, or a
             quarter of a small population.
         variation: the rates of recombination and mutation; by default the paper's.
         known: expressions that start the first generation.
-        sameness: what makes a candidate a repetition; see :func:`repetition_key`. By default ``"behaviour"``.
+        sameness: what makes a candidate a repetition; the screen knows how. By default ``"behaviour"``.
         redraw: whether expressions that the screen would stop are drawn again, repetitions a few times only, so that
             the population is not filled with what cannot train or has trained. By default true; the paper's search
             does not.
@@ -54,6 +54,7 @@ class GeneticSampler(GenerationalSampler[Offspring]):
     Example:
         >>> import optuna
         >>> from glo_lightning.losses import TreeLoss
+        >>> from glo_lightning.search.exploration.screening import Screen
         >>> sampler = GeneticSampler(Screen(10), population_size=8, num_elites=2, seed=0, max_generations=2)
         >>> study = optuna.create_study(direction="maximize", sampler=sampler)
         >>> while trials := sampler.claim(study):
@@ -70,7 +71,7 @@ class GeneticSampler(GenerationalSampler[Offspring]):
 
     def __init__(
         self,
-        screen: Screen,
+        screen: ExpressionScreen,
         *,
         population_size: int | None = None,
         num_elites: int | None = None,
@@ -106,7 +107,7 @@ class GeneticSampler(GenerationalSampler[Offspring]):
             {}, settings, defaults, seed=seed, attempts=attempts, max_generations=max_generations, grace=grace
         )
         self.screen = screen
-        self._key = repetition_key(sameness, screen.num_classes, screen.label_smoothing)
+        self._key = screen.repetition_key(sameness)
 
     def screening(self, trial: Trial | FrozenTrial) -> Screening:
         """Screen a trial's candidate, its being a repetition included.
@@ -167,10 +168,10 @@ class GeneticSampler(GenerationalSampler[Offspring]):
         return Offspring(
             expression=expression,
             operation=origin["operation"],
-            parents=tuple((generation, index) for generation, index in origin["parents"]),
+            parents=tuple(Slot(*slot) for slot in origin["parents"]),
             mutations=tuple(origin["mutations"]),
             key=origin["key"],
-            repeats=None if origin["repeats"] is None else tuple(origin["repeats"]),
+            repeats=None if origin["repeats"] is None else Slot(*origin["repeats"]),
             refused=origin["refused"],
         )
 

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from glo_lightning.search.engines import Engine
+from glo_lightning.search.engines import Engine, Slot
 from glo_lightning.search.samplers.ranking import judge
 
 C = TypeVar("C")
@@ -25,13 +25,6 @@ LOST = "glo:lost"
 
 MAX_LOSSES = 5
 """Workers that may vanish under one candidate before it is blamed for it."""
-
-
-class Slot(NamedTuple):
-    """The place of a candidate in the search."""
-
-    generation: int
-    index: int  # type: ignore[assignment]  # hides tuple.index, which a slot has no use for
 
 
 def find_slot(trial: FrozenTrial) -> Slot | None:

@@ -6,6 +6,7 @@ from scipy.stats import binomtest, chisquare
 
 from glo_lightning.errors import LossError, SettingsError
 from glo_lightning.losses.expression import Node, parse
+from glo_lightning.losses.expression.algebra import simplified_text
 from glo_lightning.search.engines import Outcome
 from glo_lightning.search.engines.genetic import KNOWN_LOSSES, GeneticEngine, selection_chances
 from glo_lightning.search.engines.variation import LEAVES, OPERATORS, WEIGHTS, Variation, draw
@@ -14,8 +15,8 @@ OPERATIONS = 10_000
 UNLIKELY = 1e-4
 
 
-def as_written(expression: str) -> str:
-    return expression
+def up_to_algebra(expression: str) -> str:
+    return simplified_text(parse(expression))
 
 
 def score_of(expression: str) -> float | None:
@@ -125,13 +126,13 @@ def test_recombination_reaches_every_pair_of_nodes_alike():
 
 @pytest.mark.parametrize("max_depth", [2, 4])
 def test_trees_stay_within_the_depth_limit(max_depth):
-    engine = GeneticEngine(30, seed=0, variation=Variation(operator=0.3, max_depth=max_depth), key=as_written)
+    engine = GeneticEngine(30, seed=0, variation=Variation(operator=0.3, max_depth=max_depth))
     depths = [parse(offspring.expression).depth for generation in told(engine, 8) for offspring in generation]
     assert max(depths) == max_depth
 
 
 def test_pairs_recombine_at_the_papers_rate_and_both_children_live():
-    engine = GeneticEngine(2 * OPERATIONS, seed=0, num_elites=0, key=as_written)
+    engine = GeneticEngine(2 * OPERATIONS, seed=0, num_elites=0)
     told(engine, 1)
     population = [engine.candidate(index) for index in range(engine.population_size)]
     pairs = list(zip(population[::2], population[1::2], strict=True))
@@ -142,7 +143,7 @@ def test_pairs_recombine_at_the_papers_rate_and_both_children_live():
 
 def test_parents_are_drawn_in_proportion_to_score():
     known = [f"h + {10 + k}" for k in range(5)]  # which no random tree repeats
-    engine = GeneticEngine(5000, seed=0, num_elites=0, known=known, key=as_written)
+    engine = GeneticEngine(5000, seed=0, num_elites=0, known=known)
     scores = [0.1, 0.0, 0.4, None, 0.5] + [None] * 4995
     engine.tell([Outcome(engine.candidate(index), index, score) for index, score in enumerate(scores)])
     parents = [engine.candidate(index).parents[0][1] for index in range(5000)]
@@ -158,7 +159,7 @@ def test_roulette_without_a_winner_is_fair():
 
 def test_elites_are_the_best_different_candidates():
     known = ["y * h", "h * y", "y * log(h)", "y * sqrt(h)"]
-    engine = GeneticEngine(4, seed=0, num_elites=2, known=known)
+    engine = GeneticEngine(4, seed=0, num_elites=2, known=known, key=up_to_algebra)
     assert [engine.candidate(index).repeats for index in range(4)] == [None, (0, 0), None, None]
     engine.tell([Outcome(engine.candidate(k), k, score) for k, score in enumerate([0.9, None, 0.3, 0.6])])
     elites = [engine.candidate(index) for index in range(2)]
@@ -173,7 +174,7 @@ def test_a_repetition_has_the_score_of_its_original():
     known = ["y * h", "h * y", "y * log(h)"]
     chosen = set()
     for seed in range(20):
-        engine = GeneticEngine(3, seed=seed, num_elites=0, known=known)
+        engine = GeneticEngine(3, seed=seed, num_elites=0, known=known, key=up_to_algebra)
         engine.tell([Outcome(engine.candidate(k), k, score) for k, score in enumerate([0.5, None, 0.0])])
         chosen |= {parent for k in range(3) for parent in engine.candidate(k).parents}
     assert chosen == {(0, 0), (0, 1)}
@@ -183,7 +184,7 @@ def test_refused_expressions_are_drawn_again_and_counted():
     def refuse(expression: str) -> str | None:
         return None if "y" in expression and "h" in expression else "leaves"
 
-    engine = GeneticEngine(20, seed=0, key=as_written, refuse=refuse)
+    engine = GeneticEngine(20, seed=0, refuse=refuse)
     for generation in told(engine, 4):
         assert all(refuse(offspring.expression) is None for offspring in generation)
     assert sum(offspring.refused.get("leaves", 0) for offspring in told(GeneticEngine(20, refuse=refuse), 1)[0]) > 20
@@ -198,7 +199,7 @@ def test_hopeless_refusal_ends(monkeypatch):
 
 def test_repetitions_are_drawn_again_a_few_times_only():
     def repeated(redraws):
-        populations = told(GeneticEngine(20, seed=0, num_elites=4, redraws=redraws), 5)
+        populations = told(GeneticEngine(20, seed=0, num_elites=4, key=up_to_algebra, redraws=redraws), 5)
         refused = [offspring.refused.get("unseen", 0) for population in populations for offspring in population]
         assert max(refused) <= redraws
         assert all(offspring.refused == {} for population in populations[1:] for offspring in population[:4])
@@ -214,7 +215,7 @@ def test_only_seed_and_outcomes_decide():
 
 
 def test_starts_with_known_losses():
-    engine = GeneticEngine(10, seed=0, known=list(KNOWN_LOSSES.values()))
+    engine = GeneticEngine(10, seed=0, known=list(KNOWN_LOSSES.values()), key=up_to_algebra)
     assert [engine.candidate(index).expression for index in range(3)] == list(KNOWN_LOSSES.values())
     assert {engine.candidate(index).operation for index in range(3, 10)} == {"random"}
 
@@ -222,7 +223,7 @@ def test_starts_with_known_losses():
 @pytest.mark.parametrize("initial_depth", [2, 4])
 def test_initial_trees_are_as_deep_as_asked(initial_depth):
     variation = Variation(initial_depth=initial_depth)
-    engine = GeneticEngine(2000, seed=0, num_elites=0, variation=variation, key=as_written)
+    engine = GeneticEngine(2000, seed=0, num_elites=0, variation=variation)
     depths = [parse(engine.candidate(index).expression).depth for index in range(2000)]
     assert set(depths) == set(range(initial_depth + 1))
 
@@ -232,7 +233,7 @@ def test_initial_trees_are_the_papers_by_default():
 
 
 def test_state_counts_candidates_and_scores():
-    engine = GeneticEngine(20, seed=0, key=as_written)
+    engine = GeneticEngine(20, seed=0)
     assert engine.state() == {"different": 0, "scored": 0}
     population = told(engine, 1)[0]
     scored = {offspring.key for offspring in population if score_of(offspring.expression) is not None}
