@@ -49,7 +49,10 @@ def test_the_wheel_has_all_that_is_needed_and_nothing_else(distributions: Path) 
     (wheel,) = distributions.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in names if not name.split("/")[0].endswith(".dist-info")} == PACKAGE
-    assert {"glo_lightning/py.typed", "glo_lightning/CHANGELOG.md", "glo_lightning/theory/derivations.md"} <= PACKAGE
+    texts = {
+        f"glo_lightning/{name}" for name in ("py.typed", "CHANGELOG.md", "theory/README.md", "theory/derivations.md")
+    }
+    assert texts <= PACKAGE
 
 
 def test_the_source_can_be_built_from(distributions: Path) -> None:
