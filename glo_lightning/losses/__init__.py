@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         MeanSquaredErrorLoss,
         PolyLoss,
     )
+    from glo_lightning.losses.drive import DriveLoss
     from glo_lightning.losses.heads import HeadsLoss
     from glo_lightning.losses.loss_file import load_loss, save_loss
     from glo_lightning.losses.multi_index import multi_indices, num_parameters
@@ -30,6 +31,7 @@ __all__ = [
     "BaikalLoss",
     "ClassReduction",
     "CrossEntropyLoss",
+    "DriveLoss",
     "FocalLoss",
     "FormulaStyle",
     "HeadsLoss",
@@ -68,6 +70,7 @@ __getattr__, __dir__ = lazy_names(
             "MeanSquaredErrorLoss",
             "PolyLoss",
         ],
+        "drive": ["DriveLoss"],
         "heads": ["HeadsLoss"],
         "loss_file": ["load_loss", "save_loss"],
         "multi_index": ["multi_indices", "num_parameters"],

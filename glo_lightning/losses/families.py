@@ -12,6 +12,7 @@ MODULES = {
     "baikal": "glo_lightning.losses.classic",
     "baikal_cma": "glo_lightning.losses.classic",
     "cross_entropy": "glo_lightning.losses.classic",
+    "drive": "glo_lightning.losses.drive",
     "focal": "glo_lightning.losses.classic",
     "heads": "glo_lightning.losses.heads",
     "mean_squared_error": "glo_lightning.losses.classic",

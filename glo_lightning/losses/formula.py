@@ -21,6 +21,7 @@ from sympy.printing.str import StrPrinter
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.options import ClassReduction, FormulaStyle
+from glo_lightning.losses.quadrature import gauss_jacobi
 
 _INDEXED = {sympy.Symbol(name): f"{name}_{{i}}" for name in ("y", "h", "f")}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -71,6 +72,12 @@ def _mantissa_and_exponent(number: sympy.Float) -> tuple[str, int]:
     return mantissa, int(exponent or 0)
 
 
+def exponent_at_one(drive: sympy.Expr, p: sympy.Symbol) -> float:
+    """Return g of a drive that is a product with the factor (1 - p)^g."""
+    factors = (factor.as_base_exp() for factor in sympy.Mul.make_args(drive))
+    return float(next((exponent for base, exponent in factors if base == 1 - p), 0))
+
+
 class PythonPrinter(StrPrinter):  # type: ignore[misc]
     """Prints what Python reads back to the last bit."""
 
@@ -79,6 +86,13 @@ class PythonPrinter(StrPrinter):  # type: ignore[misc]
 
     def _print_Abs(self, expression: sympy.Abs) -> str:
         return f"abs({self._print(expression.args[0])})"
+
+    def _print_Integral(self, integral: sympy.Integral) -> str:
+        """Write the integral of a drive from h to 1 as a sum over nodes."""
+        (p, low, _), drive = integral.limits[0], integral.function
+        nodes, weights = (numbers.tolist() for numbers in gauss_jacobi(exponent_at_one(drive, p)))
+        terms = [weight * (p * drive).subs(p, low**node) for node, weight in zip(nodes, weights, strict=True)]
+        return f"(-log({self._print(low)})*({self._print(sympy.Add(*terms, evaluate=False))}))"
 
 
 class _UnicodePrinter(StrPrinter):  # type: ignore[misc]
@@ -90,6 +104,10 @@ class _UnicodePrinter(StrPrinter):  # type: ignore[misc]
     def _print_Float(self, number: sympy.Float) -> str:
         mantissa, exponent = _mantissa_and_exponent(number)
         return f"{mantissa}·10{str(exponent).translate(_SUPERSCRIPTS)}" if exponent else mantissa
+
+    def _print_Integral(self, integral: sympy.Integral) -> str:
+        ((p, low, high),) = integral.limits
+        return f"∫[{self._print(low)}, {self._print(high)}] {self._print(integral.function)} d{p}"
 
     def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:
         if not power.exp.is_Integer or power.exp < 2:

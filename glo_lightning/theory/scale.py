@@ -1,7 +1,7 @@
 """The scale of a loss, which acts as a learning rate, apart from its shape."""
 
 from glo_lightning.errors import LossError, SettingsError
-from glo_lightning.losses import HeadsLoss, Loss, ScaledLoss, TaylorLoss
+from glo_lightning.losses import DriveLoss, HeadsLoss, Loss, ScaledLoss, TaylorLoss
 from glo_lightning.theory.gamma import AnyLoss
 from glo_lightning.theory.regime import null_epoch
 
@@ -79,7 +79,8 @@ def scale_loss(loss: Loss, factor: float) -> Loss:
         factor: positive and finite.
 
     Returns:
-        A Taylor loss for a Taylor loss, with its fast paths; a :class:`HeadsLoss` for one; else a :class:`ScaledLoss`.
+        A loss of the same family for a Taylor or a drive loss, with its fast paths, and for a :class:`HeadsLoss`; else
+        a :class:`ScaledLoss`.
 
     Raises:
         LossError: if the scaled loss overflows.
@@ -95,6 +96,8 @@ def scale_loss(loss: Loss, factor: float) -> Loss:
         theta = loss.theta.clone()
         theta[len(loss.inputs) :] *= factor
         return loss.with_theta(theta)
+    if isinstance(loss, DriveLoss):
+        return loss.with_scale(float(loss.scale) * factor)
     if isinstance(loss, ScaledLoss):
         return ScaledLoss(loss.loss, loss.factor * factor)
     return ScaledLoss(loss, factor)

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from glo_lightning.losses import Loss, ScaledLoss, TaylorLoss
+from glo_lightning.losses import DriveLoss, Loss, ScaledLoss, TaylorLoss
 from glo_lightning.losses.base import double_device, numbers_like
+from glo_lightning.losses.drive_shape import HardDrives
 from glo_lightning.training.population.polynomials import PolynomialLosses, is_polynomial, label_polynomials
 
 
@@ -33,7 +34,7 @@ class LossStack:
                 groups[-1].append(loss)
             else:
                 groups.append([loss])
-        self._groups = [(_PolynomialGroup if is_polynomial(group[0]) else _Group)(group, device) for group in groups]
+        self._groups = [_kind(group[0])(group, device) for group in groups]
 
     @property
     def uses_progress(self) -> bool:
@@ -156,6 +157,45 @@ class _PolynomialGroup(_Group):
     def keep(self, models: Tensor) -> None:
         super().keep(models)
         self._closed_form = None
+
+
+class _DriveGroup(_Group):
+    """Drive losses, whose gradient needs no graph for class indices."""
+
+    def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
+        super().__init__(losses, device)
+        self._drives: HardDrives | None = None
+
+    def differentiate(self, logits: Tensor, target: Tensor, shared: bool) -> tuple[Tensor, Tensor]:
+        loss = self.template
+        assert isinstance(loss, DriveLoss)
+        if target.is_floating_point() or loss.label_smoothing:
+            return super().differentiate(logits, target, shared)
+        dtype = logits.dtype
+        if dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        if self._drives is None:
+            own = ({name: value[model] for name, value in self._stacked.items()} for model in range(len(self)))
+            shapes = [loss.shape.with_numbers(numbers) for numbers in own]
+            self._drives = HardDrives(shapes, loss.num_classes if loss.class_reduction == "mean" else 1, logits)
+        # With examples last, sums over a few classes run over whole vectors of examples.
+        gradient = logits.mT.log_softmax(1)
+        index = (target.unsqueeze(0) if shared else target).unsqueeze(1).expand(len(logits), -1, -1)
+        losses = self._drives.differentiate(gradient, index, gradient).sum(1)
+        if loss.reduction == "mean":
+            losses, gradient = losses / logits.shape[1], gradient.div_(logits.shape[1])
+        return losses, gradient.mT.to(dtype)
+
+    def keep(self, models: Tensor) -> None:
+        super().keep(models)
+        self._drives = None
+
+
+def _kind(loss: Loss) -> type[_Group]:
+    """Return how losses of a structure are computed together."""
+    if is_polynomial(loss):
+        return _PolynomialGroup
+    return _DriveGroup if type(loss) is DriveLoss and loss.reduction != "none" else _Group
 
 
 def by_structure(losses: Sequence[Loss]) -> list[int]:
