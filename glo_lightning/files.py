@@ -1,7 +1,8 @@
-"""Folders and files that results are written to."""
+"""Folders and files that results are written to, and files of others that are read."""
 
 import secrets
 import tempfile
+import zipfile
 from pathlib import Path
 
 from glo_lightning.errors import SettingsError
@@ -42,3 +43,22 @@ def write_whole(path: Path, content: str | bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_archive(path: Path) -> None:
+    """Refuse a zip archive that takes more memory than its own size, before anything of it is unpacked.
+
+    NumPy and torch write arrays as they are, so none of theirs is refused.
+
+    Raises:
+        ValueError: if it is no zip archive, or its contents are packed.
+        OSError: if it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError(f"no archive: {error}") from None
+    packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if packed or sum(member.file_size for member in members) > path.stat().st_size:
+        raise ValueError("an archive that grows when it is unpacked")

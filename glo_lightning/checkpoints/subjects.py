@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 from glo_lightning.attacks import examples_of
 from glo_lightning.checkpoints.settings import CheckpointSettings
 from glo_lightning.errors import DataError, ModelError, SettingsError
+from glo_lightning.files import check_archive
 from glo_lightning.training.task import Task, quiet_lightning
 
 
@@ -173,15 +174,21 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
             "a checkpoint's file", f"{str(file)!r}, which is none", "Check the path; a training leaves last.ckpt."
         )
     try:
+        check_archive(file)
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files raise errors of many kinds
+        reason = str(error) if isinstance(error, ValueError) else type(error).__name__  # torch's own are long
         raise SettingsError(
             "a checkpoint of tensors and plain values",
-            f"{str(file)!r}, which is none, or holds objects of other kinds ({type(error).__name__})",
+            f"{str(file)!r}, which is none, or holds objects of other kinds ({reason})",
             "Pass what a Trainer or torch.save(model.state_dict(), FILE) saved; hyperparameters must be plain values.",
         ) from None
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items())
+    ):
         raise SettingsError(
             "a checkpoint with a state_dict", f"{str(file)!r}, which has none", "Pass what a Trainer saved."
         )

@@ -23,8 +23,6 @@ class CompareSettings:
         seed: what the seeds are drawn with; another one gives fresh seeds.
         epochs: length of a training; by default the Trainer's max_epochs, which a search needs for short ones.
         fractions: shares of the training split to train on, one comparison each; by default the data as configured.
-        equal_steps: whether a fraction trains for more epochs, so that all take the same number of steps. Schedules
-            that count epochs do not know of it.
         monitor: the validation metric, whose like on the test split is compared.
         mode: whether the monitored metric is better at its max or min.
         worst_metric: the metric a diverged training gets; by default 0 if higher is better, else 1e6.
@@ -42,7 +40,6 @@ class CompareSettings:
     seed: int = 0
     epochs: int | None = None
     fractions: tuple[float, ...] = ()
-    equal_steps: bool = False
     monitor: str = "val_accuracy"
     mode: Literal["max", "min"] = "max"
     worst_metric: float | None = None

@@ -70,7 +70,7 @@ def run_comparison(
     """
     monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
     first = next(iter(tasks.values()))()
-    configured = max_epochs(first)
+    epochs = settings.epochs or max_epochs(first)
     probe = probe_task(first, monitor, settings.loss_attribute, outputs=settings.outputs)
     require_worst(probe, monitor)
     require_test(first, monitor)
@@ -83,9 +83,6 @@ def run_comparison(
         bar = progress.add_task("trainings", total=len(runs) * len(tasks))
         for fraction, make_task in tasks.items():
             task = make_task()
-            epochs = settings.epochs or configured
-            if settings.equal_steps and fraction is not None:
-                epochs = max(1, round(epochs / fraction))
             evaluator = LedgerEvaluator(
                 partial(_make, way, task, monitor, settings.loss_attribute, epochs),
                 ledger,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from glo_lightning.data.folder import FolderDataModule
     from glo_lightning.data.image_data import ImageDataModule
     from glo_lightning.data.stand_in import StandInDataModule
-    from glo_lightning.data.tensor_data import Splits, TensorData, TensorDataModule
+    from glo_lightning.data.tensor_data import Splits, TensorDataModule
     from glo_lightning.data.transforms import Augmentation
     from glo_lightning.data.vision import VisionDataModule
 
@@ -21,7 +21,6 @@ __all__ = [
     "ImageDataModule",
     "Splits",
     "StandInDataModule",
-    "TensorData",
     "TensorDataModule",
     "VisionDataModule",
 ]
@@ -32,7 +31,7 @@ __getattr__, __dir__ = lazy_names(
         "folder": ["FolderDataModule"],
         "image_data": ["ImageDataModule"],
         "stand_in": ["StandInDataModule"],
-        "tensor_data": ["Splits", "TensorData", "TensorDataModule"],
+        "tensor_data": ["Splits", "TensorDataModule"],
         "transforms": ["Augmentation"],
         "vision": ["VisionDataModule"],
     },

@@ -3,7 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -18,45 +18,6 @@ EVALUATION_BATCH_SIZE = 512
 """Examples per batch and device in validation and test, where batches change nothing but speed and memory."""
 
 
-@runtime_checkable
-class TensorData(Protocol):
-    """What a trainer that serves itself needs: the tensors, the order, and the batch transforms.
-
-    A loop over ``train_order(epoch).split(batch_size)`` that passes each batch through ``training_batch``, with
-    ``step`` counting batches from 0 over all epochs, sees exactly what a Lightning Trainer on one device sees.
-
-    Attributes:
-        batch_size: N, examples per training batch; the last of an epoch may hold fewer.
-        num_classes: C.
-        input_shape: of one example as the network gets it.
-        train_tensors: inputs (M, ...) as stored, and int64 class indices (M,).
-        val_tensors: the same for the validation split.
-    """
-
-    batch_size: int
-
-    @property
-    def num_classes(self) -> int: ...  # noqa: D102
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def train_tensors(self) -> Examples: ...  # noqa: D102
-    @property
-    def val_tensors(self) -> Examples: ...  # noqa: D102
-
-    def train_order(self, epoch: int, seed: int | None = None) -> Tensor:
-        """Return the order (M,) of the training examples in an epoch, by default under the Trainer's seed."""
-        ...
-
-    def training_batch(self, batch: Examples, step: int, seed: int | None = None) -> Examples:
-        """Turn stored examples into what the network trains on: normalised, and augmented where wanted."""
-        ...
-
-    def evaluation_batch(self, batch: Examples) -> Examples:
-        """Turn stored examples into what the network is evaluated on."""
-        ...
-
-
 @dataclass(frozen=True)
 class Splits:
     """Three disjoint parts of a data set, each inputs (M, ...) and class indices (M,) int64."""
@@ -67,16 +28,22 @@ class Splits:
 
 
 class TensorDataModule(LightningDataModule, ABC):
-    """A data module whose three splits are tensors in memory; keeps the :class:`TensorData` protocol.
+    """A data module whose three splits are tensors in memory.
 
     A subclass says how to ``load`` the splits. They are read once, however many fits reuse the module. The test
     split can be had from ``test_dataloader`` only. The order of the training examples is a function of the seed
-    and the epoch alone.
+    and the epoch alone: a loop over ``train_order(epoch).split(batch_size)`` that passes each batch through
+    ``training_batch``, with ``step`` counting batches from 0 over all epochs, sees exactly what a Trainer on one
+    device sees.
 
     Args:
         batch_size: N, examples per batch and device, at least 1.
         seed: of the training order, 0 or more; ``None`` follows Lightning's ``seed_everything``.
         training_fraction: share of the training split to train on, in (0, 1]; smaller parts lie within larger ones.
+
+    Attributes:
+        num_classes: C; a subclass sets it.
+        input_shape: of one example as the network gets it; a subclass sets it.
 
     Raises:
         DataError: if an argument is outside its range or, from ``setup``, if the loaded splits are unusable.
@@ -134,17 +101,17 @@ class TensorDataModule(LightningDataModule, ABC):
         return int(os.environ.get("PL_GLOBAL_SEED", "0")) if self.seed is None else self.seed
 
     def train_order(self, epoch: int, seed: int | None = None) -> Tensor:
-        """Return the order (M,) in which one device trains on the examples in an epoch."""
+        """Return the order (M,) in which one device trains on the examples in an epoch, by default under its seed."""
         sampler = _shuffler(_TensorDataset(self.train_tensors), 1, 0, self.order_seed if seed is None else seed)
         sampler.set_epoch(epoch)
         return torch.tensor(list(sampler))
 
     def training_batch(self, batch: Examples, step: int, seed: int | None = None) -> Examples:
-        """Prepare a batch as for evaluation; subclasses that augment do it here."""
+        """Turn stored examples into what the network trains on; subclasses that augment do it here."""
         return self.evaluation_batch(batch)
 
     def evaluation_batch(self, batch: Examples) -> Examples:
-        """Return the batch as stored; subclasses that store pixels normalise here."""
+        """Turn stored examples into what the network is evaluated on; subclasses that store pixels normalise here."""
         return batch
 
     def transfer_batch_to_device(self, batch: Examples, device: torch.device, dataloader_idx: int) -> Examples:

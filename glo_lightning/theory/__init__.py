@@ -1,6 +1,6 @@
 """What a loss will do, told before anyone trains with it."""
 
-from glo_lightning.theory.attraction import attraction, printed_attraction, sample_attraction
+from glo_lightning.theory.attraction import attraction, sample_attraction
 from glo_lightning.theory.behaviour import behaviour_key
 from glo_lightning.theory.canonical import CanonicalForm, canonical, canonical_terms
 from glo_lightning.theory.gamma import AnyLoss, drive, gamma_polynomials, symmetric_gamma
@@ -17,7 +17,7 @@ from glo_lightning.theory.regime import (
     zero_error_drive,
 )
 from glo_lightning.theory.scale import normalize_drive, scale_loss, startup_drive
-from glo_lightning.theory.smoothing import smooth_labels, unsmooth_labels
+from glo_lightning.theory.smoothing import smooth_labels
 from glo_lightning.theory.summary import LossSummary, summarize
 from glo_lightning.theory.trainability import Trainability, default_kappa, trainability
 
@@ -43,7 +43,6 @@ __all__ = [
     "normalize_drive",
     "null_epoch",
     "predict_accuracy",
-    "printed_attraction",
     "probe_kernel",
     "sample_attraction",
     "scale_loss",
@@ -52,6 +51,5 @@ __all__ = [
     "summarize",
     "symmetric_gamma",
     "trainability",
-    "unsmooth_labels",
     "zero_error_drive",
 ]

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import SettingsError
-from glo_lightning.losses import Loss
 from glo_lightning.losses.base import double_device
-from glo_lightning.theory.gamma import AnyLoss, check_num_classes, device_of, drive, logit_gradient, symmetric_gamma
+from glo_lightning.theory.gamma import AnyLoss, check_num_classes, device_of, drive, logit_gradient
 
 
 def attraction(loss: AnyLoss, epsilon: Tensor | float, num_classes: int, step: float = 1.0) -> Tensor:
@@ -85,38 +84,6 @@ def sample_attraction(loss: AnyLoss, logits: Tensor, target: Tensor, step: float
     gap = -(-(own - change).abs()).expm1() * (torch.maximum(own, change) - largest).exp() * (own - change).sign()
     gain = (h * gap).sum(-1) / (h * (change - largest).exp()).sum(-1)
     return h.gather(-1, index).squeeze(-1) * gain
-
-
-def printed_attraction(loss: Loss, epsilon: Tensor | float, num_classes: int, step: float = 1.0) -> Tensor:
-    r"""Return the change of the target's scaled logit as Theorem 2 prints it, for comparison only.
-
-    It agrees with :func:`attraction` for two classes, and where gamma of non-targets is zero. Elsewhere it differs by
-    a sign in the cross terms between non-targets, and depends on constants in gamma that no training can feel.
-
-    .. math:: \Delta f_N = -\frac{\Delta f_T}{C - 1} + s \frac{2 (C - 2) \gamma_N \epsilon^2}{(C - 1)^2}
-
-    Args:
-        loss: a loss of scaled logits.
-        epsilon: distance from zero error, 1 - h_T, any shape, in (0, 1).
-        num_classes: C, 2 or more.
-        step: s, positive.
-
-    Returns:
-        Changes, shape of ``epsilon``, float64.
-
-    Raises:
-        LossError: if gamma is not defined for the loss.
-        SettingsError: if an argument is outside its range.
-
-    Source: Theorem 2 of arXiv:2010.00788; derivations.md, section 10.
-    """
-    epsilon = _check(loss, epsilon, num_classes, step)
-    target, nontarget = symmetric_gamma(loss, 1.0 - epsilon, num_classes)
-    target_change = step * epsilon * (1.0 - epsilon) * (target - nontarget)
-    slip = step * 2.0 * (num_classes - 2) * nontarget * epsilon**2 / (num_classes - 1) ** 2
-    nontarget_change = slip - target_change / (num_classes - 1)
-    confidence = 1.0 - epsilon
-    return (confidence.logit() + target_change - nontarget_change).sigmoid() - confidence
 
 
 def _check(loss: AnyLoss, epsilon: Tensor | float, num_classes: int, step: float) -> Tensor:

@@ -1,7 +1,6 @@
 """Behaviour: what of a loss training can feel, as a key that losses which train identically share."""
 
 import hashlib
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,9 +16,7 @@ _NOISE = 1e-12
 """What is smaller than this share of the largest entry may be rounding error."""
 
 
-def behaviour_key(
-    loss: Loss, num_classes: int, labels: Sequence[float] | None = None, modulo_scale: bool = False
-) -> str:
+def behaviour_key(loss: Loss, num_classes: int, modulo_scale: bool = False) -> str:
     r"""Condense what training can feel of a loss into a key.
 
     .. math:: \operatorname{round}\Big(\operatorname{asinh} \frac{\gamma(h, y) - K}{s}\Big)
@@ -32,8 +29,6 @@ def behaviour_key(
     Args:
         loss: a loss of scaled logits.
         num_classes: C, 2 or more; matters with label smoothing only.
-        labels: label values as the loss sees them, each in [0, 1]; by default those of hard labels. Name more
-            for data with soft labels, which tell y from its square.
         modulo_scale: whether losses that differ by a positive factor share a key.
 
     Returns:
@@ -50,7 +45,7 @@ def behaviour_key(
 
     Source: derivations.md, section 7.2.
     """
-    shape, scale = _standardize(_gamma(loss, label_values(loss, num_classes) if labels is None else labels))
+    shape, scale = _standardize(_gamma(loss, num_classes))
     numbers = _round(shape.asinh())
     if not modulo_scale:
         numbers = torch.cat([numbers, _round(scale.log())])
@@ -71,14 +66,14 @@ def ignores_label(loss: Loss, num_classes: int) -> bool:
 
     Source: derivations.md, section 4.
     """
-    gamma = _gamma(loss, label_values(loss, num_classes))
+    gamma = _gamma(loss, num_classes)
     nontarget, target = gamma.chunk(2)
     return bool(((target - nontarget).abs() <= _NOISE * gamma.abs().max()).all())
 
 
-def _gamma(loss: Loss, labels: Sequence[float]) -> Tensor:
+def _gamma(loss: Loss, num_classes: int) -> Tensor:
     """Return gamma on the grid, NaN where the loss itself is undefined."""
-    h, y = (tensor.to(device_of(loss)) for tensor in make_grid(tuple(labels)))
+    h, y = (tensor.to(device_of(loss)) for tensor in make_grid(label_values(loss, num_classes)))
     defined = loss.elementwise(h, y).isfinite()
     return torch.where(defined, loss.gamma(h, y), torch.nan).detach().cpu()
 

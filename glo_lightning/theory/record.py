@@ -1,5 +1,6 @@
 """What the attraction recorder leaves behind: one file of small arrays."""
 
+import io
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import DataError
+from glo_lightning.files import check_archive, write_whole
+from glo_lightning.losses.base import describe
 
 
 @dataclass(frozen=True)
@@ -62,27 +65,36 @@ class AttractionRecord:
             path: the ``attraction.npz`` of a recorder.
 
         Raises:
-            DataError: if there is no such file, or it is damaged.
+            DataError: if there is no such file, or it is damaged, or holds other arrays.
         """
         try:
+            check_archive(Path(path))
             with np.load(path, allow_pickle=False) as stored:
                 record = cls(**{field.name: torch.from_numpy(stored[field.name]) for field in fields(cls)})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # damaged files raise errors of many kinds
             raise DataError(
                 "the attraction.npz of an AttractionRecorder",
                 f"{path} ({error})",
                 "Train with the callback AttractionRecorder, and pass the file in its folder.",
             ) from error
-        shape = (len(record.epochs), len(record.index))
-        if record.confidence.shape != shape or record.attraction.shape != shape:
-            raise DataError(f"arrays of shape {shape} in {path}", str(tuple(record.confidence.shape)), "Record again.")
+        epochs, samples = record.epochs.numel(), record.index.numel()
+        integers = {"epochs": (epochs,), "index": (samples,), "target": (samples,)}
+        halves = dict.fromkeys(("confidence", "attraction"), (epochs, samples))
+        for names, dtype in ((integers, torch.int64), (halves, torch.float16)):
+            for name, shape in names.items():
+                array = getattr(record, name)
+                if array.shape != shape or array.dtype != dtype or not array.numel():
+                    raise DataError(
+                        f"{name} of shape {shape} and {dtype} in {path}, of one epoch and sample or more",
+                        describe(array),
+                        "Record again.",
+                    )
         return record
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the record, whole or not at all, so that readers and resumed runs find no half file."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".tmp")
-        with unfinished.open("wb") as stream:
-            np.savez(stream, **{field.name: getattr(self, field.name).numpy() for field in fields(self)})
-        unfinished.replace(path)
+        content = io.BytesIO()
+        np.savez(content, **{field.name: getattr(self, field.name).numpy() for field in fields(self)})
+        write_whole(path, content.getvalue())

@@ -1,12 +1,9 @@
-"""Label smoothing as a change of the loss: put into it, and taken out again."""
+"""Label smoothing as a change of the loss."""
 
 import copy
-from collections.abc import Callable
 from typing import TypeVar, cast
 
-from torch import Tensor
-
-from glo_lightning.errors import LossError, SettingsError
+from glo_lightning.errors import SettingsError
 from glo_lightning.losses import Loss, TaylorLoss, multi_indices
 from glo_lightning.losses.wrapped import WrappedLoss
 from glo_lightning.theory.gamma import check_num_classes
@@ -45,71 +42,25 @@ def smooth_labels(loss: AnyFamily, alpha: float, num_classes: int) -> AnyFamily:
 
     Source: Theorem 3 of arXiv:2010.00788; derivations.md, section 6.
     """
-    _check(alpha, num_classes)
-    kappa, beta = 1.0 - alpha, alpha / num_classes
+    check_num_classes(num_classes)
+    if not 0.0 <= alpha < 1.0:
+        raise SettingsError("alpha in [0, 1)", repr(alpha), "Use 0.1, or 0.0 for plain labels.")
     if isinstance(loss, WrappedLoss):
         return cast(AnyFamily, loss.rewrapped(lambda inner: smooth_labels(inner, alpha, num_classes)))
     if isinstance(loss, TaylorLoss):
-        return cast(AnyFamily, _with_labels(loss, lambda center: (center - beta) / kappa, kappa))
-    return _with_smoothing(loss, 1.0 - (1.0 - loss.label_smoothing) * kappa)
+        return cast(AnyFamily, _smooth_taylor(loss, alpha, num_classes))
+    smoothed = copy.deepcopy(loss)
+    smoothed.label_smoothing = 1.0 - (1.0 - loss.label_smoothing) * (1.0 - alpha)
+    return smoothed
 
 
-def unsmooth_labels(loss: AnyFamily, alpha: float, num_classes: int) -> AnyFamily:
-    """Take label smoothing out of a loss: the inverse of :func:`smooth_labels`.
-
-    Args:
-        loss: any loss; outside the Taylor family it must have at least this much ``label_smoothing``.
-        alpha: smoothing, in [0, 1).
-        num_classes: C, 2 or more.
-
-    Returns:
-        A new loss of the same family.
-
-    Raises:
-        LossError: if a loss of a family other than Taylor has less smoothing than is to be taken out.
-        SettingsError: if ``alpha`` or ``num_classes`` is outside its range.
-
-    Example:
-        >>> from glo_lightning.losses import CrossEntropyLoss
-        >>> unsmooth_labels(CrossEntropyLoss(label_smoothing=0.5), 0.5, num_classes=10).label_smoothing
-        0.0
-
-    Source: derivations.md, section 6.
-    """
-    _check(alpha, num_classes)
-    kappa, beta = 1.0 - alpha, alpha / num_classes
-    if isinstance(loss, WrappedLoss):
-        return cast(AnyFamily, loss.rewrapped(lambda inner: unsmooth_labels(inner, alpha, num_classes)))
-    if isinstance(loss, TaylorLoss):
-        return cast(AnyFamily, _with_labels(loss, lambda center: kappa * center + beta, 1.0 / kappa))
-    if loss.label_smoothing < alpha:
-        raise LossError(
-            f"a Taylor loss, or label_smoothing of {alpha} or more",
-            f"{type(loss).__name__} with {loss.label_smoothing}",
-            "Take out no more smoothing than there is.",
-        )
-    return _with_smoothing(loss, 1.0 - (1.0 - loss.label_smoothing) / kappa)
-
-
-def _with_labels(loss: TaylorLoss, move: Callable[[Tensor], Tensor], factor: float) -> TaylorLoss:
-    """Move the centre of the label, and multiply each coefficient by factor to the label's exponent."""
+def _smooth_taylor(loss: TaylorLoss, alpha: float, num_classes: int) -> TaylorLoss:
+    """Move the centre of the label, and multiply each coefficient by 1 - alpha to the label's exponent."""
     if "y" not in loss.inputs:
         return copy.deepcopy(loss)
     num_inputs, label = len(loss.inputs), loss.inputs.index("y")
     exponents = loss.theta.new_tensor(multi_indices(loss.order, loss.inputs))[:, label]
     theta = loss.theta.clone()
-    theta[label] = move(theta[label])
-    theta[num_inputs:] *= factor**exponents
+    theta[label] = (theta[label] - alpha / num_classes) / (1.0 - alpha)
+    theta[num_inputs:] *= (1.0 - alpha) ** exponents
     return loss.with_theta(theta)
-
-
-def _with_smoothing(loss: AnyFamily, label_smoothing: float) -> AnyFamily:
-    smoothed = copy.deepcopy(loss)
-    smoothed.label_smoothing = label_smoothing
-    return smoothed
-
-
-def _check(alpha: float, num_classes: int) -> None:
-    check_num_classes(num_classes)
-    if not 0.0 <= alpha < 1.0:
-        raise SettingsError("alpha in [0, 1)", repr(alpha), "Use 0.1, or 0.0 for plain labels.")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from glo_lightning.errors import ModelError, SettingsError
-from glo_lightning.files import writable_folder
+from glo_lightning.files import check_archive, writable_folder
 from glo_lightning.losses import Loss
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.task import Task
@@ -96,8 +96,9 @@ def require_resumable(last: Path, epochs: int) -> None:
 def _read(last: Path) -> tuple[int, dict[str, Any]]:
     """Return how many epochs a checkpoint has begun, and its weights."""
     try:
+        check_archive(last)
         content = torch.load(last, map_location="cpu", weights_only=True)
-        return content["epoch"] + 1, content["state_dict"]
+        return int(content["epoch"]) + 1, dict(content["state_dict"])
     except Exception as error:  # damaged files raise errors of many kinds
         raise SettingsError(
             "a checkpoint that can be read",

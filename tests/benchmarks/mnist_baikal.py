@@ -69,7 +69,7 @@ def make_evaluator(options: argparse.Namespace) -> Evaluator:
     task = python_task(make_model, WatchedMnist(options.data), trainer)
     if options.together == 1:
         return TrainerEvaluator(task, Monitor())
-    return PopulationEvaluator(task, Monitor(), max_together=options.together)
+    return PopulationEvaluator(task, Monitor())
 
 
 def make_model() -> Classifier:

@@ -1,6 +1,7 @@
 """Models from checkpoints, and images from data modules."""
 
 import argparse
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ def test_plain_state_dicts_load_whatever_the_loss_was(tmp_path: Path) -> None:
     assert torch.equal(loaded.network[1].weight, model.network[1].weight)
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", argparse.Namespace(a=1), [1], {"state_dict": {}}, {"a": 1}])
+@pytest.mark.parametrize(
+    "content", [b"", b"no checkpoint", argparse.Namespace(a=1), [1], {"state_dict": {}}, {"a": 1}, {1: torch.zeros(1)}]
+)
 def test_what_is_no_checkpoint_is_refused_and_nothing_in_it_runs(tmp_path: Path, content: Any) -> None:
     file = tmp_path / "bad.ckpt"
     if isinstance(content, bytes):
@@ -69,6 +72,18 @@ def test_what_is_no_checkpoint_is_refused_and_nothing_in_it_runs(tmp_path: Path,
         load_checkpoint(_task(), file)
     with pytest.raises(SettingsError, match="which is none"):
         load_checkpoint(_task(), tmp_path / "missing.ckpt")
+
+
+def test_a_packed_checkpoint_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    torch.save(Classifier(mlp()).state_dict(), tmp_path / "plain.pt")
+    with zipfile.ZipFile(tmp_path / "plain.pt") as plain:
+        members = {name: plain.read(name) for name in plain.namelist()}
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name, content in members.items():
+            bomb.writestr(name, content)
+    assert torch.load(tmp_path / "bomb.pt", weights_only=True).keys()  # torch would unpack it, however large it gets
+    with pytest.raises(SettingsError, match="grows when it is unpacked"):
+        load_checkpoint(_task(), tmp_path / "bomb.pt")
 
 
 @pytest.mark.parametrize("hidden", [(32,), (64, 64), ()])

@@ -47,7 +47,7 @@ def test_help_is_quick() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "--compare.equal_steps" in done.stdout
+    assert "--compare.epochs" in done.stdout
     assert "[--losses LOSS ...]" in done.stdout
 
 
@@ -90,12 +90,12 @@ def test_every_loss_has_a_row_and_the_baseline_is_the_real_one() -> None:
 
 
 def test_losses_are_compared_on_fractions_of_the_data() -> None:
-    assert _compare("--baselines", "cross_entropy", "--fractions", "1", "0.25", "--compare.equal_steps=true") == 0
+    assert _compare("--baselines", "cross_entropy", "--fractions", "1", "0.25") == 0
     assert "fractions.png" in _folder()
     comparisons = json.loads(Path("runs/compare/comparison.json").read_text())["comparisons"]
-    assert [(each["fraction"], each["epochs"]) for each in comparisons] == [(0.25, 8), (1.0, 2)]
+    assert [(each["fraction"], each["epochs"]) for each in comparisons] == [(0.25, 2), (1.0, 2)]
     assert comparisons[0]["results"][0]["mean"] != comparisons[1]["results"][0]["mean"]
-    assert {(entry["fraction"], entry["epochs"]) for entry in _trainings()} == {(0.25, 8), (1.0, 2)}
+    assert {(entry["fraction"], entry["epochs"]) for entry in _trainings()} == {(0.25, 2), (1.0, 2)}
 
 
 @pytest.mark.parametrize("evaluator", ["trainer", "population"])

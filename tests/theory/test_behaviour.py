@@ -69,12 +69,6 @@ def test_scale_counts_unless_left_out(factor):
     assert behaviour_key(loss, 10, modulo_scale=True) != behaviour_key(opposite, 10, modulo_scale=True)
 
 
-def test_soft_labels_tell_the_label_from_its_square():
-    one, other = TreeLoss("y * log(h)"), TreeLoss("square(y) * log(h)")
-    assert behaviour_key(one, 10) == behaviour_key(other, 10)
-    assert behaviour_key(one, 10, labels=(0.0, 0.5, 1.0)) != behaviour_key(other, 10, labels=(0.0, 0.5, 1.0))
-
-
 def test_gammas_that_differ_by_a_constant_share_a_key():
     assert behaviour_key(TreeLoss("h + y"), 10) == behaviour_key(TreeLoss("y - 3 * h"), 10)
 

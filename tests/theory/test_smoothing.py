@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from glo_lightning.errors import GloError, LossError
+from glo_lightning.errors import GloError
 from glo_lightning.losses import (
     CrossEntropyLoss,
     HeadsLoss,
@@ -12,7 +12,7 @@ from glo_lightning.losses import (
     TaylorLoss,
     num_parameters,
 )
-from glo_lightning.theory import smooth_labels, unsmooth_labels
+from glo_lightning.theory import smooth_labels
 
 
 def random_theta(order: int, inputs: tuple[str, ...], seed: int) -> list[float]:
@@ -58,13 +58,6 @@ def test_any_taylor_loss_stays_one(order: int, folded: bool, inputs: tuple[str, 
     torch.testing.assert_close(smoothed(logits, y), loss(logits, 0.7 * y + 0.06))
 
 
-def test_the_inverse_takes_smoothing_out(loss: Loss, num_classes: int) -> None:
-    logits = torch.randn(4, num_classes, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    target = torch.arange(4) % num_classes
-    there_and_back = unsmooth_labels(smooth_labels(loss, 0.4, num_classes), 0.4, num_classes)
-    torch.testing.assert_close(there_and_back(logits, target), loss(logits, target))
-
-
 def test_smoothing_twice_smooths_more() -> None:
     twice = smooth_labels(smooth_labels(CrossEntropyLoss(), 0.5, 10), 0.5, 10)
     assert twice.label_smoothing == pytest.approx(0.75)
@@ -84,7 +77,6 @@ def test_losses_inside_others_are_smoothed(inside: Loss) -> None:
     loss = ScaledLoss(SigmoidLoss(inside), 2.0)
     smoothed = smooth_labels(loss, 0.3, num_classes=2)
     torch.testing.assert_close(smoothed(single, yes), loss(single, 0.7 * yes + 0.15))
-    torch.testing.assert_close(unsmooth_labels(smoothed, 0.3, num_classes=2)(single, yes), loss(single, yes))
 
     heads, target = (logits, 2.0 * logits), torch.arange(6) % 2
     of_heads = HeadsLoss([inside, ScaledLoss(inside, 0.5)])
@@ -123,11 +115,5 @@ def test_training_on_smoothed_labels_and_with_the_smoothed_loss_is_the_same(seed
 
 @pytest.mark.parametrize("alpha", [1.0, -0.1, float("nan"), 2.0])
 def test_refuses_alpha_outside_its_interval(alpha: float) -> None:
-    for function in (smooth_labels, unsmooth_labels):
-        with pytest.raises(GloError, match=r"alpha in \[0, 1\)"):
-            function(CrossEntropyLoss(), alpha, 10)
-
-
-def test_refuses_to_take_out_more_than_there_is() -> None:
-    with pytest.raises(LossError, match=r"of 0\.2 or more"):
-        unsmooth_labels(CrossEntropyLoss(label_smoothing=0.1), 0.2, 10)
+    with pytest.raises(GloError, match=r"alpha in \[0, 1\)"):
+        smooth_labels(CrossEntropyLoss(), alpha, 10)

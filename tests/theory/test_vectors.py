@@ -20,10 +20,10 @@ from glo_lightning.theory import (
     canonical,
     gamma_polynomials,
     null_epoch,
-    printed_attraction,
     sample_attraction,
     trainability,
 )
+from tests.theory.printed import printed_attraction
 
 CASES = json.loads((Path(__file__).parent.parent / "losses" / "vectors.json").read_text())["cases"]
 FIXED = {

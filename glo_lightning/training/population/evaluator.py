@@ -29,7 +29,6 @@ class PopulationEvaluator:
         epochs: overrides the Trainer's ``max_epochs``.
         split: ``"val"`` scores by the last validation; ``"test"`` opens the test split.
         abort: when to give up on a training and try another seed; None for never.
-        max_together: models trained at once; by default as many as fit into memory.
 
     Example:
         >>> from glo_lightning.data import DigitsDataModule
@@ -50,7 +49,6 @@ class PopulationEvaluator:
         epochs: int | None = None,
         split: Split = "val",
         abort: AbortRule | None = None,
-        max_together: int | None = None,
     ) -> None:
         self.task = task
         self.monitor = monitor
@@ -58,7 +56,6 @@ class PopulationEvaluator:
         self.epochs = epochs
         self.split = split
         self.abort = abort
-        self.max_together = max_together
 
     def obstacle(self) -> str:
         """Return in one line why this task cannot be trained as a population, or nothing if it can."""
@@ -91,7 +88,7 @@ class PopulationEvaluator:
         return make_plan(self.task, self.monitor, self.attribute, self.epochs, self.split)
 
     def _train_all(self, runs: Sequence[Run]) -> list[Evaluation]:
-        size = self.max_together or self._plan.capacity
+        size = self._plan.capacity
         evaluations: list[Evaluation] = []
         for start in range(0, len(runs), size):
             evaluations += self._train(runs[start : start + size])

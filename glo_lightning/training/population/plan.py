@@ -5,7 +5,7 @@ from typing import Literal
 
 from lightning.pytorch import seed_everything
 
-from glo_lightning.data.tensor_data import Examples, TensorData
+from glo_lightning.data.tensor_data import Examples, TensorDataModule
 from glo_lightning.models.classifier import Classifier
 from glo_lightning.training.population.memory import free_memory, models_that_fit
 from glo_lightning.training.population.recipe import Recipe, limited, read_recipe
@@ -36,7 +36,7 @@ class Plan:
     task: Task
     monitor: Monitor
     recipe: Recipe
-    data: TensorData
+    data: TensorDataModule
     train: Examples
     val: list[Examples]
     test: list[Examples] | None
@@ -87,7 +87,7 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
     first = train[0][: data.batch_size], train[1][: data.batch_size]
     example, _ = recipe.precision.convert_input(data.training_batch(first, 0, 0))
     with recipe.precision.train_step_context():
-        check_network(model, example)
+        check_network(model, example, int(target.max()) + 1)
         capacity = models_that_fit(network, example, free_memory(recipe.device))
     val = evaluation_batches(datamodule.val_dataloader(), recipe.limit_val_batches, recipe)
     test = None

@@ -7,7 +7,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor
 from torch.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
 
-from glo_lightning.data.tensor_data import TensorData, TensorDataModule
+from glo_lightning.data.tensor_data import TensorDataModule
 from glo_lightning.models.classifier import Classifier
 from glo_lightning.models.heads import WithHeads
 from glo_lightning.training.population.networks import NetworkStack
@@ -53,7 +53,7 @@ def check_model(model: LightningModule, attribute: str, metric: str) -> Classifi
     return model
 
 
-def check_data(datamodule: LightningDataModule) -> TensorData:
+def check_data(datamodule: LightningDataModule) -> TensorDataModule:
     """Refuse data that a population cannot serve to itself.
 
     Returns:
@@ -63,21 +63,21 @@ def check_data(datamodule: LightningDataModule) -> TensorData:
         SettingsError: if so; ``got`` says why.
     """
     kind = type(datamodule)
-    if not isinstance(datamodule, TensorData):
+    if not isinstance(datamodule, TensorDataModule):
         refuse(f"{kind.__name__} does not hold its data as tensors in memory")
-    if isinstance(datamodule, TensorDataModule):
-        for name in SERVING:
-            if not getattr(kind, name).__module__.startswith(("glo_lightning.", "lightning.")):
-                refuse(f"{kind.__name__} has a {name} of its own")
+    for name in SERVING:
+        if not getattr(kind, name).__module__.startswith(("glo_lightning.", "lightning.")):
+            refuse(f"{kind.__name__} has a {name} of its own")
     return datamodule
 
 
-def check_network(model: Classifier, inputs: Tensor) -> None:
+def check_network(model: Classifier, inputs: Tensor, num_classes: int) -> None:
     """Refuse a network that torch.func cannot compute for several models at once.
 
     Args:
         model: whose network it is; left as it was.
         inputs: a few examples, shape (N, ...).
+        num_classes: that the labels need.
 
     Raises:
         SettingsError: if it cannot; ``got`` has torch's own words, or says that the outputs are no rows of classes.
@@ -93,6 +93,8 @@ def check_network(model: Classifier, inputs: Tensor) -> None:
         refuse(f"vmap cannot compute the network: {str(error).strip().splitlines()[0]}")
     if not isinstance(outputs, Tensor) or outputs.ndim != 3:
         refuse("the network's outputs are not of shape (N, C)")
+    if outputs.shape[-1] < num_classes:
+        refuse(f"the network has {outputs.shape[-1]} outputs for labels of {num_classes} classes")
 
 
 def _own_methods(model: Classifier) -> list[str]:

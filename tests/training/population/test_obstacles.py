@@ -90,6 +90,7 @@ OBSTACLES: dict[str, tuple[Callable[[], Task], str]] = {
     "parameter": (lambda: of(ExtraParameter), "parameters outside"),
     "network": (lambda: task(DataDependent), "vmap cannot compute the network"),
     "positions": (lambda: task(lambda: nn.Conv2d(1, 10, 1)), "outputs are not of shape"),
+    "outputs": (lambda: task(lambda: mlp(num_classes=7)), "7 outputs for labels of 10 classes"),
     "loader": (lambda: task(data=OwnLoader()), "train_dataloader of its own"),
     "callback": (lambda: task(callbacks=[Callback()]), "has a Callback"),
     "checkpoints": (lambda: task(enable_checkpointing=True), "ModelCheckpoint"),
