@@ -1,9 +1,14 @@
 """Folders and files that results are written to, and files of others that are read."""
 
+import json
+import math
+import os
 import secrets
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from glo_lightning.errors import SettingsError
 
@@ -31,15 +36,24 @@ def writable_folder(folder: str | Path, option: str) -> Path:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all; an older one is replaced.
+    """Write a file whole or not at all: a full disk or Ctrl-C leaves what was there before.
+
+    Args:
+        path: an older file is replaced; a device, such as ``/dev/stdout``, is written to.
+        content: text becomes UTF-8.
 
     Raises:
         OSError: if it cannot be written.
     """
+    content = content.encode() if isinstance(content, str) else content
+    if path.parts[:2] == ("/", "dev"):
+        path.write_bytes(content)
+        return
+    path = Path(os.path.realpath(path))  # a link stays a link
     # Threads, processes, and machines that share the folder may write the same file at once.
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.write_bytes(content)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -62,3 +76,26 @@ def check_archive(path: Path) -> None:
     packed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
     if packed or sum(member.file_size for member in members) > path.stat().st_size:
         raise ValueError("an archive that grows when it is unpacked")
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write values as JSON that every reader accepts, whole or not at all; NaN and infinities become null.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "metrics.json"
+        >>> write_json(path, {"val_loss": math.nan, "seeds": (1, 2)})
+        >>> json.loads(path.read_text())
+        {'val_loss': None, 'seeds': [1, 2]}
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    write_whole(path, json.dumps(_finite(values), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

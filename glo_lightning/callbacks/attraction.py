@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.figures import save_figure
 from glo_lightning.losses import Loss
 from glo_lightning.losses.base import describe
 from glo_lightning.theory.attraction import sample_attraction
-from glo_lightning.theory.figures import figure_stratification, save_figure
+from glo_lightning.theory.figures import figure_stratification
 from glo_lightning.theory.gamma import AnyLoss, device_of
 from glo_lightning.theory.record import AttractionRecord
 

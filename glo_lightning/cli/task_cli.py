@@ -14,6 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from glo_lightning.cli.config_file import ConfigFileWithBase
 from glo_lightning.cli.verb import SECTIONS, SettingsT, Verb
 from glo_lightning.errors import SettingsError
+from glo_lightning.files import write_whole
 from glo_lightning.training.task import LEAN_TRAINER, Hyperparameters, Task, saves_checkpoints
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -166,7 +167,7 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
 
     def save_config(self, path: Path) -> None:
         """Write the whole configuration, so that ``--config`` repeats the command."""
-        path.write_text(self.whole_configuration(), encoding="utf-8")
+        write_whole(path, self.whole_configuration())
 
     def whole_configuration(self) -> str:
         """Return the whole configuration as YAML, so that ``--config`` repeats the command."""

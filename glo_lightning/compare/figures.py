@@ -1,4 +1,4 @@
-"""Figures of comparisons. Matplotlib is imported when a figure is made, and its global state never touched."""
+"""Figures of comparisons. Matplotlib is imported when a figure is made."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glo_lightning.compare.statistics import mean_interval
 from glo_lightning.compare.trainings import Outcome
-from glo_lightning.theory.figures import COLORS, legend_label
+from glo_lightning.figures import color_of, legend_label, make_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ def figure_curves(outcomes: Sequence[Outcome]) -> "Figure":
 
     Source: the figures on training speed of arXiv:1905.11528.
     """
-    figure = _figure(5.0 * len(outcomes) + 0.6, 3.8)
+    figure = make_figure(5.0 * len(outcomes) + 0.6, 3.8)
     panels = figure.subplots(1, len(outcomes), squeeze=False)[0]
     for axes, outcome in zip(panels, outcomes, strict=True):
         longest = max(len(curve) for curves in outcome.curves.values() for curve in curves)
@@ -34,7 +34,7 @@ def figure_curves(outcomes: Sequence[Outcome]) -> "Figure":
             # The curve of a training that diverged ends early.
             complete = [curve for curve in curves if len(curve) == max(map(len, curves))]
             if complete[0]:
-                _band(axes, times, complete, name, COLORS[number % len(COLORS)])
+                _band(axes, times, complete, name, color_of(number))
         if outcome.fraction is not None:
             axes.set_title(f"{outcome.fraction:.3g} of the training data", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
@@ -63,7 +63,7 @@ def figure_fractions(outcomes: Sequence[Outcome]) -> "Figure":
 
     Source: the figure on data utilization of arXiv:1905.11528.
     """
-    figure = _figure(5.6, 3.8)
+    figure = make_figure(5.6, 3.8)
     axes = figure.subplots()
     fractions = [outcome.fraction or 1.0 for outcome in outcomes]
     for number, name in enumerate(outcomes[0].curves):
@@ -71,7 +71,7 @@ def figure_fractions(outcomes: Sequence[Outcome]) -> "Figure":
         means = np.array([result.mean for result in results])
         ends = np.array([mean_interval(result.metrics) for result in results])
         errors = [means - ends[:, 0], ends[:, 1] - means]
-        color = COLORS[number % len(COLORS)]
+        color = color_of(number)
         axes.errorbar(
             fractions, means, errors, color=color, label=legend_label(name), linewidth=1.4, capsize=2, marker="o", ms=3
         )
@@ -84,9 +84,3 @@ def figure_fractions(outcomes: Sequence[Outcome]) -> "Figure":
     axes.tick_params(labelsize=7)
     axes.legend(fontsize=7, frameon=False)
     return figure
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

@@ -1,6 +1,5 @@
 """Compare the losses of a command line; print tables, write JSON, CSV and figures."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
@@ -22,9 +21,9 @@ from glo_lightning.compare.statistics import mean_interval
 from glo_lightning.compare.trainings import Outcome, run_comparison
 from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import SettingsError
-from glo_lightning.files import writable_folder
+from glo_lightning.figures import save_figure
+from glo_lightning.files import writable_folder, write_json, write_whole
 from glo_lightning.losses import Loss, load_losses
-from glo_lightning.theory.figures import save_figure
 from glo_lightning.training.task import Task
 
 LEGEND = """\
@@ -118,9 +117,9 @@ def _write(losses: Mapping[str, Loss], outcomes: Sequence[Outcome], folder: Path
         "losses": {name: {"formula": loss.formula("unicode"), **loss.to_dict()} for name, loss in losses.items()},
         "comparisons": [outcome.to_dict() for outcome in outcomes],
     }
-    (folder / "comparison.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "comparison.json", record)
     rows = [_row(outcome, result) for outcome in outcomes for result in outcome.comparison.results]
-    pd.DataFrame(rows).to_csv(folder / "comparison.csv", index=False)
+    write_whole(folder / "comparison.csv", pd.DataFrame(rows).to_csv(index=False))
     save_figure(figure_curves(outcomes), folder / "curves.png")
     if len(outcomes) > 1:
         save_figure(figure_fractions(outcomes), folder / "fractions.png")

@@ -13,6 +13,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage
 
 from glo_lightning.errors import GloError
+from glo_lightning.figures import make_figure
 from glo_lightning.losses import CrossEntropyLoss, Loss
 from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.figures import draw_attraction, draw_shape
@@ -111,10 +112,8 @@ def draw_picture(loss: Loss, num_classes: int, picture: int) -> bytes:
 def _draw_words(text: str) -> bytes:
     from textwrap import fill
 
-    from matplotlib.figure import Figure
-
     content = io.BytesIO()
-    figure = Figure(figsize=(4.9, 1.5))
+    figure = make_figure(4.9, 1.5, constrained=False)
     figure.text(0.02, 0.95, fill(f"No picture: {text}", 60), va="top", fontsize=9)
     figure.savefig(content, format="svg", facecolor="white")
     return content.getvalue()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.export.formats import FORMATS, export_loss
+from glo_lightning.files import write_whole
 from glo_lightning.losses.named import NAMED_LOSSES, find_loss
 
 TEXTS = ("python", "latex")
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.output is None:
         sys.stdout.write(content.decode())
     else:
-        options.output.write_bytes(content)
+        write_whole(options.output, content)
         sys.stdout.write(f"{options.output}\n")
     return 0
 

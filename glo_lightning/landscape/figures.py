@@ -1,10 +1,10 @@
-"""Surfaces as figures. Matplotlib is imported when a figure is made; its global state is left alone."""
+"""Surfaces as figures. Matplotlib is imported when a figure is made."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from glo_lightning.figures import color_of, legend_label, make_figure
 from glo_lightning.landscape.surface import Surface
-from glo_lightning.theory.figures import COLORS, legend_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,10 +26,10 @@ def figure_landscape(surfaces: Mapping[str, Surface], radius: float) -> "Figure"
 
 
 def _lines(surfaces: Mapping[str, Surface], radius: float) -> "Figure":
-    figure = _figure(8.6, 3.6)
+    figure = make_figure(8.6, 3.6)
     panels = figure.subplots(1, 2)
     for number, (name, surface) in enumerate(surfaces.items()):
-        color = COLORS[number % len(COLORS)]
+        color = color_of(number)
         panels[0].plot(surface.coordinates, surface.accuracy, color=color, label=legend_label(name))
         panels[1].plot(surface.coordinates, surface.loss, color=color)
     for axes, title in zip(panels, ("accuracy", "cross-entropy"), strict=True):
@@ -52,7 +52,7 @@ def _maps(surfaces: Mapping[str, Surface], radius: float) -> "Figure":
     low, high = min(float(loss.min()) for loss in losses), max(float(loss.max()) for loss in losses)
     norms = {"accuracy": Normalize(0.0, 1.0), "cross-entropy": LogNorm(low, max(high, 1.01 * low))}
     colors = {"accuracy": "viridis", "cross-entropy": "viridis_r"}
-    figure = _figure(2.5 * len(surfaces) + 1.1, 5.2)
+    figure = make_figure(2.5 * len(surfaces) + 1.1, 5.2)
     panels = figure.subplots(2, len(surfaces), squeeze=False, sharex=True, sharey=True)
     for row, (kind, norm) in zip(panels, norms.items(), strict=True):
         for axes, (name, surface) in zip(row, surfaces.items(), strict=True):
@@ -68,9 +68,3 @@ def _maps(surfaces: Mapping[str, Surface], radius: float) -> "Figure":
         bar.set_label(kind, fontsize=8)
         bar.ax.tick_params(which="both", labelsize=7)
     return figure
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

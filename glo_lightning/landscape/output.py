@@ -11,17 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 from torch import Tensor
 
-from glo_lightning.checkpoints.record import write_record
 from glo_lightning.checkpoints.subjects import Subjects, gather
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.cli.verb import Verb
 from glo_lightning.environment import require_torchvision
-from glo_lightning.files import writable_folder
+from glo_lightning.figures import save_figure
+from glo_lightning.files import writable_folder, write_json
 from glo_lightning.landscape.curvature import top_eigenvalue
 from glo_lightning.landscape.figures import figure_landscape
 from glo_lightning.landscape.settings import LandscapeSettings
 from glo_lightning.landscape.surface import Surface, grid, measure_surface, random_directions, require_radius
-from glo_lightning.theory.figures import save_figure
 from glo_lightning.words import say_aside
 
 
@@ -79,7 +78,7 @@ def explore_from_command_line(verb: Verb[LandscapeSettings], arguments: Sequence
         "checkpoints": {name: str(file) for name, file in subjects.files.items()},
         "models": {name: each.to_dict() for name, each in found.items()},
     }
-    write_record(folder / "landscape.json", record)
+    write_json(folder / "landscape.json", record)
     figure = figure_landscape({name: each.surface for name, each in found.items()}, settings.radius)
     save_figure(figure, folder / "landscape.png")
     console.print(f"Files in {folder}", markup=False)

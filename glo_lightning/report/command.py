@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glo_lightning.errors import SettingsError
+from glo_lightning.files import write_whole
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = options.output or options.folder / "report.html"
     page = build_page(Archive.open(options.folder))
     try:
-        output.write_text(page, encoding="utf-8")
+        write_whole(output, page)
     except OSError as error:
         raise SettingsError(
             f"a place to write {str(output)!r}", error.strerror or str(error), "Choose another with --output."

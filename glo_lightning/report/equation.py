@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from glo_lightning.figures import make_figure
 from glo_lightning.losses import Loss
 
 if TYPE_CHECKING:
@@ -29,9 +30,7 @@ def draw_formula(loss: Loss, size: float = 14.0) -> "Figure":
         >>> [text.get_text() for text in draw_formula(CrossEntropyLoss()).texts]
         ['$L = - \\\\sum_i y_{i} \\\\log{\\\\left(h_{i} \\\\right)}$']
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(1.0, 1.0))
+    figure = make_figure(1.0, 1.0, constrained=False)
     for place, line in enumerate(break_latex(loss.formula("latex"))):
         figure.text(
             0.0 if place == 0 else 0.35,

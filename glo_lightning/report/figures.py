@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from glo_lightning.compare.comparison import Comparison, LossResult
+from glo_lightning.figures import BLACK, BLUE, GREY, GRID, MUTED, ORANGE, make_figure
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_fates
 from glo_lightning.search.records.history import draw_shares
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 WIDTH = 4.9
 """Inches: on a phone the figure shrinks by a fifth, and its letters stay readable."""
 
-INK, MUTED, BLUE, ORANGE = "#000000", "#666666", "#0072b2", "#d55e00"
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -88,7 +88,7 @@ def draw_trajectories(candidates: Sequence[CandidateRecord], monitor: Monitor) -
     names = list(candidates[0].parameters)
     columns = min(len(names), 4)
     rows = -(-len(names) // columns)
-    figure = _figure(0.7 + 1.25 * rows)
+    figure = make_figure(WIDTH, 0.7 + 1.25 * rows)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True)
     bests = _bests(candidates, monitor)
     for axes, name in zip(panels.flat, names, strict=False):
@@ -99,13 +99,13 @@ def draw_trajectories(candidates: Sequence[CandidateRecord], monitor: Monitor) -
         axes.plot(places, middle, color=BLUE, linewidth=1.3)
         leaders = [best.parameters[name] for best in bests]
         axes.plot([1 + best.generation for best in bests], leaders, ".", color=ORANGE, markersize=3.5)
-        axes.set_title(_symbol(name), fontsize=9, color=INK)
+        axes.set_title(_symbol(name), fontsize=9, color=BLACK)
         _style(axes)
         axes.tick_params(labelsize=7.5)
         _count_on(axes, most=3)
     for axes in panels.flat[len(names) :]:
         axes.set_visible(False)
-    figure.supxlabel("generation", fontsize=9, color=INK)
+    figure.supxlabel("generation", fontsize=9, color=BLACK)
     return figure
 
 
@@ -146,12 +146,12 @@ def draw_comparison(comparison: Comparison) -> "Figure":
 
 def draw_shape(loss: Loss, num_classes: int) -> "Figure":
     """Draw the loss and the force gamma over the scaled logit, for the target and for a non-target."""
-    figure = _figure(2.7)
+    figure = make_figure(WIDTH, 2.7)
     left, right = figure.subplots(1, 2)
     plot_losses(left, loss, num_classes)
     plot_forces(right, loss, num_classes)
     for axes, title in ((left, "loss ℓ(y, h)"), (right, "force γ = −∂ℓ/∂h")):
-        axes.set_title(title, fontsize=9, color=INK)
+        axes.set_title(title, fontsize=9, color=BLACK)
         axes.set_xlabel("scaled logit h")
         _style(axes)
     handles = left.lines[:2]
@@ -174,17 +174,11 @@ def draw_attraction(losses: Mapping[str, Loss], num_classes: int) -> "Figure":
     return figure
 
 
-_LEGEND = {"fontsize": 8.5, "frameon": False, "labelcolor": INK}
-
-
-def _figure(height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(WIDTH, height), layout="constrained")
+_LEGEND = {"fontsize": 8.5, "frameon": False, "labelcolor": BLACK}
 
 
 def _panel(height: float) -> tuple["Figure", "Axes"]:
-    figure = _figure(height)
+    figure = make_figure(WIDTH, height)
     axes = figure.subplots()
     _style(axes)
     return figure, axes
@@ -192,12 +186,12 @@ def _panel(height: float) -> tuple["Figure", "Axes"]:
 
 def _style(axes: "Axes") -> None:
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color("#999999")
-    axes.grid(axis="y", color="#ebebeb", linewidth=0.8)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8.5, labelcolor=INK, color="#999999")
-    axes.xaxis.label.set(fontsize=9, color=INK)
-    axes.yaxis.label.set(fontsize=9, color=INK)
+    axes.tick_params(labelsize=8.5, labelcolor=BLACK, color=GREY)
+    axes.xaxis.label.set(fontsize=9, color=BLACK)
+    axes.yaxis.label.set(fontsize=9, color=BLACK)
 
 
 def _count_on(axes: "Axes", most: int = 8) -> None:

@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from glo_lightning.figures import AMBER, BLACK, BLUE, GREEN, GREY, GRID, MUTED, ORANGE, PINK, SKY, SLATE
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PALETTE = {
-    "#000000": "ink",
-    "#2f3e52": "ink",
+    BLACK: "ink",
+    SLATE: "ink",
     "#ffffff": "paper",
     "#333333": "muted",
-    "#666666": "muted",
-    "#999999": "line",
+    MUTED: "muted",
+    GREY: "line",
     "#b2b2b2": "line",
-    "#ebebeb": "grid",
-    "#0072b2": "blue",
-    "#d55e00": "orange",
-    "#009e73": "green",
-    "#e69f00": "amber",
-    "#cc79a7": "pink",
-    "#56b4e9": "sky",
+    GRID: "grid",
+    BLUE: "blue",
+    ORANGE: "orange",
+    GREEN: "green",
+    AMBER: "amber",
+    PINK: "pink",
+    SKY: "sky",
     "#dfe7f2": "shade",
     "#8ec5e8": "repeated",
     "#8c3b00": "violated",

@@ -1,9 +1,9 @@
-"""Accuracy under attack as a figure. Matplotlib is imported when a figure is made; its global state is left alone."""
+"""Accuracy under attack as a figure. Matplotlib is imported when a figure is made."""
 
 from typing import TYPE_CHECKING
 
+from glo_lightning.figures import color_of, legend_label, make_figure
 from glo_lightning.robustness.accuracy import FGSM, PGD, TRANSFERRED_FGSM, TRANSFERRED_PGD, Robustness
-from glo_lightning.theory.figures import COLORS, legend_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,11 +15,11 @@ def figure_robustness(robustness: Robustness) -> "Figure":
     Returns:
         Two diagrams with a curve per model.
     """
-    figure = _figure(8.6, 3.6)
+    figure = make_figure(8.6, 3.6)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, attack, transferred in zip(panels, (FGSM, PGD), (TRANSFERRED_FGSM, TRANSFERRED_PGD), strict=True):
         for number, (name, curve) in enumerate(robustness.curves.items()):
-            color = COLORS[number % len(COLORS)]
+            color = color_of(number)
             axes.plot(
                 robustness.epsilons, curve.accuracy[attack], "o-", color=color, label=legend_label(name), markersize=3
             )
@@ -32,9 +32,3 @@ def figure_robustness(robustness: Robustness) -> "Figure":
     panels[0].set_ylabel(f"accuracy on {robustness.num_images} images", fontsize=8)
     panels[0].legend(fontsize=7, frameon=False)
     return figure
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")

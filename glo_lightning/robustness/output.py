@@ -10,18 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.attacks import AttackLoss, PixelSpace, parse_epsilon
-from glo_lightning.checkpoints.record import write_record
 from glo_lightning.checkpoints.subjects import gather
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.cli.verb import Verb
 from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import SettingsError
-from glo_lightning.files import writable_folder
+from glo_lightning.figures import save_figure
+from glo_lightning.files import writable_folder, write_json
 from glo_lightning.losses import load_loss
 from glo_lightning.robustness.accuracy import Robustness, measure_robustness
 from glo_lightning.robustness.figures import figure_robustness
 from glo_lightning.robustness.settings import RobustnessSettings
-from glo_lightning.theory.figures import save_figure
 from glo_lightning.words import say_aside
 
 
@@ -68,7 +67,7 @@ def attack_from_command_line(verb: Verb[RobustnessSettings], arguments: Sequence
         "checkpoints": {name: str(file) for name, file in subjects.files.items()},
         **robustness.to_dict(),
     }
-    write_record(folder / "robustness.json", record)
+    write_json(folder / "robustness.json", record)
     save_figure(figure_robustness(robustness), folder / "robustness.png")
     console.print(f"Files in {folder}", markup=False)
     return 0

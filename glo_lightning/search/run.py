@@ -65,8 +65,8 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         output.write_trials(candidate_frame(part.study))
         output.write_best_loss(part.verdict.loss)
         if settings.joint:
-            output.write_best_hyperparameters(part.verdict.hyperparameters)
-        output.write_comparison(part.verdict.to_dict())
+            output.write_json("best_hyperparameters.json", part.verdict.hyperparameters)
+        output.write_json("comparison.json", part.verdict.to_dict())
         write_history_files(part.study, part.verdict.finalists[0], search_monitor(settings), output)
     return SearchResult(
         part.verdict.loss,

@@ -1,7 +1,6 @@
 """``python -m glo_lightning.theory``: a table and figures of what losses will do."""
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glo_lightning.errors import SettingsError
+from glo_lightning.figures import save_figure
+from glo_lightning.files import write_json
 from glo_lightning.losses import NAMED_LOSSES, Loss, load_losses, outputs_of
 from glo_lightning.theory.figures import (
     figure_attraction,
     figure_shapes,
     figure_start,
     figure_stratification,
-    save_figure,
 )
 from glo_lightning.theory.record import AttractionRecord
 from glo_lightning.theory.summary import LossSummary, summarize
@@ -168,7 +168,7 @@ def _write(
         figures["start.png"] = figure_start(losses, num_classes)
         content = {name: {**summary.to_dict(), "loss": losses[name].to_dict()} for name, summary in summaries.items()}
         written.append(output / "theory.json")
-        written[0].write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        write_json(written[0], content)
     if records:
         figures["stratification.png"] = figure_stratification(records)
     for name, figure in figures.items():

@@ -1,13 +1,12 @@
-"""Figures of what losses do. Matplotlib is imported when a figure is made, and its global state never touched."""
+"""Figures of what losses do. Matplotlib is imported when a figure is made."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from glo_lightning.figures import BAD, DOUBTFUL, GOOD, NONTARGET, TARGET, color_of, legend_label, make_figure
 from glo_lightning.losses import Loss
 from glo_lightning.theory.attraction import attraction
 from glo_lightning.theory.gamma import AnyLoss, has_gamma, label_values
@@ -19,11 +18,6 @@ from glo_lightning.theory.trainability import trainability
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-# Okabe and Ito's colours, which colour-blind readers can tell apart too.
-COLORS = ("#000000", "#0072B2", "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#999999")
-TARGET, NONTARGET = "#0072B2", "#D55E00"
-GOOD, DOUBTFUL, BAD = "#009E73", "#E69F00", "#D55E00"
 
 
 def figure_shapes(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
@@ -38,7 +32,7 @@ def figure_shapes(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
 
     Source: derivations.md, sections 1 and 2.
     """
-    figure = _figure(2.1 * len(losses) + 0.4, 4.2)
+    figure = make_figure(2.1 * len(losses) + 0.4, 4.2)
     axes = figure.subplots(2, len(losses), squeeze=False, sharex=True)
     for column, (name, loss) in enumerate(losses.items()):
         axes[0, column].set_title(name, fontsize=9)
@@ -77,9 +71,9 @@ def figure_attraction(losses: Mapping[str, AnyLoss], num_classes: int, step: flo
 
     Source: Figure 3 of arXiv:2010.00788; derivations.md, section 5.
     """
-    figure = _figure(7.5, 4.2)
+    figure = make_figure(7.5, 4.2)
     axes = figure.subplots()
-    plot_attraction(axes, losses, num_classes, _colors(len(losses)), step)
+    plot_attraction(axes, losses, num_classes, [color_of(place) for place in range(len(losses))], step)
     axes.set(
         xlabel="confidence in the target, $h_T$ (dotted: the null epoch; right end: zero error)",
         ylabel="change of $h_T$ in one step",
@@ -114,11 +108,6 @@ def plot_attraction(
     axes.set_xlim(0.0, 1.0)
 
 
-def legend_label(name: str) -> str:
-    """Return a name as a legend shows it: Matplotlib leaves out labels that start with an underscore."""
-    return f"\u200b{name}" if name.startswith("_") else name
-
-
 def figure_start(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
     """Draw each loss's gradient at the null epoch relative to cross-entropy's, coloured by verdict.
 
@@ -131,7 +120,7 @@ def figure_start(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
 
     Source: derivations.md, sections 7.3 and 7.4.
     """
-    figure = _figure(6.5, 0.9 + 0.36 * len(losses))
+    figure = make_figure(6.5, 0.9 + 0.36 * len(losses))
     axes = figure.subplots()
     verdicts = [trainability(loss, num_classes) for loss in losses.values()]
     drives = [startup_drive(loss, num_classes) for loss in losses.values()]
@@ -172,7 +161,7 @@ def figure_stratification(records: Mapping[str, AttractionRecord], num_bins: int
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, SymLogNorm
 
-    figure = _figure(3.6 * len(records) + 0.9, 3.4)
+    figure = make_figure(3.6 * len(records) + 0.9, 3.4)
     panels = figure.subplots(1, len(records), squeeze=False, sharey=True)[0]
     strongest = max(1e-6, *(float(record.attraction.float().abs().max()) for record in records.values()))
     norm = SymLogNorm(linthresh=strongest / 100.0, vmin=-strongest, vmax=strongest)
@@ -201,21 +190,6 @@ def figure_stratification(records: Mapping[str, AttractionRecord], num_bins: int
     bar = figure.colorbar(ScalarMappable(norm, colors), ax=list(panels), pad=0.02)
     bar.set_label("attraction: pushed away  |  pulled in", fontsize=8)
     return figure
-
-
-def save_figure(figure: "Figure", path: str | os.PathLike[str], dpi: int = 110) -> None:
-    """Write a figure as PNG, without the date and versions that would make equal figures differ."""
-    figure.savefig(Path(path), dpi=dpi, metadata={"Software": None})
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _colors(count: int) -> list[str]:
-    return [COLORS[k % len(COLORS)] for k in range(count)]
 
 
 def _scaled_logits(loss: Loss, num_classes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -1,7 +1,5 @@
 """Train with the loss of a command line; print the metrics and write them."""
 
-import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from rich.console import Console
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.cli.verb import Verb
 from glo_lightning.environment import require_torchvision
+from glo_lightning.files import write_json
 from glo_lightning.losses import load_losses, save_loss
 from glo_lightning.losses.named import short_name
 from glo_lightning.train.resumption import claim, require_resumable, what_learns
@@ -53,9 +52,7 @@ def train_from_command_line(verb: Verb[TrainSettings], arguments: Sequence[str])
             f"Stopped. The last epoch is kept in {folder}; the same command goes on from there."
         ) from None
     if leads:
-        # JSON has no NaN, which a metric may be while the weights are sound.
-        metrics = {name: value if math.isfinite(value) else None for name, value in training.metrics.items()}
-        (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+        write_json(folder / "metrics.json", training.metrics)
         _print(training)
     return 0
 

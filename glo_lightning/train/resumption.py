@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from glo_lightning.errors import ModelError, SettingsError
-from glo_lightning.files import check_archive, writable_folder
+from glo_lightning.files import check_archive, writable_folder, write_whole
 from glo_lightning.losses import Loss
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.task import Task
@@ -63,7 +63,7 @@ def claim(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
                 f"one with {shorten('; '.join(differences), 300)}",
                 "Choose another folder with --train.name, or replace that training with --train.resume=false.",
             )
-    mark.write_text(text)
+    write_whole(mark, text)
 
 
 def require_resumable(last: Path, epochs: int) -> None:

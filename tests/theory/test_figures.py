@@ -5,6 +5,7 @@ import pytest
 import torch
 from matplotlib import image, pyplot
 
+from glo_lightning.figures import save_figure
 from glo_lightning.losses import Loss, TaylorLoss, TreeLoss, named_loss
 from glo_lightning.theory import AttractionRecord, attraction
 from glo_lightning.theory.figures import (
@@ -12,7 +13,6 @@ from glo_lightning.theory.figures import (
     figure_shapes,
     figure_start,
     figure_stratification,
-    save_figure,
 )
 
 

@@ -6,6 +6,7 @@ from itertools import accumulate
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from glo_lightning.figures import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, SLATE, make_figure
 from glo_lightning.search.records.candidates import GenerationSummary
 from glo_lightning.training.run import Monitor
 
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FATES = {
-    "trained": ("trained", "#0072b2"),
+    "trained": ("trained", BLUE),
     "unseen": ("trains as an earlier one", "#8ec5e8"),
-    "stable": ("would collapse", "#d55e00"),
+    "stable": ("would collapse", ORANGE),
     "violated": ("violates the invariant", "#8c3b00"),
     "exact": ("starts uphill", "#f0a35e"),
     "gradient": ("ignores the label", "#f6d5a8"),
@@ -25,8 +26,8 @@ FATES = {
 }
 """What a draw may come to, its words and its colour, from the costliest to the cheapest."""
 
-INK = "#2f3e52"
-COLORS = ("#0072b2", "#009e73", "#d55e00", "#cc79a7", "#e69f00", "#56b4e9")
+STAGES = (BLUE, GREEN, ORANGE, PINK, AMBER, SKY)
+"""Colours of the stages, the first and those that go on from it."""
 
 
 def draw_history(stages: Mapping[str, Sequence[GenerationSummary]], monitor: Monitor) -> "Figure":
@@ -47,15 +48,14 @@ def draw_history(stages: Mapping[str, Sequence[GenerationSummary]], monitor: Mon
 
     Source: GLO, section 3.
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(9.0, 5.6), layout="constrained")
+    figure = make_figure(9.0, 5.6)
     scores, shares = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     first, *later = stages.values()
     end = len(first)
     for place, (title, summaries) in enumerate(stages.items()):
-        _draw_scores(scores, summaries, 1 + end if place else 1, title, COLORS[place % len(COLORS)], monitor)
+        _draw_scores(scores, summaries, 1 + end if place else 1, title, STAGES[place % len(STAGES)], monitor)
     draw_shares(shares, [summary.fates for summary in first], 1)
     draw_shares(shares, [sum_fates(fates) for fates in _side_by_side(later)], 1 + end)
     # What lies far from the best would press the curves flat.
@@ -65,21 +65,21 @@ def draw_history(stages: Mapping[str, Sequence[GenerationSummary]], monitor: Mon
     shares.set_ylim(0.0, 1.0)
     shares.set_xlim(0.4, None)
     shares.xaxis.set_major_locator(MaxNLocator(integer=True))
-    shares.set_xlabel("generation", fontsize=9, color=INK)
+    shares.set_xlabel("generation", fontsize=9, color=SLATE)
     scores.grid(axis="y", color="0.92", linewidth=0.8)
     for axes, label in ((scores, f"{monitor.name}, best so far"), (shares, "share of draws")):
-        axes.set_ylabel(label, fontsize=9, color=INK)
-        axes.tick_params(labelsize=8, colors=INK)
+        axes.set_ylabel(label, fontsize=9, color=SLATE)
+        axes.tick_params(labelsize=8, colors=SLATE)
         axes.spines[["top", "right"]].set_visible(False)
         if later:
-            axes.axvline(end + 0.5, color=INK, linewidth=0.8, linestyle=":")
+            axes.axvline(end + 0.5, color=SLATE, linewidth=0.8, linestyle=":")
         named = {fill(label, 32): handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
         axes.legend(
             named.values(),
             named,
             fontsize=8,
             frameon=False,
-            labelcolor=INK,
+            labelcolor=SLATE,
             loc="upper left",
             bbox_to_anchor=(1.0, 1.0),
         )

@@ -24,7 +24,7 @@ def write_history_files(study: optuna.Study, winner: Finalist, monitor: Monitor,
     """
     stages = {each.study_name: read_candidates(each) for each in (study, *later_stages(study))}
     history = {stage_title(name): summarize_generations(candidates, monitor) for name, candidates in stages.items()}
-    output.write_history({title: [asdict(summary) for summary in each] for title, each in history.items()})
+    output.write_json("history.json", {title: [asdict(each) for each in stage] for title, stage in history.items()})
     output.write_figure("history.png", draw_history(history, monitor))
     trees = stages[study.study_name]
     if trees[0].origin:

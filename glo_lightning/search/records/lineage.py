@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from glo_lightning.figures import ORANGE, SLATE, make_figure
 from glo_lightning.losses.expression import Node, parse
 from glo_lightning.losses.expression.coefficients import coefficient_paths
 from glo_lightning.losses.expression.nodes import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NEW, KEPT, INK = "#d55e00", "#dfe7f2", "#2f3e52"
+NEW, KEPT = ORANGE, "#dfe7f2"
 
 UNIT = 0.45
 """Inches between neighbouring leaves, and between a node and the next below it; lengths here are in units."""
@@ -168,9 +169,7 @@ def draw_lineage(lineage: Sequence[Ancestor], metric: str = "score", row_width: 
 
     Source: GLO, section 3.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(facecolor="white")
+    figure = make_figure(1.0, 1.0, constrained=False)  # resized below
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.axis("off")
     left = top = right = height = 0.0
@@ -183,10 +182,12 @@ def draw_lineage(lineage: Sequence[Ancestor], metric: str = "score", row_width: 
         if left + width > row_width and left > 0.0:
             left, top, height = 0.0, top - height, 0.0
         if left > 0.0:
-            axes.annotate("", (left, top - 0.6), (left - 0.8, top - 0.6), arrowprops={"arrowstyle": "->", "color": INK})
+            axes.annotate(
+                "", (left, top - 0.6), (left - 0.8, top - 0.6), arrowprops={"arrowstyle": "->", "color": SLATE}
+            )
         caption = _caption(ancestor, metric)
-        axes.text(left + 0.3, top - 0.4, _headline(ancestor), va="top", color=INK, fontsize=8.5, weight="bold")
-        axes.text(left + 0.3, top - 0.85, "\n".join(caption), va="top", color=INK, fontsize=8, linespacing=1.3)
+        axes.text(left + 0.3, top - 0.4, _headline(ancestor), va="top", color=SLATE, fontsize=8.5, weight="bold")
+        axes.text(left + 0.3, top - 0.85, "\n".join(caption), va="top", color=SLATE, fontsize=8, linespacing=1.3)
         root = top - 1.6 - LINE * len(caption)
         shift = left + 0.3 + (width - GAP - breadth) / 2
         placed = {path: (shift + across, root + down) for path, (across, down) in places.items()}
@@ -241,12 +242,12 @@ def _draw_tree(
         x, y = places[path]
         if path:
             above = places[path[:-1]]
-            axes.plot([above[0], x], [above[1], y], color=INK, linewidth=1.0, zorder=1)
+            axes.plot([above[0], x], [above[1], y], color=SLATE, linewidth=1.0, zorder=1)
         sign = _SIGNS.get(node.symbol, str(node.symbol))
         if path in coefficients:
             sign = f"{coefficients[path]:.3g} · {sign}"
-        fill, ink = (NEW, "white") if path in new or path in coefficients else (KEPT, INK)
-        box = {"boxstyle": "round,pad=0.35", "facecolor": fill, "edgecolor": INK, "linewidth": 0.8}
+        fill, ink = (NEW, "white") if path in new or path in coefficients else (KEPT, SLATE)
+        box = {"boxstyle": "round,pad=0.35", "facecolor": fill, "edgecolor": SLATE, "linewidth": 0.8}
         axes.text(x, y, sign, ha="center", va="center", color=ink, fontsize=9, bbox=box)
 
 

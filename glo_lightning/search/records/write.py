@@ -1,8 +1,6 @@
 """The files a search leaves behind."""
 
-import io
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,10 +10,10 @@ import pandas as pd
 import yaml
 
 from glo_lightning.errors import GloError
-from glo_lightning.files import writable_folder, write_whole
+from glo_lightning.figures import save_figure
+from glo_lightning.files import writable_folder, write_json, write_whole
 from glo_lightning.losses import Loss, save_loss
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.training.task import Hyperparameters
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,23 +73,13 @@ class SearchOutput:
         save_loss(loss, path)
         return path
 
-    def write_best_hyperparameters(self, hyperparameters: Hyperparameters) -> None:
-        """Write what a joint search found along with the winner, by the names of options."""
-        write_whole(self.folder / "best_hyperparameters.json", json.dumps(dict(hyperparameters), indent=2) + "\n")
-
-    def write_comparison(self, verdict: dict[str, Any]) -> None:
-        """Write the finalists and the comparison."""
-        write_whole(self.folder / "comparison.json", json.dumps(verdict, indent=2) + "\n")
-
-    def write_history(self, history: dict[str, Any]) -> None:
-        """Write the generations of every stage."""
-        write_whole(self.folder / "history.json", json.dumps(history, indent=2) + "\n")
+    def write_json(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write what is for programs to read."""
+        write_json(self.folder / name, values)
 
     def write_figure(self, name: str, figure: "Figure") -> None:
         """Write a figure as PNG."""
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=110)
-        write_whole(self.folder / name, content.getvalue())
+        save_figure(figure, self.folder / name)
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

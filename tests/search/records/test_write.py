@@ -20,14 +20,12 @@ def test_files_are_written_whole_and_read_back(tmp_path: Path) -> None:
         pass
     output.write_trials(pd.DataFrame([{"trial": 0, "metric": 0.5}]))
     output.write_best_loss(BaikalLoss())
-    output.write_comparison({"finalists": []})
-    output.write_history({"search": []})
+    output.write_json("comparison.json", {"finalists": []})
     output.write_figure("figure.png", Figure())
     assert yaml.safe_load((output.folder / "config.yaml").read_text())["search"]["order"] == 4
     assert pd.read_csv(output.folder / "trials.csv").metric[0] == 0.5
     assert load_loss(output.folder / "best_loss.json").to_dict() == BaikalLoss().to_dict()
     assert json.loads((output.folder / "comparison.json").read_text()) == {"finalists": []}
-    assert json.loads((output.folder / "history.json").read_text()) == {"search": []}
     assert (output.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
     assert not [path for path in output.folder.iterdir() if path.name.startswith(".")]
 
