@@ -8,7 +8,8 @@ import numpy as np
 
 from glo_lightning.compare.statistics import hedges_g, holm, welch
 from glo_lightning.losses import Loss
-from glo_lightning.training.run import Evaluator, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluator, Run, Status
 from glo_lightning.training.task import Hyperparameters
 
 
@@ -74,7 +75,7 @@ class Comparison:
         result = self.result(name)
         if result.difference is None or result.p_value is None:
             return False
-        return self.monitor.to_score(result.difference) > 0 and result.p_value < significance
+        return self.monitor.gain(result.difference, over=0.0) > 0.0 and result.p_value < significance
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -121,7 +122,7 @@ def compare_losses(
     runs = [Run(loss, seed, hyperparameters=own.get(name, {})) for name, loss in losses.items() for seed in seeds]
     evaluations = evaluator.evaluate(runs)
     groups = [evaluations[start : start + len(seeds)] for start in range(0, len(runs), len(seeds))]
-    metrics = [tuple(monitor.to_metric(evaluation.score) for evaluation in group) for group in groups]
+    metrics = [tuple(evaluation.metric for evaluation in group) for group in groups]
     diverged = [sum(evaluation.status is Status.DIVERGED for evaluation in group) for group in groups]
     return compare_metrics(list(losses), metrics, diverged, monitor, seeds, split, epochs)
 
@@ -156,7 +157,7 @@ def compare_metrics(
 
 def divergence_sentences(comparison: Comparison) -> list[str]:
     """Say of which losses some trainings diverged, because that decides their means."""
-    worst = comparison.monitor.to_metric(comparison.monitor.worst_score)
+    worst = comparison.monitor.worst_metric
     return [
         f"{result.name}: {result.num_diverged} of {len(result.metrics)} trainings diverged, and count with the worst "
         f"metric, {worst:g}."

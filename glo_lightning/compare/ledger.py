@@ -102,7 +102,7 @@ class LedgerEvaluator:
         return [Evaluation(**{**entry, "status": Status(entry["status"])}) for entry in entries]
 
     def curve(self, run: Run) -> list[float]:
-        """Return the scores of a finished run after each of its validations."""
+        """Return the metrics of a finished run after each of its validations."""
         return list(self.ledger[self._key(run)]["curve"])
 
     def _train(self, evaluator: Evaluator, runs: Sequence[Run]) -> None:
@@ -129,6 +129,6 @@ class LedgerEvaluator:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _note(curve: list[float], epoch: int, score: float) -> bool:
-    curve.append(score)
+def _note(curve: list[float], epoch: int, metric: float) -> bool:
+    curve.append(metric)
     return False

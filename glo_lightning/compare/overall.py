@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from glo_lightning.compare.comparison import Comparison, compare_metrics
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.several_tasks import Reference
 
 

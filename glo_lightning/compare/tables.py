@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.compare.comparison import Comparison, LossResult, divergence_sentences
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -50,7 +50,7 @@ def verdict_sentences(comparison: Comparison, discovered: str) -> list[str]:
 
 def _sentence(result: LossResult, rival: str, monitor: Monitor) -> str:
     significant = result.p_value is not None and result.p_value < SIGNIFICANCE
-    better = monitor.to_score(result.difference or 0.0) > 0.0
+    better = monitor.gain(result.difference or 0.0, over=0.0) > 0.0
     verb = ("beats" if better else "is worse than") if significant else "does not beat"
     return f"The discovered loss {verb} {rival} ({difference_text(result)}, p = {p_value_text(result)})."
 

@@ -15,8 +15,9 @@ from glo_lightning.compare.settings import CompareSettings
 from glo_lightning.losses import Loss
 from glo_lightning.training.checks.one_batch import probe_task, require_worst
 from glo_lightning.training.choice import Way, choose_evaluator
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Evaluator, Monitor, Run
+from glo_lightning.training.run import Evaluator, Run
 from glo_lightning.training.seeds import fresh_seeds
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
@@ -93,7 +94,7 @@ def run_comparison(
             )
             progress.advance(bar, len(runs) - len(evaluator.missing(runs)))
             comparison = compare_losses(losses, evaluator, monitor, seeds, epochs=epochs)
-            outcomes.append(Outcome(fraction, comparison, _curves(losses, seeds, evaluator, monitor)))
+            outcomes.append(Outcome(fraction, comparison, _curves(losses, seeds, evaluator)))
     return losses, outcomes
 
 
@@ -125,9 +126,6 @@ def _identity(task: Task, settings: CompareSettings, way: Way, epochs: int) -> d
 
 
 def _curves(
-    losses: Mapping[str, Loss], seeds: Sequence[int], evaluator: LedgerEvaluator, monitor: Monitor
+    losses: Mapping[str, Loss], seeds: Sequence[int], evaluator: LedgerEvaluator
 ) -> dict[str, list[list[float]]]:
-    return {
-        name: [[monitor.to_metric(score) for score in evaluator.curve(Run(loss, seed))] for seed in seeds]
-        for name, loss in losses.items()
-    }
+    return {name: [evaluator.curve(Run(loss, seed)) for seed in seeds] for name, loss in losses.items()}

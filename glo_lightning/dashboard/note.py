@@ -15,7 +15,7 @@ from glo_lightning.search.records.candidates import (
 )
 from glo_lightning.search.records.verdict import DISCOVERED, STORED, Verdict
 from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 TITLE = "# How the search stands"
 """How our notes begin; others are their writers' own."""

@@ -13,7 +13,7 @@ from glo_lightning.search.records.candidates import CandidateRecord, best_candid
 from glo_lightning.search.records.history import draw_shares
 from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.theory.figures import plot_attraction, plot_forces, plot_losses
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,8 +39,7 @@ def draw_scores(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Fig
     scores = _by_generation(candidates, [candidate.metric for candidate in candidates])
     places = [1 + generation for generation in scores]
     low, middle, high = np.array([np.percentile(metrics, (25, 50, 75)) for metrics in scores.values()]).T
-    bests = [max(map(monitor.to_score, metrics)) for metrics in scores.values()]
-    so_far = [monitor.to_metric(score) for score in accumulate(bests, max)]
+    so_far = list(accumulate(map(monitor.best, scores.values()), lambda *metrics: monitor.best(metrics)))
     sound = [[metric for metric in metrics if not _is_worst(metric, monitor)] for metrics in scores.values()]
     levels = [*so_far, *(float(np.median(metrics)) for metrics in sound if metrics)]
     span = max(levels) - min(levels)
@@ -126,7 +125,7 @@ def draw_comparison(comparison: Comparison) -> "Figure":
     figure, axes = _panel(0.75 + 0.5 * len(comparison.results))
     monitor, results = comparison.monitor, comparison.results
     levels = [metric for result in results for metric in _reach(result, monitor)]
-    limits = _limits(levels or [monitor.to_metric(monitor.worst_score)])
+    limits = _limits(levels or [monitor.worst_metric])
     arrow = "<" if monitor.mode == "max" else ">"
     for row, result in enumerate(results):
         color = ORANGE if row == len(results) - 1 else BLUE
@@ -206,7 +205,7 @@ def _legend_above(axes: "Axes", columns: int) -> None:
 
 def _is_worst(metric: float, monitor: Monitor) -> bool:
     """Whether a metric is what a diverged training gets."""
-    return monitor.to_score(metric) == monitor.worst_score
+    return metric == monitor.worst_metric
 
 
 def _limits(levels: Sequence[float]) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def _reason(rival: str) -> str:
 def _is_better(comparison: Comparison, name: str, rival: str) -> bool:
     result = comparison.against(name, rival)
     difference, p_value = result.difference, result.p_value
-    return p_value is not None and p_value < SIGNIFICANCE and comparison.monitor.to_score(difference or 0.0) > 0.0
+    return p_value is not None and p_value < SIGNIFICANCE and comparison.monitor.gain(difference or 0.0, over=0.0) > 0.0
 
 
 def _start(summary: LossSummary) -> str:

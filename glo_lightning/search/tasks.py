@@ -8,7 +8,7 @@ from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
 

@@ -19,7 +19,7 @@ from glo_lightning.losses import Loss
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.interrupt import keyboard_interrupts
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import measure_on_test, merged, require_test_data
 from glo_lightning.training.trainer import build_trainer

@@ -1,11 +1,13 @@
 """Follow a training by its validations, and say when to stop it and why."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from glo_lightning.training.run import Monitor, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Status
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,12 @@ class AbortRule:
     attempts: int = 1
 
 
-class Watch:
-    """Sees every validation of one training.
+class ValidationFollower:
+    """Sees every validation of one training, and says when to stop it.
 
     Args:
         monitor: the metric.
-        report: called with (epoch, score); a reply of True stops the training.
+        report: called with (epoch, metric); a reply of True stops the training.
         abort: when to give up; None for never.
 
     Attributes:
@@ -52,11 +54,15 @@ class Watch:
     def see(self, epoch: int, metric: float) -> bool:
         """Take in a validation and return whether to stop."""
         self.epoch = epoch
-        score, _ = self.monitor.finite_score(metric)
-        if self.abort is not None and epoch == self.abort.epoch and score < self.monitor.to_score(self.abort.below):
+        known = metric if math.isfinite(metric) else self.monitor.worst_metric
+        if (
+            self.abort is not None
+            and epoch == self.abort.epoch
+            and self.monitor.is_better(self.abort.below, than=known)
+        ):
             self.status = Status.ABORTED
             self.reason = f"{self.monitor.name} {metric:.4g} after epoch {epoch}, {self.abort.below:g} was required"
-        elif self.report is not None and self.report(epoch, score):
+        elif self.report is not None and self.report(epoch, known):
             self.status = Status.PRUNED
             self.reason = f"stopped by the pruner after epoch {epoch}"
         return self.status is not Status.COMPLETED

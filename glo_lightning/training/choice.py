@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Literal
 
 from glo_lightning.losses import CrossEntropyLoss
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Evaluator, Monitor, Run, Status
+from glo_lightning.training.run import Evaluator, Run, Status
 from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
 

@@ -18,7 +18,8 @@ import torch.distributed as dist
 from glo_lightning.errors import GloError
 from glo_lightning.losses import Loss
 from glo_lightning.training.abort import AbortRule
-from glo_lightning.training.run import Evaluation, EvaluatorLostError, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluation, EvaluatorLostError, Run, Status
 from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
 
@@ -123,7 +124,7 @@ def serve(task: Task, monitor: Monitor, attribute: str, channel: Channel) -> Non
         _train(evaluator, Run(Loss.from_dict(order["loss"]), order["seed"], report, order["hyperparameters"]))
 
 
-def _leave_it_to_rank_0(epoch: int, score: float) -> bool:
+def _leave_it_to_rank_0(epoch: int, metric: float) -> bool:
     raise AssertionError("rank 0 alone reports")
 
 

@@ -1,15 +1,86 @@
-"""Which way of a metric is up. Imports nothing heavy: settings read it."""
+"""The metric that decides, and which way of it is up. Imports nothing heavy: settings read it."""
 
+import math
 import re
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 from glo_lightning.errors import SettingsError
+
+Mode = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """The metric that decides, and which way is up; nothing else compares metrics.
+
+    Args:
+        name: the logged name, e.g. ``"val_accuracy"``.
+        mode: ``"max"`` if higher is better, ``"min"`` if lower is.
+        worst: the metric a diverged training gets; by default 0 for ``"max"`` and 1e6 for ``"min"``.
+
+    Raises:
+        SettingsError: if there is no name, the mode is neither of these, or the worst metric is not finite.
+
+    Example:
+        >>> monitor = Monitor("val_loss", "min")
+        >>> monitor.is_better(0.25, than=0.5), monitor.gain(0.25, over=0.5), monitor.best([0.5, 0.25])
+        (True, 0.25, 0.25)
+        >>> sorted([0.5, 0.25, 1.0], key=monitor.rank_key)
+        [0.25, 0.5, 1.0]
+    """
+
+    name: str = "val_accuracy"
+    mode: Mode = "max"
+    worst: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise SettingsError("the name of a logged metric", repr(self.name), "Use monitor='val_accuracy'.")
+        if self.mode not in get_args(Mode):
+            raise SettingsError(
+                "a mode of 'max' or 'min'",
+                repr(self.mode),
+                "Use mode='max' if a higher metric is better, mode='min' if a lower one is.",
+            )
+        is_number = isinstance(self.worst, int | float) and not isinstance(self.worst, bool)
+        if self.worst is not None and not (is_number and math.isfinite(self.worst)):
+            raise SettingsError(
+                "a finite number as the metric of a diverged training",
+                repr(self.worst),
+                "Leave worst_metric out, or name the worst value the metric can have.",
+            )
+
+    @property
+    def worst_metric(self) -> float:
+        """The finite metric of a training that has none of its own."""
+        if self.worst is None:
+            return 0.0 if self.mode == "max" else 1e6
+        return self.worst
+
+    def gain(self, metric: float, over: float) -> float:
+        """Return by how much a metric is better than another; negative if it is worse."""
+        return metric - over if self.mode == "max" else over - metric
+
+    def is_better(self, metric: float, than: float) -> bool:
+        """Whether a metric is better than another, by however little."""
+        return metric > than if self.mode == "max" else metric < than
+
+    def rank_key(self, metric: float) -> float:
+        """Return what sorts metrics from the best to the worst."""
+        return -metric if self.mode == "max" else metric
+
+    def best(self, metrics: Iterable[float]) -> float:
+        """Return the best of one or more metrics."""
+        return max(metrics) if self.mode == "max" else min(metrics)
+
 
 LESS_IS_BETTER = frozenset({"loss", "error", "err", "nll", "mae", "mse", "rmse", "perplexity", "ece"})
 """Last words of metrics of which less is better, whoever logs them."""
 
 
-def require_direction(monitor: str, mode: Literal["max", "min"], section: str) -> None:
+def require_direction(monitor: str, mode: Mode, section: str) -> None:
     """Refuse to maximise a loss, as ``mode=max`` does where ``mode=min`` was forgotten.
 
     Args:

@@ -1,15 +1,12 @@
 """What goes into a training, and what comes out."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Protocol
 
 from glo_lightning.losses import Loss
 from glo_lightning.training.task import Hyperparameters
-
-Mode = Literal["max", "min"]
 
 
 class Status(StrEnum):
@@ -29,7 +26,7 @@ class Run:
     Args:
         loss: the loss to train with.
         seed: fixes initial weights, data order and dropout.
-        report: called after each validation with (epoch, score); a reply of True stops the training.
+        report: called after each validation with (epoch, metric); a reply of True stops the training.
         hyperparameters: of the model, where they differ from those it is configured with.
     """
 
@@ -44,7 +41,7 @@ class Evaluation:
     """One training done.
 
     Args:
-        score: the monitored metric, turned so that higher is better; always finite.
+        metric: the monitored one, in its own direction; always finite, the worst there is if the training has none.
         status: how the training ended.
         reason: why it ended early, or empty.
         seconds: wall-clock time.
@@ -53,51 +50,13 @@ class Evaluation:
         metrics: the metric on each task, by its name, if there were several.
     """
 
-    score: float
+    metric: float
     status: Status
     reason: str = ""
     seconds: float = 0.0
     seed: int = 0
     epoch: int = -1
     metrics: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Monitor:
-    """The metric that decides, and which way is up.
-
-    Args:
-        name: the logged name, e.g. ``"val_accuracy"``.
-        mode: ``"max"`` if higher is better, ``"min"`` if lower is.
-        worst: the metric value a diverged training gets; by default 0 for ``"max"`` and 1e6 for ``"min"``.
-
-    Example:
-        >>> Monitor("val_loss", "min").to_score(0.25)
-        -0.25
-    """
-
-    name: str = "val_accuracy"
-    mode: Mode = "max"
-    worst: float | None = None
-
-    def to_score(self, metric: float) -> float:
-        """Turn the metric so that higher is better."""
-        return metric if self.mode == "max" else -metric
-
-    def to_metric(self, score: float) -> float:
-        """Turn a score back into the metric."""
-        return score if self.mode == "max" else -score
-
-    @property
-    def worst_score(self) -> float:
-        """The finite score of a training that has none of its own."""
-        if self.worst is None:
-            return 0.0 if self.mode == "max" else -1e6
-        return self.to_score(self.worst)
-
-    def finite_score(self, metric: float) -> tuple[float, bool]:
-        """Return the score, made finite, and whether it was finite."""
-        return (self.to_score(metric), True) if math.isfinite(metric) else (self.worst_score, False)
 
 
 class EvaluatorLostError(Exception):

@@ -1,4 +1,4 @@
-"""One score for a loss that is trained on several tasks."""
+"""One metric for a loss that is trained on several tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from lightning.pytorch import seed_everything
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.interrupt import keyboard_interrupts
-from glo_lightning.training.run import Evaluation, Evaluator, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluation, Evaluator, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import merged
 from glo_lightning.training.trainer import TrainerEvaluator, build_trainer
@@ -67,17 +68,17 @@ def measure_reference(
     untrained = metrics[monitor.name]
     loss = for_outputs(CrossEntropyLoss(), outputs)
     (evaluation,) = TrainerEvaluator(task, monitor, attribute).evaluate([Run(loss, seed)])
-    if not evaluation.score > monitor.to_score(untrained):
+    if not monitor.is_better(evaluation.metric, than=untrained):
         raise SettingsError(
             f"cross-entropy to reach a better {monitor.name} than an untrained model, {untrained:.4g}",
-            f"{monitor.to_metric(evaluation.score):.4g}" + (f" ({evaluation.reason})" if evaluation.reason else ""),
+            f"{evaluation.metric:.4g}" + (f" ({evaluation.reason})" if evaluation.reason else ""),
             "Train for more epochs, or with another learning rate.",
         )
-    return Reference(untrained, monitor.to_metric(evaluation.score))
+    return Reference(untrained, evaluation.metric)
 
 
 class SeveralTasksEvaluator:
-    """Trains every run on every task; its score is the mean of what it achieved relative to cross-entropy.
+    """Trains every run on every task; its metric is the mean of what it achieved relative to cross-entropy.
 
     Args:
         evaluators: of the tasks, by their names.
@@ -98,9 +99,9 @@ class SeveralTasksEvaluator:
         return [self._combine(dict(zip(self.evaluators, each, strict=True))) for each in zip(*by_task, strict=True)]
 
     def _combine(self, parts: Mapping[str, Evaluation]) -> Evaluation:
-        metrics = {name: self.monitor.to_metric(part.score) for name, part in parts.items()}
+        metrics = {name: part.metric for name, part in parts.items()}
         return Evaluation(
-            score=sum(self.references[name].relative(metric) for name, metric in metrics.items()) / len(parts),
+            metric=sum(self.references[name].relative(metric) for name, metric in metrics.items()) / len(parts),
             status=max((part.status for part in parts.values()), key=SEVERITY.index),
             reason="; ".join(f"{name}: {part.reason}" for name, part in parts.items() if part.reason),
             seconds=sum(part.seconds for part in parts.values()),

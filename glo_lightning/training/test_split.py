@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from glo_lightning.errors import GloError, ModelError, SettingsError
 from glo_lightning.training.interrupt import keyboard_interrupts
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
 
 

@@ -1,5 +1,6 @@
 """Train candidates one after another with a Lightning Trainer."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,9 +15,10 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.data.tensor_data import TensorDataModule
 from glo_lightning.errors import GloError, SettingsError
-from glo_lightning.training.abort import AbortRule, Watch, attempt_seed
+from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_seed
 from glo_lightning.training.interrupt import keyboard_interrupts
-from glo_lightning.training.run import Evaluation, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluation, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import score_on_test
 
@@ -26,7 +28,7 @@ class TrainerEvaluator:
 
     Args:
         task: the model, the data and the Trainer.
-        monitor: the metric that becomes the score.
+        monitor: the metric that decides.
         attribute: where the model keeps its training loss.
         epochs: overrides the Trainer's ``max_epochs``.
         split: ``"val"`` scores by the last validation; ``"test"`` opens the test split after training.
@@ -72,15 +74,15 @@ class TrainerEvaluator:
             # A crash, out of memory above all, is this candidate's own; the next one starts afresh.
             torch.cuda.empty_cache()
             return Evaluation(
-                self.monitor.worst_score, Status.FAILED, f"{type(error).__name__}: {error}", seed=run.seed
+                self.monitor.worst_metric, Status.FAILED, f"{type(error).__name__}: {error}", seed=run.seed
             )
 
     def _train(self, run: Run) -> Evaluation:
-        watch = Watch(self.monitor, run.report, self.abort)
+        follower = ValidationFollower(self.monitor, run.report, self.abort)
         divergence = StopOnDivergence()
         # Lightning validates once more when a training stops because it diverged; that metric means nothing.
         report = MetricReport(
-            self.monitor.name, lambda epoch, metric: not divergence.reason and watch.see(epoch, metric)
+            self.monitor.name, lambda epoch, metric: not divergence.reason and follower.see(epoch, metric)
         )
         callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence, report]
         seed_everything(run.seed, workers=True, verbose=False)
@@ -91,23 +93,28 @@ class TrainerEvaluator:
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
         with keyboard_interrupts(trainer):
             trainer.fit(model, datamodule=self.task.datamodule)
-        evaluation = self._judge(trainer, model, divergence, watch, report.metric)
+        evaluation = self._judge(trainer, model, divergence, follower, report.metric)
         # Rank 0 alone reports and watches; with its word on all ranks they stay in step.
         return replace(trainer.strategy.broadcast(evaluation, src=0), seed=run.seed)
 
     def _judge(
-        self, trainer: Trainer, model: LightningModule, divergence: StopOnDivergence, watch: Watch, metric: float | None
+        self,
+        trainer: Trainer,
+        model: LightningModule,
+        divergence: StopOnDivergence,
+        follower: ValidationFollower,
+        metric: float | None,
     ) -> Evaluation:
         if divergence.reason:
-            return Evaluation(self.monitor.worst_score, Status.DIVERGED, divergence.reason, epoch=watch.epoch)
+            return Evaluation(self.monitor.worst_metric, Status.DIVERGED, divergence.reason, epoch=follower.epoch)
         if self.split == "test":
             metric = score_on_test(trainer, model, self.task, self.monitor.name)
         if metric is None:
             raise SettingsError("a validation while a model trains", "none", "Lower the Trainer's val_check_interval.")
-        score, finite = self.monitor.finite_score(metric)
-        if not finite:
-            return Evaluation(score, Status.DIVERGED, f"{self.monitor.name} was {metric}", epoch=watch.epoch)
-        return Evaluation(score, watch.status, watch.reason, epoch=watch.epoch)
+        if not math.isfinite(metric):
+            reason = f"{self.monitor.name} was {metric}"
+            return Evaluation(self.monitor.worst_metric, Status.DIVERGED, reason, epoch=follower.epoch)
+        return Evaluation(metric, follower.status, follower.reason, epoch=follower.epoch)
 
 
 def build_trainer(task: Task, monitor: Monitor, callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:

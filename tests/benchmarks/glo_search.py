@@ -29,8 +29,9 @@ from glo_lightning.search.exploration.screening import PAPER_STEPS, Screen
 from glo_lightning.search.samplers.genetic import NUM_ELITES, REDRAWS
 from glo_lightning.search.spaces.polynomial import NormalizedSpace
 from glo_lightning.search.spaces.trees import ExpressionSpace
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Monitor, Run
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import python_task
 
 CLASSES, FINALISTS, MAX_DRAWS = 10, 5, 200_000
@@ -70,7 +71,7 @@ class Bench:
     def train(self, expressions: list[str], seeds: list[int]) -> list[float]:
         """Return the mean accuracy of each expression."""
         runs = [Run(self.build(expression), seed) for expression in expressions for seed in seeds]
-        scores = [evaluation.score for evaluation in self.evaluator.evaluate(runs)]
+        scores = [evaluation.metric for evaluation in self.evaluator.evaluate(runs)]
         return np.reshape(scores, (len(expressions), len(seeds))).mean(-1).tolist()
 
     def judge(self, scores: dict[str, float], seed: int) -> tuple[str, float]:

@@ -28,8 +28,9 @@ from glo_lightning.data import VisionDataModule
 from glo_lightning.data.tensor_data import Splits
 from glo_lightning.losses import BaikalCMALoss, BaikalLoss, CrossEntropyLoss, Loss, ScaledLoss
 from glo_lightning.models import Classifier, mnist_cnn
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Evaluator, Monitor, Run
+from glo_lightning.training.run import Evaluator, Run
 from glo_lightning.training.task import python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 

@@ -24,8 +24,9 @@ from glo_lightning.search import LossSearch
 from glo_lightning.search.workers.local import LocalLauncher
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.distributed import Channel, DistributedEvaluator, serve
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.placement import place
-from glo_lightning.training.run import Evaluator, Monitor, Run
+from glo_lightning.training.run import Evaluator, Run
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 

@@ -23,8 +23,9 @@ from glo_lightning.search.exploration.repetition import repetition_key
 from glo_lightning.search.exploration.screening import Screen, Step
 from glo_lightning.search.samplers.genetic import NUM_ELITES, REDRAWS
 from glo_lightning.theory import default_kappa, trainability
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Monitor, Run
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import python_task
 
 CLASSES = 10
@@ -56,7 +57,7 @@ def accuracies(expressions: list[str], evaluator: PopulationEvaluator, seed: int
             runs[expression] = Run(TreeLoss(expression), seed)
         except LossError:
             continue
-    scores = [evaluation.score for evaluation in evaluator.evaluate(list(runs.values()))]
+    scores = [evaluation.metric for evaluation in evaluator.evaluate(list(runs.values()))]
     return {**dict.fromkeys(expressions, 0.0), **dict(zip(runs, scores, strict=True))}
 
 

@@ -30,8 +30,9 @@ from glo_lightning.data import DigitsDataModule, FolderDataModule, VisionDataMod
 from glo_lightning.losses import Loss, TaylorLoss, cross_entropy_taylor
 from glo_lightning.losses.base import label_distribution
 from glo_lightning.models import Classifier, allcnn_c, mlp, mnist_cnn, small_cnn
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Monitor, Run
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 

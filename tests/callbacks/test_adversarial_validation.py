@@ -15,8 +15,9 @@ from glo_lightning.losses import CrossEntropyLoss, Loss, named_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search.workers.local import LocalLauncher
 from glo_lightning.training.checks.one_batch import probe_task
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Monitor, Run
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 from tests.callbacks import attacked
@@ -39,7 +40,7 @@ def _task(*callbacks: Callback) -> Task:
 
 def _score(task: Task, monitor: Monitor, loss: Loss | None = None, split: str = "val") -> float:
     (evaluation,) = TrainerEvaluator(task, monitor, split=split).evaluate([Run(loss or CrossEntropyLoss(), 0)])  # type: ignore[arg-type]
-    return evaluation.score
+    return evaluation.metric
 
 
 def test_it_logs_the_accuracy_on_the_attacked_images() -> None:

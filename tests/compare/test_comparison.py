@@ -9,32 +9,31 @@ from scipy import stats
 
 from glo_lightning.compare.comparison import Comparison, compare_losses, compare_metrics
 from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
-from glo_lightning.training.run import Evaluation, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluation, Run, Status
 
 SEEDS = (3, 5, 8, 13)
 
 
 class Scripted:
-    """An evaluator whose scores are given, one list per loss."""
+    """An evaluator whose metrics are given, one list per loss."""
 
-    def __init__(self, scores: dict[str, Sequence[float]]) -> None:
-        self.scores = scores
+    def __init__(self, metrics: dict[str, Sequence[float]]) -> None:
+        self.metrics = metrics
         self.seeds: list[int] = []
 
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
         self.seeds += [run.seed for run in runs]
         return [
-            Evaluation(self.scores[run.loss.family][SEEDS.index(run.seed)], Status.COMPLETED, seed=run.seed)
+            Evaluation(self.metrics[run.loss.family][SEEDS.index(run.seed)], Status.COMPLETED, seed=run.seed)
             for run in runs
         ]
 
 
 def _compare(baseline: Sequence[float], other: Sequence[float], mode: str = "max") -> Comparison:
-    sign = 1.0 if mode == "max" else -1.0
     losses = {"cross-entropy": CrossEntropyLoss(), "found": MeanSquaredErrorLoss()}
     families = [loss.family for loss in losses.values()]
-    scores = dict(zip(families, ([sign * x for x in baseline], [sign * x for x in other]), strict=True))
-    evaluator = Scripted(scores)
+    evaluator = Scripted(dict(zip(families, (baseline, other), strict=True)))
     comparison = compare_losses(losses, evaluator, Monitor("metric", mode), SEEDS)
     assert evaluator.seeds == [*SEEDS, *SEEDS]
     return comparison
@@ -84,7 +83,7 @@ def test_json_round_trip() -> None:
     assert Comparison.from_dict(comparison.to_dict()) == comparison
 
 
-def test_diverged_trainings_are_counted_and_keep_their_worst_score() -> None:
+def test_diverged_trainings_are_counted_and_keep_their_worst_metric() -> None:
     class Diverging(Scripted):
         def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
             return [Evaluation(0.0, Status.DIVERGED, "NaN", seed=run.seed) for run in runs]

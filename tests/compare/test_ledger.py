@@ -54,7 +54,7 @@ def test_what_was_stopped_or_cut_short_is_trained_again_and_nothing_else(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         _evaluator(path, stopped).evaluate(RUNS)
     path.write_bytes(path.read_bytes()[:-20])
-    assert [evaluation.score for evaluation in _evaluator(path, rest).evaluate(RUNS)] == [0.1, 0.2, 0.1, 0.2]
+    assert [evaluation.metric for evaluation in _evaluator(path, rest).evaluate(RUNS)] == [0.1, 0.2, 0.1, 0.2]
     assert rest.done == [2, 1, 2]
     assert _evaluator(path, Trainings()).missing(RUNS) == []
 

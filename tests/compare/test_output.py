@@ -19,7 +19,7 @@ from glo_lightning.landscape.surface import Surface, grid
 from glo_lightning.robustness.accuracy import FGSM, PGD, Robustness, RobustnessCurve
 from glo_lightning.robustness.figures import figure_robustness
 from glo_lightning.robustness.output import robustness_table
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 NAMES = ("x[b]y", "_mine")
 METRICS = [(0.9, 0.91), (0.92, 0.93)]

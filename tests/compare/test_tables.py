@@ -7,16 +7,16 @@ import pytest
 from glo_lightning.compare.comparison import Comparison, compare_losses, compare_metrics
 from glo_lightning.compare.tables import render, verdict_sentences
 from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
-from glo_lightning.training.run import Evaluation, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluation, Run, Status
 
 
 def _comparison(mean: float, spread: float, mode: str = "max") -> Comparison:
     class Scripted:
         def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
-            sign = 1.0 if mode == "max" else -1.0
             means = {"cross_entropy": 0.9, "mean_squared_error": mean}
             offsets = {1: -spread, 2: 0.0, 3: spread}
-            return [Evaluation(sign * (means[run.loss.family] + offsets[run.seed]), Status.COMPLETED) for run in runs]
+            return [Evaluation(means[run.loss.family] + offsets[run.seed], Status.COMPLETED) for run in runs]
 
     losses = {"cross-entropy": CrossEntropyLoss(), "discovered": MeanSquaredErrorLoss()}
     return compare_losses(losses, Scripted(), Monitor("val_accuracy", mode), (1, 2, 3))

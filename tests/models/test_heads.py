@@ -13,7 +13,7 @@ from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier
 from glo_lightning.models.heads import WithHeads
 from glo_lightning.training.choice import choose_evaluator
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import python_task
 
 CPU = {"accelerator": "cpu", "enable_model_summary": False, "enable_progress_bar": False}

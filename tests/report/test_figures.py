@@ -5,7 +5,7 @@ import pytest
 from glo_lightning.compare.comparison import compare_metrics
 from glo_lightning.report.figures import draw_comparison, draw_scores
 from glo_lightning.search.records.candidates import CandidateRecord
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 LOSS = Monitor("val_loss", "min")
 

@@ -6,7 +6,7 @@ from glo_lightning.compare.comparison import Comparison, LossResult
 from glo_lightning.losses import TreeLoss, named_loss
 from glo_lightning.report.words import explain, headline
 from glo_lightning.theory import summarize
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 
 def comparison(baseline: float, twin: float, discovered: float, mode: str = "max") -> Comparison:

@@ -14,7 +14,8 @@ from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
 from glo_lightning.search.storage.open import open_storage
-from glo_lightning.training.run import Monitor, Run
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 from tests.search.toy import TRAINER, ToyData, TunableModel
@@ -72,7 +73,7 @@ def test_a_score_is_that_of_the_loss_trained_with_the_hyperparameters(alone: Sea
     record = next(each for each in read_candidates(alone.study) if each.trial == trial.number)
     for hyperparameters, same in ((trial.user_attrs["hyperparameters"], True), ({}, False)):
         (evaluation,) = evaluator.evaluate([Run(archive.build(record), 0, hyperparameters=hyperparameters)])
-        assert (-evaluation.score == trial.value) is same
+        assert (evaluation.metric == trial.value) is same
 
 
 def test_the_verdict_is_fair_to_cross_entropy(searched: tuple[SearchResult, Any]) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress, Standing
 from glo_lightning.search.records.candidates import CandidateRecord, GenerationSummary
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 
 def say(terminal: bool = False, quiet: bool = False, every_candidate: bool = False) -> str:

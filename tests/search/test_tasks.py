@@ -16,7 +16,8 @@ from glo_lightning.search import LossSearch, Range, SearchResult
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.read import Archive
 from glo_lightning.theory import trainability
-from glo_lightning.training.run import Monitor, Run
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Run
 from glo_lightning.training.several_tasks import Reference, measure_reference
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
@@ -85,9 +86,9 @@ def test_a_candidate_scores_by_what_it_achieves_on_every_task(alone: SearchResul
         shares = []
         for name, task in _tasks().items():
             (evaluation,) = TrainerEvaluator(task, MONITOR).evaluate([Run(archive.build(record), 0)])
-            assert record.metrics[name] == -evaluation.score
+            assert record.metrics[name] == evaluation.metric
             reference = references[name]
-            progress = (-evaluation.score - reference.untrained) / (reference.cross_entropy - reference.untrained)
+            progress = (evaluation.metric - reference.untrained) / (reference.cross_entropy - reference.untrained)
             shares.append(max(0.0, progress))
         assert record.metric == pytest.approx(sum(shares) / 2)
 
@@ -96,7 +97,7 @@ def test_a_reference_is_zero_untrained_and_one_for_cross_entropy() -> None:
     task = _tasks()["four"]
     reference = measure_reference(task, MONITOR)
     (evaluation,) = TrainerEvaluator(task, MONITOR).evaluate([Run(CrossEntropyLoss(), 0)])
-    assert reference.cross_entropy == -evaluation.score
+    assert reference.cross_entropy == evaluation.metric
     assert reference.relative(reference.cross_entropy) == 1.0
     assert reference.relative(reference.untrained) == 0.0
     assert reference.relative(1e6) == 0.0, "a diverged training"

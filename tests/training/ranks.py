@@ -13,8 +13,9 @@ from glo_lightning.losses import CrossEntropyLoss, Loss, MeanSquaredErrorLoss, T
 from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.distributed import Channel, DistributedEvaluator, serve
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.placement import place
-from glo_lightning.training.run import Evaluator, Monitor, Run
+from glo_lightning.training.run import Evaluator, Run
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 from tests.search.toy import ToyData, ToyModel
@@ -40,8 +41,8 @@ def script(make: Callable[..., Evaluator]) -> dict[str, object]:
     """Train with every kind of ending, one after another in one process group."""
     reports: list[tuple[int, float]] = []
 
-    def prune(epoch: int, score: float) -> bool:
-        reports.append((epoch, score))
+    def prune(epoch: int, metric: float) -> bool:
+        reports.append((epoch, metric))
         return epoch == 1
 
     losses: list[Loss] = [CrossEntropyLoss(), MeanSquaredErrorLoss(), TaylorLoss(THETA)]

@@ -8,7 +8,7 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.training import choice
 from glo_lightning.training.choice import choose_evaluator
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, python_task
 
 

@@ -45,7 +45,7 @@ def alone() -> dict[str, Any]:
 @pytest.mark.parametrize("part", ["scores", "pruned", "aborted", "tested"])
 def test_two_ranks_train_as_one_process_does(together: dict[str, Any], alone: dict[str, Any], part: str) -> None:
     for ours, theirs in zip(together[part], alone[part], strict=True):
-        assert ours["score"] == pytest.approx(theirs["score"], abs=1e-5)
+        assert ours["metric"] == pytest.approx(theirs["metric"], abs=1e-5)
         for name in ("status", "seed", "epoch"):
             assert ours[name] == theirs[name]
 
@@ -53,7 +53,7 @@ def test_two_ranks_train_as_one_process_does(together: dict[str, Any], alone: di
 def test_rank_0_alone_reports_and_all_stop(together: dict[str, Any], alone: dict[str, Any]) -> None:
     assert together["pruned"][0]["status"] == "pruned"
     assert [epoch for epoch, _ in together["reports"]] == [0, 1]
-    assert [score for _, score in together["reports"]] == pytest.approx([s for _, s in alone["reports"]], abs=1e-5)
+    assert [metric for _, metric in together["reports"]] == pytest.approx([s for _, s in alone["reports"]], abs=1e-5)
 
 
 def test_a_nan_on_one_rank_stops_both(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
-from glo_lightning.training.run import Monitor, Run
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import Task, max_epochs, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 
@@ -39,7 +40,7 @@ def test_no_training_knows_what_callbacks_remember_of_another() -> None:
     first, *others = TrainerEvaluator(_task(callbacks=[callback], max_epochs=9), Monitor()).evaluate(runs)
     assert first.reason == ""
     assert first.epoch == 0
-    assert {(other.score, other.epoch) for other in others} == {(first.score, 0)}
+    assert {(other.metric, other.epoch) for other in others} == {(first.metric, 0)}
 
 
 def test_every_training_logs_into_a_folder_of_its_own(tmp_path: Any) -> None:

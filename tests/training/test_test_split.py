@@ -10,7 +10,8 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
-from glo_lightning.training.run import Monitor, Run
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.test_split import measure_on_test, name_on_test, require_test
 from glo_lightning.training.trainer import TrainerEvaluator
@@ -94,7 +95,7 @@ def test_the_test_split_is_measured_with_or_without_a_test_step(model: type[Ligh
     (evaluation,) = TrainerEvaluator(_task(model, data), Monitor("val_mean"), split="test").evaluate(
         [Run(CrossEntropyLoss(), 0)]
     )
-    assert evaluation.score == 30.0
+    assert evaluation.metric == 30.0
     assert data.opened == 1
     assert next(iter(data.val_dataloader()))[0].mean() == 2.0, "the data module serves its own again"
 

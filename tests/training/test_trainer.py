@@ -16,7 +16,8 @@ from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.training.abort import AbortRule, attempt_seed
 from glo_lightning.training.checks.one_batch import probe_task
-from glo_lightning.training.run import Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Run, Status
 from glo_lightning.training.several_tasks import measure_reference
 from glo_lightning.training.task import LEAN_TRAINER, Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
@@ -86,44 +87,44 @@ def test_score_is_the_accuracy_of_the_trained_network() -> None:
     accuracy = (model(x).argmax(-1) == y).double().mean().item()
 
     assert evaluation.status is Status.COMPLETED
-    assert evaluation.score == pytest.approx(accuracy, abs=1e-6)
+    assert evaluation.metric == pytest.approx(accuracy, abs=1e-6)
     assert evaluation.seconds > 0.0
 
 
-def test_same_seed_same_score_and_other_seed_other_score() -> None:
+def test_same_seed_same_metric_and_other_seed_other_metric() -> None:
     evaluator = TrainerEvaluator(_task(), MONITOR)
     first, again, other = evaluator.evaluate([Run(CrossEntropyLoss(), seed) for seed in (1, 1, 2)])
-    assert first.score == again.score
-    assert first.score != other.score
+    assert first.metric == again.metric
+    assert first.metric != other.metric
 
 
-def test_nan_stops_at_once_with_the_worst_score_and_a_reason() -> None:
+def test_nan_stops_at_once_with_the_worst_metric_and_a_reason() -> None:
     loss = ExplodingLoss(healthy_calls=3)
     (evaluation,) = TrainerEvaluator(_task(max_epochs=50), MONITOR).evaluate([Run(loss, 0)])
     assert evaluation.status is Status.DIVERGED
-    assert evaluation.score == 0.0
+    assert evaluation.metric == 0.0
     assert "step 4" in evaluation.reason
     assert loss.calls == 4
 
 
-def test_worst_score_follows_the_direction_of_the_metric() -> None:
+def test_worst_metric_follows_the_direction_of_the_metric() -> None:
     monitor = Monitor("val_loss", "min", worst=7.5)
     (evaluation,) = TrainerEvaluator(_task(), monitor).evaluate([Run(ExplodingLoss(), 0)])
-    assert evaluation.score == -7.5
+    assert evaluation.metric == 7.5
 
 
 def test_report_sees_every_epoch_and_can_stop() -> None:
     seen: list[tuple[int, float]] = []
 
-    def report(epoch: int, score: float) -> bool:
-        seen.append((epoch, score))
+    def report(epoch: int, metric: float) -> bool:
+        seen.append((epoch, metric))
         return epoch == 1
 
     (evaluation,) = TrainerEvaluator(_task(max_epochs=5), MONITOR).evaluate([Run(CrossEntropyLoss(), 0, report)])
     assert evaluation.status is Status.PRUNED
     assert [epoch for epoch, _ in seen] == [0, 1]
     assert evaluation.epoch == 1
-    assert seen[-1][1] == evaluation.score
+    assert seen[-1][1] == evaluation.metric
 
 
 def test_a_hopeless_training_is_aborted_and_tried_again_with_another_seed() -> None:
@@ -150,8 +151,8 @@ def test_foreign_module_with_its_own_attribute_metric_and_no_test_step() -> None
         TrainerEvaluator(task, monitor, "criterion", split=split).evaluate([Run(CrossEntropyLoss(), 0)])[0]
         for split in ("val", "test")
     )
-    assert -1.0 <= validated.score < 0.0
-    assert tested.score != validated.score
+    assert 0.0 < validated.metric <= 1.0
+    assert tested.metric != validated.metric
 
 
 def test_validation_metric_never_depends_on_the_candidate() -> None:
@@ -168,7 +169,7 @@ def test_validation_metric_never_depends_on_the_candidate() -> None:
     plain, huge = TrainerEvaluator(task, monitor, "criterion").evaluate(
         [Run(MeanSquaredErrorLoss(), 0), Run(Silent(), 0)]
     )
-    assert huge.score == pytest.approx(plain.score, rel=1e-3)
+    assert huge.metric == pytest.approx(plain.metric, rel=1e-3)
 
 
 def test_test_split_differs_from_validation_and_epochs_override() -> None:
@@ -177,8 +178,8 @@ def test_test_split_differs_from_validation_and_epochs_override() -> None:
     val = TrainerEvaluator(task, MONITOR).evaluate(run)[0]
     test = TrainerEvaluator(task, MONITOR, split="test").evaluate(run)[0]
     longer = TrainerEvaluator(task, MONITOR, epochs=6).evaluate(run)[0]
-    assert test.score != val.score
-    assert longer.score > val.score
+    assert test.metric != val.metric
+    assert longer.metric > val.metric
 
 
 def test_users_callbacks_stay_on_the_trainer() -> None:

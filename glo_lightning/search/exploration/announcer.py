@@ -18,7 +18,7 @@ from glo_lightning.search.records.history import sum_fates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.study import FINGERPRINT
 from glo_lightning.search.tasks import search_monitor
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 SHARE = 0.05
 """Share of a search's time that may go into looking at how it stands; looks take longer as a study grows."""
@@ -107,13 +107,13 @@ class GenerationAnnouncer:
         return candidates, summarize_generations(candidates, self.monitor)
 
     def _standing(self, summaries: Sequence[GenerationSummary]) -> Standing:
-        bests = [self.monitor.to_score(summary.best) for summary in summaries if summary.best is not None]
+        bests = [summary.best for summary in summaries if summary.best is not None]
         fates = sum_fates([summary.fates for summary in summaries])
         return Standing(
             generations=self.generations,
             candidates=self.generations * self.population_size,
             done=sum(summary.size for summary in summaries),
-            best=self.monitor.to_metric(max(bests)) if bests else None,
+            best=self.monitor.best(bests) if bests else None,
             trained=fates[TRAINED],
             drawn=sum(fates.values()),
         )

@@ -16,7 +16,8 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
 from glo_lightning.search.spaces.polynomial import LossSpace
 from glo_lightning.search.storage.study import note_environment, open_study
-from glo_lightning.training.run import Evaluator, Monitor, Run
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluator, Run
 
 
 @dataclass(frozen=True)

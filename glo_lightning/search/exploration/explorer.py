@@ -17,7 +17,8 @@ from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
 from glo_lightning.search.spaces.polynomial import LossSpace
 from glo_lightning.theory import Trainability, trainability
 from glo_lightning.theory.trainability import Invariant
-from glo_lightning.training.run import Evaluator, Monitor, Run
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluator, Run
 
 
 class Explorer(Worker):
@@ -79,9 +80,9 @@ class Explorer(Worker):
         self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
 
     def _reporter(self, trial: Trial) -> Callable[[int, float], bool]:
-        def report(epoch: int, score: float) -> bool:
+        def report(epoch: int, metric: float) -> bool:
             try:
-                trial.report(self.monitor.to_metric(score), epoch)
+                trial.report(metric, epoch)
             except UpdateFinishedTrialError:
                 return True  # this worker was taken for dead, and another trains the candidate
             return trial.should_prune()

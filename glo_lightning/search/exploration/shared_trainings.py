@@ -15,7 +15,8 @@ from glo_lightning.search.exploration.worker import Worker
 from glo_lightning.search.samplers import GenerationalSampler, find_slot
 from glo_lightning.search.samplers.fixed import FixedListSampler
 from glo_lightning.search.storage.study import RUNS
-from glo_lightning.training.run import Evaluation, Evaluator, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluation, Evaluator, Run, Status
 
 GIVEN_UP = "given up in run"
 """User attribute of a list's study: the run of the search in which its crashed trainings were given up."""
@@ -112,7 +113,7 @@ class SharedEvaluator:
 
     def _evaluation(self, metric: float, training: Mapping[str, Any]) -> Evaluation:
         return Evaluation(
-            self.monitor.to_score(metric),
+            metric,
             Status(training["status"]),
             training["reason"],
             training["seconds"],

@@ -12,7 +12,8 @@ from optuna.trial import Trial, TrialState
 from glo_lightning.errors import StudyError
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.samplers.ranking import DIVERGED
-from glo_lightning.training.run import Evaluation, Evaluator, EvaluatorLostError, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluation, Evaluator, EvaluatorLostError, Run, Status
 
 MAX_FAILURES_IN_A_ROW = 10
 """Crashed trainings after which the fault is the model's, not the candidates'."""
@@ -70,7 +71,7 @@ class Worker(ABC):
                 evaluations = self.evaluator.evaluate([run for run in runs.values() if run is not None])
             except EvaluatorLostError as error:
                 for trial in open_trials:
-                    self._tell(trial, Evaluation(self.monitor.worst_score, Status.FAILED, str(error)))
+                    self._tell(trial, Evaluation(self.monitor.worst_metric, Status.FAILED, str(error)))
                 raise
             for trial, evaluation in zip(open_trials, evaluations, strict=True):
                 self._tell(trial, evaluation)
@@ -110,7 +111,7 @@ class Worker(ABC):
         if evaluation.status is Status.PRUNED:
             self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
         else:
-            self.study.tell(trial, self.monitor.to_metric(evaluation.score), skip_if_finished=True)
+            self.study.tell(trial, evaluation.metric, skip_if_finished=True)
 
     def _count_failure(self, reason: str) -> None:
         self._failures += 1

@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.engines import Slot
-from glo_lightning.training.run import Monitor, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Status
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,8 @@ def _read(study: str, trial: FrozenTrial) -> CandidateRecord | None:
 
 def ranked(candidates: Iterable[CandidateRecord], monitor: Monitor) -> list[CandidateRecord]:
     """Return the candidates that trained to the end, best first, and those that diverged behind all others."""
-    scored = [(monitor.to_score(each.metric), each) for each in candidates if each.metric is not None]
-    return [each for _, each in sorted(scored, key=lambda pair: (pair[1].status == Status.DIVERGED, -pair[0]))]
+    scored = [(monitor.rank_key(each.metric), each) for each in candidates if each.metric is not None]
+    return [each for _, each in sorted(scored, key=lambda pair: (pair[1].status == Status.DIVERGED, pair[0]))]
 
 
 def best_candidates(
@@ -194,12 +195,12 @@ def complete_generations(summaries: Sequence[GenerationSummary], population_size
 
 
 def _summarize(generation: int, members: Sequence[CandidateRecord], monitor: Monitor) -> GenerationSummary:
-    scores = [monitor.to_score(member.metric) for member in members if member.metric is not None]
+    metrics = [member.metric for member in members if member.metric is not None]
     stopped = sum(member.status in (VIOLATED, SCREENED, REPEATED) for member in members)
     return GenerationSummary(
         generation=generation,
-        best=monitor.to_metric(max(scores)) if scores else None,
-        median=monitor.to_metric(statistics.median(scores)) if scores else None,
+        best=monitor.best(metrics) if metrics else None,
+        median=statistics.median(metrics) if metrics else None,
         trained=len(members) - stopped,
         stopped=stopped,
         size=len(members),

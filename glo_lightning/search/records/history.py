@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from glo_lightning.figures import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, SLATE, make_figure
 from glo_lightning.search.records.candidates import GenerationSummary
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +109,7 @@ def _draw_scores(
     if not points:
         return
     places, bests = zip(*points, strict=True)
-    so_far = [monitor.to_metric(score) for score in accumulate((monitor.to_score(best) for best in bests), max)]
+    so_far = list(accumulate(bests, lambda *metrics: monitor.best(metrics)))
     end = start + summaries[-1].generation
     axes.plot([*places, end], [*so_far, so_far[-1]], color=color, linewidth=1.8, drawstyle="steps-post", label=title)
     axes.plot(places, bests, "o", color=color, markersize=4, markerfacecolor="white")

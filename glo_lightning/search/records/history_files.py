@@ -10,7 +10,7 @@ from glo_lightning.search.records.lineage import draw_lineage, trace_descent
 from glo_lightning.search.records.verdict import Finalist
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.storage.study import later_stages, stage_title, tuned_expression
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 
 def write_history_files(study: optuna.Study, winner: Finalist, monitor: Monitor, output: SearchOutput) -> None:

@@ -20,7 +20,7 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.stored import space_of
 from glo_lightning.search.storage.study import ENVIRONMENTS, FINGERPRINT, later_stages, stage_title, tuned_expression
 from glo_lightning.search.tasks import search_monitor
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 
 @dataclass(frozen=True)

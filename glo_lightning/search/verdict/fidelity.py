@@ -7,7 +7,8 @@ from scipy import stats
 
 from glo_lightning.search.records.candidates import CandidateRecord, ranked
 from glo_lightning.search.records.verdict import Fidelity
-from glo_lightning.training.run import Evaluator, Monitor, Run
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluator, Run
 
 
 def measure_fidelity(
@@ -31,7 +32,7 @@ def measure_fidelity(
     sample = spread(candidates, count, monitor)
     evaluations = evaluator.evaluate([run(candidate) for candidate in sample])
     partial = tuple(float(candidate.metric or 0.0) for candidate in sample)
-    full = tuple(monitor.to_metric(evaluation.score) for evaluation in evaluations)
+    full = tuple(evaluation.metric for evaluation in evaluations)
     return Fidelity(
         tuple(candidate.trial for candidate in sample),
         partial,

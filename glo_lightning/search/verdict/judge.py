@@ -18,7 +18,8 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.tasks import ProbedTask, task_monitor
 from glo_lightning.search.verdict.fidelity import measure_fidelity
 from glo_lightning.search.verdict.rivals import rivals
-from glo_lightning.training.run import Evaluator, Monitor, Run
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluator, Run
 from glo_lightning.training.seeds import fresh_seeds
 
 
@@ -88,10 +89,10 @@ class Judge:
         finalists = []
         for position, candidate in enumerate(candidates):
             own = evaluations[position * len(seeds) : (position + 1) * len(seeds)]
-            metrics = tuple(self.monitor.to_metric(evaluation.score) for evaluation in own)
+            metrics = tuple(evaluation.metric for evaluation in own)
             searched = float(candidate.metric or 0.0)
             finalists.append(Finalist(candidate.study, candidate.trial, searched, metrics, float(np.mean(metrics))))
-        return sorted(finalists, key=lambda finalist: -self.monitor.to_score(finalist.mean))
+        return sorted(finalists, key=lambda finalist: self.monitor.rank_key(finalist.mean))
 
     def _check_fidelity(self, candidates: Sequence[CandidateRecord]) -> Fidelity:
         return measure_fidelity(

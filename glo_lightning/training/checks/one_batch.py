@@ -16,7 +16,7 @@ from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.checks.labels import check_labels
 from glo_lightning.training.interrupt import keyboard_interrupts
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import merged
 from glo_lightning.training.trainer import build_trainer
@@ -109,8 +109,8 @@ def require_worst(probe: Probe, monitor: Monitor) -> None:
     Raises:
         SettingsError: if the untrained model's metric is.
     """
-    metric, worst = probe.metrics[monitor.name], monitor.to_metric(monitor.worst_score)
-    if monitor.to_score(metric) < monitor.worst_score:
+    metric, worst = probe.metrics[monitor.name], monitor.worst_metric
+    if monitor.is_better(worst, than=metric):
         raise SettingsError(
             f"a {monitor.name} that is never worse than a diverged training's, {worst:g}",
             f"{metric:.4g} of the untrained model",

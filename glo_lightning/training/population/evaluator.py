@@ -8,10 +8,11 @@ import torch
 
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.training.abort import AbortRule, attempt_seed
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population.plan import Plan, Split, make_plan
 from glo_lightning.training.population.recipe import refuse
 from glo_lightning.training.population.training import Population
-from glo_lightning.training.run import Evaluation, Monitor, Run, Status
+from glo_lightning.training.run import Evaluation, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
 
 
@@ -24,7 +25,7 @@ class PopulationEvaluator:
 
     Args:
         task: a Classifier, a data module that holds tensors, and a Trainer on one device; :meth:`obstacle` tells.
-        monitor: the metric that becomes the score, ``val_accuracy`` or ``val_loss``.
+        monitor: the metric that decides, ``val_accuracy`` or ``val_loss``.
         attribute: where the model keeps its training loss.
         epochs: overrides the Trainer's ``max_epochs``.
         split: ``"val"`` scores by the last validation; ``"test"`` opens the test split.
@@ -105,6 +106,6 @@ class PopulationEvaluator:
         # A crash, out of memory above all, is told apart by halves: a run that crashes by itself has failed.
         torch.cuda.empty_cache()
         if len(runs) == 1:
-            return [Evaluation(self.monitor.worst_score, Status.FAILED, failure, seed=runs[0].seed)]
+            return [Evaluation(self.monitor.worst_metric, Status.FAILED, failure, seed=runs[0].seed)]
         half = len(runs) // 2
         return self._train(runs[:half]) + self._train(runs[half:])

@@ -7,11 +7,11 @@ from lightning.pytorch import seed_everything
 
 from glo_lightning.data.tensor_data import Examples, TensorDataModule
 from glo_lightning.models.classifier import Classifier
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population.memory import free_memory, models_that_fit
 from glo_lightning.training.population.recipe import Recipe, limited, read_recipe
 from glo_lightning.training.population.scoring import evaluation_batches
 from glo_lightning.training.population.support import check_data, check_model, check_network
-from glo_lightning.training.run import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
 
 Split = Literal["val", "test"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.data.tensor_data import Examples
-from glo_lightning.training.abort import AbortRule, Watch
+from glo_lightning.training.abort import AbortRule, ValidationFollower
 from glo_lightning.training.population.batches import Batch, Batches
 from glo_lightning.training.population.losses import LossStack, by_structure
 from glo_lightning.training.population.networks import NetworkStack
@@ -26,12 +26,12 @@ class Member:
     Args:
         place: of its run among all runs.
         seed: of its run.
-        watch: follows its validations.
+        follower: of its validations.
     """
 
     place: int
     seed: int
-    watch: Watch
+    follower: ValidationFollower
 
 
 class Population:
@@ -50,7 +50,8 @@ class Population:
         self._plan = plan
         order = by_structure([run.loss for run in runs])
         self._members = [
-            Member(place, runs[place].seed, Watch(plan.monitor, runs[place].report, abort)) for place in order
+            Member(place, runs[place].seed, ValidationFollower(plan.monitor, runs[place].report, abort))
+            for place in order
         ]
         seeds = [member.seed for member in self._members]
         models = {seed: plan.build_model(seed) for seed in dict.fromkeys(seeds)}
@@ -116,12 +117,12 @@ class Population:
         finite = losses.isfinite()
         reason = f"training loss was not finite at step {self._steps}"
         for model in finite.logical_not().nonzero().flatten().tolist():
-            self._end(model, self._plan.monitor.worst_score, Status.DIVERGED, reason)
+            self._end(model, self._plan.monitor.worst_metric, Status.DIVERGED, reason)
         self._keep(finite.nonzero().flatten())
 
     def _validate(self, epoch: int) -> None:
         metrics = self._score(self._plan.val)
-        stopped = [member.watch.see(epoch, metric) for member, metric in zip(self._members, metrics, strict=True)]
+        stopped = [member.follower.see(epoch, metric) for member, metric in zip(self._members, metrics, strict=True)]
         is_last = epoch + 1 == self._plan.recipe.epochs
         if not (is_last or any(stopped)):
             return
@@ -130,19 +131,20 @@ class Population:
         monitor = self._plan.monitor
         for model, metric in enumerate(metrics):
             if is_last or stopped[model]:
-                result, finite = monitor.finite_score(metric)
-                watch = self._members[model].watch
-                status = watch.status if finite else Status.DIVERGED
-                self._end(model, result, status, watch.reason if finite else f"{monitor.name} was {metric}")
+                follower = self._members[model].follower
+                if math.isfinite(metric):
+                    self._end(model, metric, follower.status, follower.reason)
+                else:
+                    self._end(model, monitor.worst_metric, Status.DIVERGED, f"{monitor.name} was {metric}")
         self._keep(torch.tensor([model for model, stop in enumerate(stopped) if not (is_last or stop)]))
 
     def _score(self, batches: Sequence[Examples]) -> list[float]:
         at_once = self._plan.examples_at_once(len(self._members))
         return score(self._networks, batches, self._plan.monitor.name, self._plan.recipe, at_once)
 
-    def _end(self, model: int, result: float, status: Status, reason: str) -> None:
+    def _end(self, model: int, metric: float, status: Status, reason: str) -> None:
         member = self._members[model]
-        evaluation = Evaluation(result, status, reason, seed=member.seed, epoch=member.watch.epoch)
+        evaluation = Evaluation(metric, status, reason, seed=member.seed, epoch=member.follower.epoch)
         self._ended[member.place] = evaluation, self._steps
 
     def _keep(self, models: Tensor) -> None:

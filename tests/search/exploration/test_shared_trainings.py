@@ -13,7 +13,8 @@ from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.search.exploration.shared_trainings import SharedEvaluator, decide_once
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import count_run
-from glo_lightning.training.run import Evaluation, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluation, Run, Status
 
 
 class Counting:
@@ -99,7 +100,7 @@ def test_a_crash_has_no_say_and_the_next_time_only_what_crashed_is_trained(tmp_p
     evaluations = _shared(lucky, tmp_path).evaluate(RUNS)
     assert lucky.seeds == [11, 13]
     assert [evaluation.seed for evaluation in evaluations] == list(range(10, 22))
-    assert [evaluation.score for evaluation in evaluations] == [seed / 100 for seed in range(10, 22)]
+    assert [evaluation.metric for evaluation in evaluations] == [seed / 100 for seed in range(10, 22)]
     assert _shared(idle, tmp_path).evaluate(RUNS) == evaluations
     assert idle.seeds == []
 
@@ -115,7 +116,7 @@ def test_other_losses_or_another_basis_are_another_list(tmp_path: Path) -> None:
 
 def test_reports_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="report"):
-        _shared(Counting(), tmp_path).evaluate([Run(CrossEntropyLoss(), 1, lambda epoch, score: False)])
+        _shared(Counting(), tmp_path).evaluate([Run(CrossEntropyLoss(), 1, lambda epoch, metric: False)])
 
 
 def test_a_decision_is_taken_once_by_one(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.result import SearchResult
 from glo_lightning.search.samplers.fixed import FixedListSampler
 from glo_lightning.search.storage.open import open_storage
-from glo_lightning.training.run import Evaluation, EvaluatorLostError, Monitor, Run, Status
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Evaluation, EvaluatorLostError, Run, Status
 from tests.search.toy import TRAINER, OutOfMemoryModel, ToyData, ToyModel
 
 

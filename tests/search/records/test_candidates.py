@@ -12,7 +12,7 @@ from glo_lightning.search.records.candidates import (
     summarize_generations,
 )
 from glo_lightning.search.records.result import candidate_frame
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 
 def _add(

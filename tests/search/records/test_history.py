@@ -7,7 +7,7 @@ import pytest
 from glo_lightning.search.exploration.screening import Step
 from glo_lightning.search.records.candidates import GenerationSummary
 from glo_lightning.search.records.history import FATES, draw_history
-from glo_lightning.training.run import Monitor
+from glo_lightning.training.monitor import Monitor
 
 
 def summary(generation: int, best: float | None, **fates: int) -> GenerationSummary:

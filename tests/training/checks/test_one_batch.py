@@ -11,7 +11,8 @@ from torch.utils.data import TensorDataset
 from glo_lightning.errors import LossError, ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs
 from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
-from glo_lightning.training.run import Monitor, Run
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import max_epochs, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 from tests.training.same_data import SameData
@@ -176,7 +177,7 @@ def test_a_score_is_of_validation_even_if_training_logs_by_the_same_name() -> No
     task = python_task(lambda: Logging(3, lambda f: f), data, {"accelerator": "cpu", "max_epochs": 2})
     assert abs(probe_task(task, Monitor("val_score")).metrics["val_score"]) < 10.0
     (evaluation,) = TrainerEvaluator(task, Monitor("val_score")).evaluate([Run(CrossEntropyLoss(), 0)])
-    assert abs(evaluation.score) < 10.0
+    assert abs(evaluation.metric) < 10.0
 
 
 @pytest.mark.parametrize("call", [{"input": 0, "target": 1}, {"reduction": "none"}])

@@ -23,12 +23,13 @@ from glo_lightning.losses import (
 )
 from glo_lightning.models import mlp, small_cnn
 from glo_lightning.training.abort import AbortRule
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.population import evaluator as evaluator_module
 from glo_lightning.training.population import plan as plan_module
 from glo_lightning.training.population.plan import Plan
 from glo_lightning.training.population.training import Population
-from glo_lightning.training.run import Evaluation, Monitor, Run, Status
+from glo_lightning.training.run import Evaluation, Run, Status
 from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
 from tests.training.population.small_tasks import task, taylor, taylors
@@ -47,8 +48,8 @@ def check(task: Task, runs: Sequence[Run], tolerance: float = 0.0, **options: ob
         together = PopulationEvaluator(task, monitor, **options).evaluate(runs)
         alone = TrainerEvaluator(task, monitor, **options).evaluate(runs)
         for got, expected in zip(timeless(together), timeless(alone), strict=True):
-            assert got.score == pytest.approx(expected.score, abs=allowed, rel=allowed)
-            assert replace(got, score=0.0) == replace(expected, score=0.0)
+            assert got.metric == pytest.approx(expected.metric, abs=allowed, rel=allowed)
+            assert replace(got, metric=0.0) == replace(expected, metric=0.0)
 
 
 class Idle(nn.Module):
@@ -179,7 +180,7 @@ def test_the_test_split_is_scored_after_training() -> None:
     check(plain, taylors(2), epochs=3)
     (val,) = PopulationEvaluator(plain, CROSS_ENTROPY).evaluate(taylors(1))
     (test,) = PopulationEvaluator(plain, CROSS_ENTROPY, split="test").evaluate(taylors(1))
-    assert val.score != test.score
+    assert val.metric != test.metric
 
 
 def test_the_test_split_stays_closed_otherwise() -> None:
@@ -216,7 +217,7 @@ def test_divergence_ends_a_run_at_once_and_touches_no_other(steps: int) -> None:
         runs[2].loss.calls = 0  # type: ignore[assignment]
         (alone,) = timeless(TrainerEvaluator(plain, monitor).evaluate(runs[2:3]))
         runs[2].loss.calls = 0  # type: ignore[assignment]
-        assert together[2] == replace(alone, score=pytest.approx(alone.score, rel=1e-6))
+        assert together[2] == replace(alone, metric=pytest.approx(alone.metric, rel=1e-6))
         assert together[2].status is (Status.DIVERGED if steps < 8 else Status.COMPLETED)
         without = timeless(PopulationEvaluator(plain, monitor).evaluate([*runs[:2], runs[3]]))
         assert [*together[:2], together[3]] == without
@@ -234,8 +235,8 @@ def test_reports_come_after_every_validation_and_can_stop_a_run() -> None:
     seen: dict[str, list[tuple[int, float]]] = {"population": [], "trainer": []}
 
     def runs(way: str) -> list[Run]:
-        def report(epoch: int, score: float) -> bool:
-            seen[way].append((epoch, score))
+        def report(epoch: int, metric: float) -> bool:
+            seen[way].append((epoch, metric))
             return epoch == 1
 
         return [Run(taylor(0), 0), Run(taylor(1), 0, report), Run(taylor(2), 0)]
@@ -266,11 +267,11 @@ def test_scores_do_not_depend_on_who_else_is_in_the_stack(network: Callable[[], 
         runs = taylors(5, seed)
         for build in (network, with_dropout):
             plain = task(build)
-            whole = [e.score for e in PopulationEvaluator(plain, CROSS_ENTROPY).evaluate(runs)]
+            whole = [e.metric for e in PopulationEvaluator(plain, CROSS_ENTROPY).evaluate(runs)]
             evaluator = PopulationEvaluator(plain, CROSS_ENTROPY)
             for size in (1, 3):
                 parts = [evaluator.evaluate(runs[start : start + size]) for start in range(0, len(runs), size)]
-                assert [e.score for part in parts for e in part] == pytest.approx(whole, rel=1e-6)
+                assert [e.metric for part in parts for e in part] == pytest.approx(whole, rel=1e-6)
 
 
 def test_no_more_models_train_together_than_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,8 +309,8 @@ def test_order_of_the_runs_is_kept() -> None:
 def test_dropout_is_statistically_the_trainers() -> None:
     noisy = task(lambda: mlp(hidden=(16,), dropout=0.4), max_epochs=2)
     runs = [Run(CrossEntropyLoss(), seed) for seed in range(20)]
-    together = [e.score for e in PopulationEvaluator(noisy, CROSS_ENTROPY).evaluate(runs)]
-    alone = [e.score for e in TrainerEvaluator(noisy, CROSS_ENTROPY).evaluate(runs)]
+    together = [e.metric for e in PopulationEvaluator(noisy, CROSS_ENTROPY).evaluate(runs)]
+    alone = [e.metric for e in TrainerEvaluator(noisy, CROSS_ENTROPY).evaluate(runs)]
     # The same weights and batches make the scores pairs; dropout alone tells them apart.
     differences = [a - b for a, b in zip(together, alone, strict=True)]
     assert statistics.stdev(differences) > 0.0

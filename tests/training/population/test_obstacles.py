@@ -13,8 +13,8 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Monitor
 from glo_lightning.training.task import Task, python_task
 from tests.training.population.small_tasks import task, taylors
 
