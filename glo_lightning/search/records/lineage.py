@@ -36,14 +36,14 @@ class Candidate:
         operation: how it came about.
         parents: their slots; the first gave the root.
         mutations: what happened to it afterwards.
-        score: higher is better; None if it has none.
+        metric: the monitored one; None if it has none.
     """
 
     expression: str
     operation: str
     parents: tuple[Slot, ...] = ()
     mutations: tuple[str, ...] = ()
-    score: float | None = None
+    metric: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def trace_lineage(candidates: Mapping[Slot, Candidate], winner: Slot) -> list[An
         >>> candidates = {
         ...     (0, 0): Candidate("y * h", "random"),
         ...     (0, 1): Candidate("log(h)", "random"),
-        ...     (1, 0): Candidate("y * log(h)", "recombination", parents=((0, 0), (0, 1)), score=0.9),
-        ...     (2, 0): Candidate("y * log(h)", "elite", parents=((1, 0),), score=0.9),
+        ...     (1, 0): Candidate("y * log(h)", "recombination", parents=((0, 0), (0, 1)), metric=0.9),
+        ...     (2, 0): Candidate("y * log(h)", "elite", parents=((1, 0),), metric=0.9),
         ... }
         >>> [ancestor.candidate.expression for ancestor in trace_lineage(candidates, (2, 0))]
         ['y * h', 'y * log(h)']
@@ -126,7 +126,7 @@ def tuned(expression: str, record: CandidateRecord) -> Ancestor:
     paths = coefficient_paths(parse(expression))
     return Ancestor(
         record.slot,
-        Candidate(expression, "coefficients by CMA-ES", score=record.metric),
+        Candidate(expression, "coefficients by CMA-ES", metric=record.metric),
         coefficients={path: record.parameters[f"c_{k}"] for k, path in enumerate(paths)},
         formula=record.formula,
     )
@@ -163,7 +163,7 @@ def draw_lineage(lineage: Sequence[Ancestor], metric: str = "score", row_width: 
         A figure; ``figure.savefig(path)`` writes it.
 
     Example:
-        >>> lineage = [Ancestor((0, 3), Candidate("log(h) - y / h", "random", score=0.94))]
+        >>> lineage = [Ancestor((0, 3), Candidate("log(h) - y / h", "random", metric=0.94))]
         >>> [text.get_text() for text in draw_lineage(lineage).axes[0].texts[2:]]
         ['−', 'log', 'h', '÷', 'y', 'h']
 
@@ -225,8 +225,8 @@ def _caption(ancestor: Ancestor, metric: str) -> list[str]:
     steps = [" + ".join((candidate.operation, *candidate.mutations))]
     if ancestor.mate is not None:
         steps.append(f"with a part of {ancestor.mate.expression}")
-    if candidate.score is not None:
-        steps.append(f"{metric} {candidate.score:.4f}")
+    if candidate.metric is not None:
+        steps.append(f"{metric} {candidate.metric:.4f}")
     steps.append(ancestor.formula or candidate.expression)
     return [line for step in steps for line in wrap(step, CAPTION_COLUMNS)]
 

@@ -22,14 +22,14 @@ from glo_lightning.search.records.lineage import (
 )
 
 CANDIDATES = {
-    (0, 0): Candidate("y * h", "random", score=0.5),
+    (0, 0): Candidate("y * h", "random", metric=0.5),
     (0, 1): Candidate("log(h) - 1", "random"),
-    (1, 0): Candidate("y * h", "elite", parents=((0, 0),), score=0.5),
+    (1, 0): Candidate("y * h", "elite", parents=((0, 0),), metric=0.5),
     (1, 1): Candidate("h", "copy", parents=((0, 0),), mutations=("leaf",)),
-    (2, 0): Candidate("y * log(h)", "recombination", parents=((1, 0), (0, 1)), score=0.9),
-    (3, 0): Candidate("y * log(h)", "elite", parents=((2, 0),), score=0.9),
-    (4, 0): Candidate("y * log(h)", "elite", parents=((3, 0),), score=0.9),
-    (5, 2): Candidate("square(y) * log(h)", "copy", parents=((4, 0),), mutations=("symbol",), score=0.91),
+    (2, 0): Candidate("y * log(h)", "recombination", parents=((1, 0), (0, 1)), metric=0.9),
+    (3, 0): Candidate("y * log(h)", "elite", parents=((2, 0),), metric=0.9),
+    (4, 0): Candidate("y * log(h)", "elite", parents=((3, 0),), metric=0.9),
+    (5, 2): Candidate("square(y) * log(h)", "copy", parents=((4, 0),), mutations=("symbol",), metric=0.91),
 }
 
 
@@ -104,7 +104,7 @@ def test_repetitions_have_the_score_of_their_original():
         return CandidateRecord("s", 0, *slot, metric, {"expression": "y * h"}, "", "completed", "", 0.0, origin=origin)
 
     candidates = candidates_of([record((0, 0), 0.5, None), record((1, 3), None, [0, 0])])
-    assert {slot: candidate.score for slot, candidate in candidates.items()} == {(0, 0): 0.5, (1, 3): 0.5}
+    assert {slot: candidate.metric for slot, candidate in candidates.items()} == {(0, 0): 0.5, (1, 3): 0.5}
 
 
 def test_nothing_overlaps_or_sticks_out():
