@@ -6,6 +6,7 @@ from glo_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
     from glo_lightning.losses.base import Loss, label_distribution
+    from glo_lightning.losses.class_aware import ClassAwareLoss
     from glo_lightning.losses.classic import (
         BaikalCMALoss,
         BaikalLoss,
@@ -29,6 +30,7 @@ __all__ = [
     "NAMED_LOSSES",
     "BaikalCMALoss",
     "BaikalLoss",
+    "ClassAwareLoss",
     "ClassReduction",
     "CrossEntropyLoss",
     "DriveLoss",
@@ -62,6 +64,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "base": ["Loss", "label_distribution"],
+        "class_aware": ["ClassAwareLoss"],
         "classic": [
             "BaikalCMALoss",
             "BaikalLoss",

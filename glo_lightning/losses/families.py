@@ -11,6 +11,7 @@ from glo_lightning.errors import LossError
 MODULES = {
     "baikal": "glo_lightning.losses.classic",
     "baikal_cma": "glo_lightning.losses.classic",
+    "class_aware": "glo_lightning.losses.class_aware",
     "cross_entropy": "glo_lightning.losses.classic",
     "drive": "glo_lightning.losses.drive",
     "focal": "glo_lightning.losses.classic",

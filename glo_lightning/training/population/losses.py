@@ -11,6 +11,7 @@ from torch.func import functional_call, vmap
 from glo_lightning.losses import DriveLoss, Loss, ScaledLoss, TaylorLoss
 from glo_lightning.losses.base import double_device, numbers_like
 from glo_lightning.losses.drive_shape import HardDrives
+from glo_lightning.losses.wrapped import WrappedLoss
 from glo_lightning.training.population.polynomials import PolynomialLosses, is_polynomial, label_polynomials
 
 
@@ -213,9 +214,16 @@ def by_structure(losses: Sequence[Loss]) -> list[int]:
 def structure(loss: Loss) -> tuple[Any, ...]:
     """Return all that makes a loss but the values in its buffers; equal for losses that one call can compute."""
     plain, _ = _unscaled(loss)
-    shapes = {name: buffer.shape for name, buffer in plain.named_buffers()}
-    arguments = {name: value for name, value in plain.arguments().items() if name not in shapes}
-    return type(plain), arguments, shapes
+    return _structure(plain)
+
+
+def _structure(loss: Loss) -> tuple[Any, ...]:
+    shapes = {name: buffer.shape for name, buffer in loss.named_buffers(recurse=False)}
+    arguments = {name: value for name, value in loss.arguments().items() if name not in shapes}
+    if not isinstance(loss, WrappedLoss) or loss.num_heads > 1:
+        return type(loss), arguments, shapes
+    del arguments["loss"]
+    return type(loss), arguments, shapes, _structure(loss.loss)
 
 
 def _unscaled(loss: Loss) -> tuple[Loss, float]:
