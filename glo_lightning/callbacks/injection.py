@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from glo_lightning.callbacks.fit_progress import FitProgress
 from glo_lightning.callbacks.outputs import step_loss
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
@@ -21,8 +22,9 @@ class LossInjection(Callback):
     it means what it meant before, so that validation metrics never depend on the candidate. Checkpoints hold
     nothing of the candidate, so they load with or without this callback.
 
-    The attribute may be set in ``__init__``, in ``setup`` or in ``configure_model``. A loss that changes with training
-    progress gets t = global_step / (all steps of the fit) before each batch; with manual optimization batches count.
+    The attribute may be set in ``__init__``, in ``setup`` or in ``configure_model``. Callbacks that train before the
+    fit does, as LearningRateFinder and BatchSizeFinder, train with the candidate. One that changes with training
+    progress gets t = k / n before the fit's batch k of n, from 0.
 
     Args:
         loss: the candidate, called as ``loss(logits, target)``.
@@ -58,8 +60,12 @@ class LossInjection(Callback):
         self._had_own: bool = False
         self._own: Any = None
         self._first_call: RemovableHandle | None = None
-        self._timed: Loss | None = None
-        self._total_steps = 0.0
+        self._progress: FitProgress | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Come before all other callbacks: Lightning puts those first that tune, and they fit in ``on_fit_start``."""
+        others = [callback for callback in trainer.callbacks if callback is not self]  # type: ignore[attr-defined]
+        trainer.callbacks = [self, *others]  # type: ignore[attr-defined]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the candidate where the module, now set up, keeps its loss; watch for the first call."""
@@ -76,23 +82,20 @@ class LossInjection(Callback):
         self._inject()
         self.loss.to(pl_module.device)
         self._first_call = self.loss.register_forward_hook(self._note_call)
-        if not (isinstance(self.loss, Loss) and self.loss.uses_progress):
-            return
-        self._timed = self.loss
-        self._total_steps = float(trainer.estimated_stepping_batches)
-        if not 0.0 < self._total_steps < float("inf"):
-            raise ModelError(
-                "a fit of known length, because the loss changes with training progress",
-                f"max_epochs={trainer.max_epochs}, max_steps={trainer.max_steps}",
-                "Set max_epochs or max_steps of the Trainer.",
-            )
+        if isinstance(self.loss, Loss) and self.loss.uses_progress:
+            self.loss.progress = 0.0
+            self._progress = FitProgress(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse a fit without an end for a loss that changes with training progress."""
+        if self._progress is not None:
+            self._progress.begin(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Tell the loss how far training is, if it wants to know."""
-        if self._timed is not None:
-            # With manual optimization every optimizer's steps are counted; batches are what the total is made of.
-            steps = trainer.global_step if pl_module.automatic_optimization else trainer.fit_loop.total_batch_idx
-            self._timed.progress = min(1.0, steps / self._total_steps)
+        if self._progress is not None:
+            assert isinstance(self.loss, Loss)
+            self.loss.progress = self._progress.at(trainer, pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -137,7 +140,7 @@ class LossInjection(Callback):
         if self._owner is None:
             return
         self._restore()
-        self._owner = self._own = self._timed = None
+        self._owner = self._own = self._progress = None
         self._forget_first_call()
         self.loss.to("cpu")
 

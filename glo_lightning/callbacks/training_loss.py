@@ -8,7 +8,7 @@ from glo_lightning.callbacks.outputs import step_loss
 
 
 class TrainingLossLog(Callback):
-    """Logs the mean training loss of each epoch as ``train_loss``.
+    """Logs the mean training loss of each epoch as ``train_loss``, the same however gradients accumulate.
 
     Losses of different kinds do not compare by it; validation metrics do.
     """
@@ -19,4 +19,6 @@ class TrainingLossLog(Callback):
         """Collect the loss of a batch."""
         loss = step_loss(outputs)
         if loss is not None:
-            pl_module.log("train_loss", loss.detach(), on_step=False, on_epoch=True)
+            # Lightning has divided it by the batches whose gradients it accumulates; by hand, that number is 1.
+            whole = loss.detach() * trainer.accumulate_grad_batches
+            pl_module.log("train_loss", whole, on_step=False, on_epoch=True)

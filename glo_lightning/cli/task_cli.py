@@ -15,7 +15,7 @@ from glo_lightning.cli.config_file import ConfigFileWithBase
 from glo_lightning.cli.verb import SECTIONS, SettingsT, Verb
 from glo_lightning.errors import SettingsError
 from glo_lightning.files import write_whole
-from glo_lightning.training.task import LEAN_TRAINER, Hyperparameters, Task, saves_checkpoints
+from glo_lightning.training.task import LEAN_TRAINER, Hyperparameters, Task, saves_checkpoints, with_callbacks
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "model": {
@@ -146,9 +146,7 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
         own = self.config_init.trainer.callbacks or []
         if saves_checkpoints(own if isinstance(own, list) else [own]):
             overrides = {"enable_checkpointing": True, **overrides}
-        trainer = self.instantiate_trainer(**overrides)
-        trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
-        return trainer
+        return with_callbacks(self.instantiate_trainer(**overrides), callbacks)
 
     def _instantiate(self, *sections: str) -> Namespace:
         built: Namespace = self.parser.instantiate(self._sections(*sections))

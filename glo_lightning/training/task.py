@@ -154,8 +154,14 @@ def _build_trainer(settings: Mapping[str, Any], callbacks: Sequence[Callback], o
     own = merged.get("callbacks") or []
     own = [own] if isinstance(own, Callback) else own
     merged["enable_checkpointing"] = merged["enable_checkpointing"] or saves_checkpoints(own)
-    merged["callbacks"] = [*own, *callbacks]
-    return Trainer(**merged)
+    merged["callbacks"] = [*own]
+    return with_callbacks(Trainer(**merged), callbacks)
+
+
+def with_callbacks(trainer: Trainer, callbacks: Sequence[Callback]) -> Trainer:
+    """Put callbacks of ours before those of the user, who wants to see what they do to a training."""
+    trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
+    return trainer
 
 
 def _copy(name: str, value: Any) -> Any:

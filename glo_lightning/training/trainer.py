@@ -13,6 +13,7 @@ from glo_lightning.callbacks.adversarial_validation import METRIC, AdversarialVa
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.report import MetricReport
+from glo_lightning.callbacks.validated_weights import ValidatedWeights
 from glo_lightning.data.tensor_data import TensorDataModule
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_seed
@@ -31,7 +32,8 @@ class TrainerEvaluator:
         monitor: the metric that decides.
         attribute: where the model keeps its training loss.
         epochs: overrides the Trainer's ``max_epochs``.
-        split: ``"val"`` scores by the last validation; ``"test"`` opens the test split after training.
+        split: ``"val"`` scores by the last validation, or one more if the weights have changed since; ``"test"`` opens
+            the test split after training.
         abort: when to give up on a training and try another seed; None for never.
     """
 
@@ -59,15 +61,16 @@ class TrainerEvaluator:
         started = time.perf_counter()
         attempts = 0 if self.abort is None else self.abort.attempts
         for attempt in range(1 + attempts):
-            evaluation = self._attempt(replace(run, seed=attempt_seed(run.seed, attempt)))
+            abort = None if self.abort is None else self.abort.after(attempt)
+            evaluation = self._attempt(replace(run, seed=attempt_seed(run.seed, attempt)), abort)
             if evaluation.status is not Status.ABORTED:
                 break
         return replace(evaluation, seconds=time.perf_counter() - started)
 
-    def _attempt(self, run: Run) -> Evaluation:
+    def _attempt(self, run: Run, abort: AbortRule | None) -> Evaluation:
         try:
             with quiet_lightning():
-                return self._train(run)
+                return self._train(run, abort)
         except GloError:
             raise
         except Exception as error:
@@ -77,14 +80,15 @@ class TrainerEvaluator:
                 self.monitor.worst_metric, Status.FAILED, f"{type(error).__name__}: {error}", seed=run.seed
             )
 
-    def _train(self, run: Run) -> Evaluation:
-        follower = ValidationFollower(self.monitor, run.report, self.abort)
+    def _train(self, run: Run, abort: AbortRule | None) -> Evaluation:
+        follower = ValidationFollower(self.monitor, run.report, abort)
         divergence = StopOnDivergence()
         # Lightning validates once more when a training stops because it diverged; that metric means nothing.
         report = MetricReport(
             self.monitor.name, lambda epoch, metric: not divergence.reason and follower.see(epoch, metric)
         )
-        callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence, report]
+        validated = ValidatedWeights()
+        callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence, report, validated]
         seed_everything(run.seed, workers=True, verbose=False)
         if isinstance(self.task.datamodule, TensorDataModule):
             self.task.datamodule.seed = run.seed
@@ -93,7 +97,12 @@ class TrainerEvaluator:
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
         with keyboard_interrupts(trainer):
             trainer.fit(model, datamodule=self.task.datamodule)
-        evaluation = self._judge(trainer, model, divergence, follower, report.metric)
+            metric = report.metric
+            is_over = divergence.reason or report.stopped or self.split == "test"
+            if metric is not None and not is_over and not validated.are(model):
+                trainer.validate(model, datamodule=self.task.datamodule, verbose=False)
+                metric = float(trainer.callback_metrics[self.monitor.name])
+        evaluation = self._judge(trainer, model, divergence, follower, metric)
         # Rank 0 alone reports and watches; with its word on all ranks they stay in step.
         return replace(trainer.strategy.broadcast(evaluation, src=0), seed=run.seed)
 

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 from glo_lightning.callbacks import LossInjection
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import ModelError
-from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
+from glo_lightning.losses import MeanSquaredErrorLoss
 from glo_lightning.models import Classifier, mlp
 
 
@@ -217,46 +217,6 @@ def test_serves_fit_after_fit():
     assert candidate.calls == 8
 
 
-class Clock(CrossEntropyLoss):
-    """Writes down the progress each training step saw."""
-
-    family = "clock"
-
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-
-    @property
-    def uses_progress(self):
-        return True
-
-    def forward(self, logits, target):
-        self.seen.append(self.progress)
-        return super().forward(logits, target)
-
-
-def test_progress_runs_from_zero_towards_one():
-    clock = Clock()
-    quiet_trainer(LossInjection(clock), max_epochs=2).fit(Classifier(mlp()), DigitsDataModule())
-    assert clock.seen == pytest.approx([step / 8 for step in range(8)])
-
-
-def test_progress_goes_on_after_a_resume(tmp_path):
-    model, data = Classifier(mlp()), DigitsDataModule()
-    trainer = quiet_trainer(LossInjection(Clock()))
-    trainer.fit(model, data)
-    trainer.save_checkpoint(tmp_path / "half.ckpt")
-    clock = Clock()
-    quiet_trainer(LossInjection(clock), max_epochs=2).fit(model, data, ckpt_path=tmp_path / "half.ckpt")
-    assert clock.seen == pytest.approx([step / 8 for step in range(4, 8)])
-
-
-def test_progress_counts_optimizer_steps_when_gradients_accumulate():
-    clock = Clock()
-    quiet_trainer(LossInjection(clock), accumulate_grad_batches=2).fit(Classifier(mlp()), DigitsDataModule())
-    assert clock.seen == pytest.approx([0.0, 0.0, 0.5, 0.5])
-
-
 class TwoOptimizers(WithModule):
     """Optimizes by hand, and calls its loss in every other step only."""
 
@@ -273,17 +233,6 @@ class TwoOptimizers(WithModule):
             if batch_idx % 2:
                 self.manual_backward(self.objective(*self.split(batch)))
             optimizer.step()
-
-
-def test_progress_counts_batches_when_a_module_optimizes_by_hand():
-    clock = Clock()
-    quiet_trainer(LossInjection(clock, "objective"), max_epochs=2).fit(TwoOptimizers(), DigitsDataModule())
-    assert clock.seen == pytest.approx([1 / 8, 1 / 8, 3 / 8, 3 / 8, 5 / 8, 5 / 8, 7 / 8, 7 / 8])
-
-
-def test_progress_needs_an_end():
-    with pytest.raises(ModelError, match="max_epochs"):
-        quiet_trainer(LossInjection(Clock()), max_epochs=-1).fit(Classifier(mlp()), DigitsDataModule())
 
 
 def refusal(model, injection):

@@ -76,11 +76,12 @@ class PopulationEvaluator:
         """
         if any(run.hyperparameters for run in runs):
             refuse("the candidates differ in their hyperparameters")
-        evaluations = self._train_all(runs)
+        evaluations = self._train_all(runs, self.abort)
         for attempt in range(1, 1 + (0 if self.abort is None else self.abort.attempts)):
+            assert self.abort is not None
             hopeless = [place for place, each in enumerate(evaluations) if each.status is Status.ABORTED]
             again = [replace(runs[place], seed=attempt_seed(runs[place].seed, attempt)) for place in hopeless]
-            for place, evaluation in zip(hopeless, self._train_all(again), strict=True):
+            for place, evaluation in zip(hopeless, self._train_all(again, self.abort.after(attempt)), strict=True):
                 evaluations[place] = replace(evaluation, seconds=evaluations[place].seconds + evaluation.seconds)
         return evaluations
 
@@ -88,17 +89,17 @@ class PopulationEvaluator:
     def _plan(self) -> Plan:
         return make_plan(self.task, self.monitor, self.attribute, self.epochs, self.split)
 
-    def _train_all(self, runs: Sequence[Run]) -> list[Evaluation]:
+    def _train_all(self, runs: Sequence[Run], abort: AbortRule | None) -> list[Evaluation]:
         size = self._plan.capacity
         evaluations: list[Evaluation] = []
         for start in range(0, len(runs), size):
-            evaluations += self._train(runs[start : start + size])
+            evaluations += self._train(runs[start : start + size], abort)
         return evaluations
 
-    def _train(self, runs: Sequence[Run]) -> list[Evaluation]:
+    def _train(self, runs: Sequence[Run], abort: AbortRule | None) -> list[Evaluation]:
         try:
             with quiet_lightning():
-                return Population(self._plan, runs, self.abort).train()
+                return Population(self._plan, runs, abort).train()
         except GloError:
             raise
         except Exception as error:
@@ -108,4 +109,4 @@ class PopulationEvaluator:
         if len(runs) == 1:
             return [Evaluation(self.monitor.worst_metric, Status.FAILED, failure, seed=runs[0].seed)]
         half = len(runs) // 2
-        return self._train(runs[:half]) + self._train(runs[half:])
+        return self._train(runs[:half], abort) + self._train(runs[half:], abort)

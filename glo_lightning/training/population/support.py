@@ -1,7 +1,9 @@
 """Refuse tasks that cannot be trained as a population, before anything trains."""
 
+import random
 from itertools import takewhile
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor
@@ -80,21 +82,32 @@ def check_network(model: Classifier, inputs: Tensor, num_classes: int) -> None:
         num_classes: that the labels need.
 
     Raises:
-        SettingsError: if it cannot; ``got`` has torch's own words, or says that the outputs are no rows of classes.
+        SettingsError: if it cannot; ``got`` has torch's own words, or says that the outputs are no rows of classes or
+            that the scores would depend on who else is in the population.
     """
     if isinstance(model.network, WithHeads):
         refuse("the network has auxiliary heads")
     networks = NetworkStack([model.network] * 2, [0, 0], inputs.device)
+    before = random_states(inputs.device)
     try:
         with torch.no_grad():
             for training in (True, False):
                 outputs = networks(inputs, shared=True, training=training)
     except (RuntimeError, TypeError, ValueError) as error:
         refuse(f"vmap cannot compute the network: {str(error).strip().splitlines()[0]}")
+    # Dropout layers have become such that draw from generators of their own.
+    if random_states(inputs.device) != before:
+        refuse("the network draws random numbers elsewhere than in dropout layers, which ties scores to neighbours")
     if not isinstance(outputs, Tensor) or outputs.ndim != 3:
         refuse("the network's outputs are not of shape (N, C)")
     if outputs.shape[-1] < num_classes:
         refuse(f"the network has {outputs.shape[-1]} outputs for labels of {num_classes} classes")
+
+
+def random_states(device: torch.device) -> list[object]:
+    """Return the states of the generators that a whole process shares; whoever draws from one changes its state."""
+    states: list[object] = [random.getstate(), repr(np.random.get_state()), torch.get_rng_state().tolist()]
+    return [*states, torch.cuda.get_rng_state(device).tolist()] if device.type == "cuda" else states
 
 
 def _own_methods(model: Classifier) -> list[str]:
