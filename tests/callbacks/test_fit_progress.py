@@ -1,5 +1,6 @@
 """Training progress t: at batch k of n it is k / n, whatever a Trainer makes of the batches."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,9 @@ def test_progress_is_the_share_of_the_batches(trainer: dict[str, Any], batches: 
 
 @pytest.mark.parametrize("optimizers", [1, 2])
 @pytest.mark.parametrize("accumulated", [1, 2])
-@pytest.mark.parametrize("trainer", [{"max_epochs": 2}, {"max_epochs": 2, "max_steps": 99}], ids=["epochs", "steps too"])
+@pytest.mark.parametrize(
+    "trainer", [{"max_epochs": 2}, {"max_epochs": 2, "max_steps": 99}], ids=["epochs", "steps too"]
+)
 def test_progress_counts_batches_of_a_module_that_optimizes_by_hand(
     optimizers: int, accumulated: int, trainer: dict[str, Any]
 ) -> None:
@@ -131,23 +134,22 @@ def test_progress_leaves_out_the_epoch_that_only_updates_batch_normalisation() -
     assert set(seen[2 * BATCHES :]) == {1.0}
 
 
-@pytest.mark.parametrize(
-    ("half", "whole"),
-    [
-        ({"max_epochs": 1}, {"max_epochs": 2}),
-        ({"max_steps": 4}, {"max_steps": 8}),
-        ({"max_epochs": 1, "accumulate_grad_batches": 2}, {"max_epochs": 2, "accumulate_grad_batches": 2}),
-    ],
-    ids=["epochs", "steps", "accumulation"],
-)
-@pytest.mark.parametrize("model", [ToyModel, lambda: ByHand(2)], ids=["automatic", "by hand"])
-def test_progress_goes_on_after_a_resume(half: Any, whole: Any, model: Any, tmp_path: Path) -> None:
-    if "accumulate_grad_batches" in half and model is not ToyModel:
-        pytest.skip("Lightning accumulates nothing by hand")
-    steps = 2 if "max_steps" in half and model is not ToyModel else 1  # of every batch
-    half, whole = ({name: value * steps if name == "max_steps" else value for name, value in each.items()} for each in (half, whole))
-    trainer = fit(LossInjection(Clock()), model(), **half)
-    trainer.save_checkpoint(tmp_path / "half.ckpt")
+RESUMED: dict[str, tuple[Callable[[], LightningModule], dict[str, Any], dict[str, Any]]] = {
+    "epochs": (ToyModel, {"max_epochs": 1}, {"max_epochs": 2}),
+    "steps": (ToyModel, {"max_steps": 4}, {"max_steps": 8}),
+    "accumulation": (
+        ToyModel, {"max_epochs": 1, "accumulate_grad_batches": 2}, {"max_epochs": 2, "accumulate_grad_batches": 2}
+    ),
+    "by hand": (lambda: ByHand(2), {"max_epochs": 1}, {"max_epochs": 2}),
+    "steps by hand": (lambda: ByHand(2), {"max_steps": 8}, {"max_steps": 16}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "half", "whole"), RESUMED.values(), ids=RESUMED)
+def test_progress_goes_on_after_a_resume(
+    model: Callable[[], LightningModule], half: dict[str, Any], whole: dict[str, Any], tmp_path: Path
+) -> None:
+    fit(LossInjection(Clock()), model(), **half).save_checkpoint(tmp_path / "half.ckpt")
     seen = clocked(model(), ckpt_path=tmp_path / "half.ckpt", **whole)
     assert seen == pytest.approx([k / 8 for k in range(4, 8)])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.multiprocessing
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder, ModelCheckpoint
 from torch import nn
 from torch.nn.functional import cross_entropy
 
@@ -233,6 +233,34 @@ class TwoOptimizers(WithModule):
             if batch_idx % 2:
                 self.manual_backward(self.objective(*self.split(batch)))
             optimizer.step()
+
+
+@pytest.mark.parametrize("tuner", [LearningRateFinder, BatchSizeFinder])
+@pytest.mark.parametrize("place", [0, 1], ids=["before", "behind"])
+def test_callbacks_that_fit_before_the_fit_do_so_with_the_candidate(tuner, place, tmp_path):
+    calls = []
+
+    class Own(nn.CrossEntropyLoss):
+        def forward(self, logits, target):
+            calls.append(self)
+            return super().forward(logits, target)
+
+    class Tuned(Base):
+        def __init__(self):
+            super().__init__()
+            self.objective, self.lr = Own(), 0.1
+
+        def validation_step(self, batch, batch_idx):
+            self.split(batch)
+
+    candidate, model = Watcher(), Tuned()
+    steps = {"num_training_steps": 4} if tuner is LearningRateFinder else {"steps_per_trial": 2, "max_trials": 2}
+    callbacks = [LossInjection(candidate, "objective")]
+    callbacks.insert(place, tuner(**steps))
+    quiet_trainer(*callbacks, default_root_dir=tmp_path, limit_val_batches=0).fit(model, DigitsDataModule())
+    assert calls == []
+    assert candidate.calls > 4 + 3
+    assert isinstance(model.objective, Own)
 
 
 def refusal(model, injection):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import EMAWeightAveraging, StochasticWeightAveraging
 from torch import Tensor, nn
 
 from glo_lightning.data import DigitsDataModule
@@ -180,6 +181,68 @@ def test_test_split_differs_from_validation_and_epochs_override() -> None:
     longer = TrainerEvaluator(task, MONITOR, epochs=6).evaluate(run)[0]
     assert test.metric != val.metric
     assert longer.metric > val.metric
+
+
+class Constant(LightningModule):
+    """One weight, which every batch moves by 1, and a validation that logs it."""
+
+    def __init__(self, norm: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.norm = nn.BatchNorm1d(64) if norm else nn.Identity()
+        self.loss_fn = nn.CrossEntropyLoss()
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        logits = self.norm(batch[0].flatten(1))[:, :10]
+        return -self.weight.sum() + 0.0 * self.loss_fn(logits + self.weight, batch[1])
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self.log("val_weight", self.weight.sum())
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self.log("test_weight", self.weight.sum())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+
+class BestWeights(Callback):
+    """Puts the weight of the first epoch back when training ends."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.current_epoch == 0:
+            self.weights = {name: each.clone() for name, each in pl_module.state_dict().items()}
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        pl_module.load_state_dict(self.weights)
+
+
+ENDS: dict[str, tuple[dict[str, object], float]] = {
+    "nothing": ({}, 8.0),
+    "steps after the last validation": ({"check_val_every_n_epoch": 3}, 8.0),
+    "validations within epochs": ({"val_check_interval": 2, "limit_train_batches": 3}, 12.0),
+    # Averaged are the weights with which the epochs from the second on begin.
+    "averages at the end": ({"callbacks": [StochasticWeightAveraging(1.0, swa_epoch_start=2)]}, (2.0 + 4.0 + 6.0) / 3),
+    # It is the weight after the sixth step, and then moves half way with every step.
+    "moving average": (
+        {"callbacks": [EMAWeightAveraging(decay=0.5, update_starting_at_step=5)]}, 6 / 4 + 7 / 4 + 8 / 2
+    ),
+    "best weights": ({"callbacks": [BestWeights()]}, 2.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("trainer", "weight"), ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("norm", [False, True], ids=["", "batch norm"])
+def test_scores_on_both_splits_are_of_the_weights_that_training_ends_with(
+    trainer: dict[str, object], weight: float, norm: bool
+) -> None:
+    settings = {"accelerator": "cpu", "max_epochs": 4, "limit_train_batches": 2, "limit_val_batches": 1, **trainer}
+    task = python_task(lambda: Constant(norm), DigitsDataModule(), settings)
+    monitor = Monitor("val_weight", worst=-9.0)
+    for split in ("val", "test"):
+        (evaluation,) = TrainerEvaluator(task, monitor, split=split).evaluate([Run(CrossEntropyLoss(), 0)])  # type: ignore[arg-type]
+        assert evaluation.status is Status.COMPLETED
+        assert evaluation.score == pytest.approx(weight)
 
 
 def test_users_callbacks_stay_on_the_trainer() -> None:

@@ -10,7 +10,8 @@ def make_pruner(settings: SearchSettings, max_epochs: int) -> BasePruner:
 
     Pruned candidates rank below the completed ones of their generation, by the epoch they reached and then by their
     metric. With several workers, what a pruner compares a training with depends on who is faster: such a search still
-    continues where it stopped, but two of them need not agree.
+    continues where it stopped, but two of them need not agree. Trainings that may yet be given up and tried again with
+    another seed, by ``abort_epoch``, are reported once that is decided.
 
     Args:
         settings: of the search.

@@ -1,7 +1,10 @@
 """What only the Trainer can do, and the one line that says so."""
 
+import random
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback, LightningModule
@@ -15,6 +18,7 @@ from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
+from glo_lightning.training.run import Run
 from glo_lightning.training.task import Task, python_task
 from tests.training.population.small_tasks import task, taylors
 
@@ -71,6 +75,73 @@ class DataDependent(nn.Module):
         return logits if logits.sum() > 0 else 2 * logits
 
 
+class Noisy(nn.Module):
+    """Draws random numbers."""
+
+    def __init__(self, noise: Callable[[Tensor, bool], Tensor]) -> None:
+        super().__init__()
+        self.linear, self.noise = nn.Linear(64, 10), noise
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.noise(x.flatten(1), self.training))
+
+
+NOISES: dict[str, Callable[[Tensor, bool], Tensor]] = {
+    "functional dropout": lambda x, training: nn.functional.dropout(x, 0.5, training),
+    "dropout that is never off": lambda x, training: nn.functional.dropout(x, 0.5),
+    "functional dropout of channels": lambda x, training: nn.functional.dropout1d(x.unsqueeze(-1), 0.5, training)[
+        ..., 0
+    ],
+    "gaussian": lambda x, training: x + 0.1 * torch.randn_like(x),
+    "python": lambda x, training: x * random.random(),
+    "numpy": lambda x, training: x * float(np.random.rand()),
+    "in few batches": lambda x, training: x * (2.0 if torch.rand(()) < 1e-9 else 1.0),
+}
+
+
+def of_layer(layer: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), layer, nn.Linear(16, 10))
+
+
+@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
+def test_a_network_that_draws_random_numbers_of_its_own_is_left_to_the_trainer(noise: Any) -> None:
+    assert "random numbers elsewhere" in PopulationEvaluator(task(lambda: Noisy(noise)), ACCURACY).obstacle()
+
+
+@pytest.mark.parametrize("layer", [nn.AlphaDropout(0.5), nn.FeatureAlphaDropout(0.5)], ids=repr)
+def test_a_layer_that_draws_random_numbers_of_its_own_is_left_to_the_trainer(layer: nn.Module) -> None:
+    for network in (lambda: of_layer(layer), lambda: nn.Sequential(layer, nn.Flatten(), nn.Linear(64, 10))):
+        assert "random numbers elsewhere" in PopulationEvaluator(task(network), ACCURACY).obstacle()
+
+
+NESTED = {
+    "dropout": lambda: nn.Dropout(0.5),
+    "nested dropout": lambda: Nested(nn.Dropout(0.5)),
+    "dropout of channels": lambda: Nested(nn.Sequential(nn.Unflatten(1, (16, 1)), nn.Dropout1d(0.5), nn.Flatten())),
+    "none": nn.Identity,
+}
+
+
+class Nested(nn.Module):
+    """A module that only vmap computes."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x) + x
+
+
+@pytest.mark.parametrize("layer", NESTED.values(), ids=NESTED)
+def test_whatever_is_accepted_has_the_same_score_alone_and_among_neighbours(layer: Any) -> None:
+    evaluator = PopulationEvaluator(task(lambda: of_layer(layer())), Monitor("val_loss", "min"))
+    assert evaluator.obstacle() == ""
+    first, *others = (Run(CrossEntropyLoss(), seed) for seed in range(3))
+    scores = [evaluator.evaluate([first, *neighbours])[0].score for neighbours in ([], others[:1], others[1:], others)]
+    assert scores == pytest.approx(scores[:1] * 4, rel=1e-6)
+
+
 def _patched() -> Classifier:
     model = Classifier(mlp())
     model.configure_optimizers = lambda: torch.optim.SGD(model.parameters(), 0.1)  # type: ignore[method-assign]
@@ -89,6 +160,7 @@ OBSTACLES: dict[str, tuple[Callable[[], Task], str]] = {
     "parameter groups": (lambda: of(lambda: TwoGroups(mlp())), "several parameter groups"),
     "parameter": (lambda: of(ExtraParameter), "parameters outside"),
     "network": (lambda: task(DataDependent), "vmap cannot compute the network"),
+    "rrelu": (lambda: task(lambda: of_layer(nn.RReLU())), "aten::rrelu"),
     "positions": (lambda: task(lambda: nn.Conv2d(1, 10, 1)), "outputs are not of shape"),
     "outputs": (lambda: task(lambda: mlp(num_classes=7)), "7 outputs for labels of 10 classes"),
     "loader": (lambda: task(data=OwnLoader()), "train_dataloader of its own"),
