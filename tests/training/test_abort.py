@@ -67,9 +67,12 @@ def test_a_pruner_sees_one_attempt_alone(kind: Any, attempts: int) -> None:
 
 def watched(metrics: list[float], reply: Callable[[int, float], bool], attempts: int) -> tuple[Watch, list[int]]:
     told: list[int] = []
-    watch = Watch(
-        Monitor(), lambda epoch, score: told.append(epoch) or reply(epoch, score), AbortRule(0.5, 2, attempts)
-    )  # type: ignore[func-returns-value]
+
+    def report(epoch: int, score: float) -> bool:
+        told.append(epoch)
+        return reply(epoch, score)
+
+    watch = Watch(Monitor(), report, AbortRule(0.5, 2, attempts))
     for epoch, metric in enumerate(metrics):
         if watch.see(epoch, metric):
             break

@@ -89,9 +89,7 @@ class Noisy(nn.Module):
 NOISES: dict[str, Callable[[Tensor, bool], Tensor]] = {
     "functional dropout": lambda x, training: nn.functional.dropout(x, 0.5, training),
     "dropout that is never off": lambda x, training: nn.functional.dropout(x, 0.5),
-    "functional dropout of channels": lambda x, training: nn.functional.dropout1d(x.unsqueeze(-1), 0.5, training)[
-        ..., 0
-    ],
+    "functional dropout of channels": lambda x, training: nn.functional.dropout1d(x[..., None], 0.5, training)[..., 0],
     "gaussian": lambda x, training: x + 0.1 * torch.randn_like(x),
     "python": lambda x, training: x * random.random(),
     "numpy": lambda x, training: x * float(np.random.rand()),
