@@ -9,9 +9,10 @@ import pytest
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
-from glo_lightning.training.abort import AbortRule, Watch
+from glo_lightning.training.abort import AbortRule, ValidationFollower
+from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Evaluator, Monitor, Run, Status
+from glo_lightning.training.run import Evaluator, Run, Status
 from glo_lightning.training.task import python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 
@@ -41,9 +42,9 @@ def test_the_first_validation_at_or_after_the_epoch_decides(kind: Any, every: in
 
 
 def test_a_training_that_was_good_enough_once_is_not_asked_again() -> None:
-    watch = Watch(Monitor(), abort=AbortRule(0.5, 1))
-    assert [watch.see(epoch, metric) for epoch, metric in enumerate([0.1, 0.6, 0.1])] == [False] * 3
-    assert watch.status is Status.COMPLETED
+    follower = ValidationFollower(Monitor(), abort=AbortRule(0.5, 1))
+    assert [follower.see(epoch, metric) for epoch, metric in enumerate([0.1, 0.6, 0.1])] == [False] * 3
+    assert follower.status is Status.COMPLETED
 
 
 @both
@@ -53,46 +54,48 @@ def test_a_pruner_sees_one_attempt_alone(kind: Any, attempts: int) -> None:
     trial = optuna.create_study(direction="maximize").ask()
     seen: list[tuple[int, float]] = []
 
-    def report(epoch: int, score: float) -> bool:
-        seen.append((epoch, score))
-        trial.report(score, epoch)
+    def report(epoch: int, metric: float) -> bool:
+        seen.append((epoch, metric))
+        trial.report(metric, epoch)
         return False
 
     rule = AbortRule(UNREACHABLE, 1, attempts)
     (evaluation,) = evaluator(kind, rule).evaluate([Run(CrossEntropyLoss(), 0, report)])
     assert [epoch for epoch, _ in seen] == [0, 1]
-    assert seen[-1][1] == evaluation.score
+    assert seen[-1][1] == evaluation.metric
     assert trial.study.trials[0].intermediate_values == dict(seen)
 
 
-def watched(metrics: list[float], reply: Callable[[int, float], bool], attempts: int) -> tuple[Watch, list[int]]:
+def followed(
+    metrics: list[float], reply: Callable[[int, float], bool], attempts: int
+) -> tuple[ValidationFollower, list[int]]:
     told: list[int] = []
 
-    def report(epoch: int, score: float) -> bool:
+    def report(epoch: int, metric: float) -> bool:
         told.append(epoch)
-        return reply(epoch, score)
+        return reply(epoch, metric)
 
-    watch = Watch(Monitor(), report, AbortRule(0.5, 2, attempts))
+    follower = ValidationFollower(Monitor(), report, AbortRule(0.5, 2, attempts))
     for epoch, metric in enumerate(metrics):
-        if watch.see(epoch, metric):
+        if follower.see(epoch, metric):
             break
-    return watch, told
+    return follower, told
 
 
 def test_reports_wait_until_a_training_can_no_longer_be_given_up() -> None:
-    watch, told = watched([0.1, 0.2, 0.6, 0.7], lambda epoch, score: False, attempts=1)
-    assert (watch.status, told) == (Status.COMPLETED, [0, 1, 2, 3])
-    watch, told = watched([0.1, 0.2, 0.3], lambda epoch, score: False, attempts=1)
-    assert (watch.status, told) == (Status.ABORTED, [])
+    follower, told = followed([0.1, 0.2, 0.6, 0.7], lambda epoch, metric: False, attempts=1)
+    assert (follower.status, told) == (Status.COMPLETED, [0, 1, 2, 3])
+    follower, told = followed([0.1, 0.2, 0.3], lambda epoch, metric: False, attempts=1)
+    assert (follower.status, told) == (Status.ABORTED, [])
 
 
 def test_a_pruner_has_its_say_about_what_waited() -> None:
-    watch, told = watched([0.1, 0.2, 0.6, 0.7], lambda epoch, score: epoch == 1, attempts=1)
-    assert (watch.status, watch.epoch, told) == (Status.PRUNED, 2, [0, 1])
-    watch, told = watched([0.1, 0.2, 0.3], lambda epoch, score: epoch == 1, attempts=0)
-    assert (watch.status, watch.epoch, told) == (Status.PRUNED, 1, [0, 1])
+    follower, told = followed([0.1, 0.2, 0.6, 0.7], lambda epoch, metric: epoch == 1, attempts=1)
+    assert (follower.status, follower.epoch, told) == (Status.PRUNED, 2, [0, 1])
+    follower, told = followed([0.1, 0.2, 0.3], lambda epoch, metric: epoch == 1, attempts=0)
+    assert (follower.status, follower.epoch, told) == (Status.PRUNED, 1, [0, 1])
 
 
 def test_given_up_stays_given_up_whatever_the_pruner_says() -> None:
-    watch, told = watched([0.1, 0.2, 0.3], lambda epoch, score: epoch == 2, attempts=0)
-    assert (watch.status, told) == (Status.ABORTED, [0, 1, 2])
+    follower, told = followed([0.1, 0.2, 0.3], lambda epoch, metric: epoch == 2, attempts=0)
+    assert (follower.status, told) == (Status.ABORTED, [0, 1, 2])

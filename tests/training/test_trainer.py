@@ -242,7 +242,7 @@ def test_scores_on_both_splits_are_of_the_weights_that_training_ends_with(
     for split in ("val", "test"):
         (evaluation,) = TrainerEvaluator(task, monitor, split=split).evaluate([Run(CrossEntropyLoss(), 0)])  # type: ignore[arg-type]
         assert evaluation.status is Status.COMPLETED
-        assert evaluation.score == pytest.approx(weight)
+        assert evaluation.metric == pytest.approx(weight)
 
 
 def test_users_callbacks_stay_on_the_trainer() -> None:

@@ -132,12 +132,14 @@ class Nested(nn.Module):
 
 
 @pytest.mark.parametrize("layer", NESTED.values(), ids=NESTED)
-def test_whatever_is_accepted_has_the_same_score_alone_and_among_neighbours(layer: Any) -> None:
+def test_whatever_is_accepted_has_the_same_metric_alone_and_among_neighbours(layer: Any) -> None:
     evaluator = PopulationEvaluator(task(lambda: of_layer(layer())), Monitor("val_loss", "min"))
     assert evaluator.obstacle() == ""
     first, *others = (Run(CrossEntropyLoss(), seed) for seed in range(3))
-    scores = [evaluator.evaluate([first, *neighbours])[0].score for neighbours in ([], others[:1], others[1:], others)]
-    assert scores == pytest.approx(scores[:1] * 4, rel=1e-6)
+    metrics = [
+        evaluator.evaluate([first, *neighbours])[0].metric for neighbours in ([], others[:1], others[1:], others)
+    ]
+    assert metrics == pytest.approx(metrics[:1] * 4, rel=1e-6)
 
 
 def _patched() -> Classifier:
