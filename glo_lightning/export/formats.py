@@ -106,9 +106,20 @@ class _Definition(nn.Module):
         self.loss = loss
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        # ONNX asserts nothing, but joining and selecting refuse shapes and labels that do not fit.
+        if outputs_of(self.loss) == "sigmoid":
+            logits, target = torch.stack([logits, target]).unbind()
+        else:
+            second = logits.select(1, 1).unsqueeze(1)
+            logits = torch.cat([logits, second, target.unsqueeze(1).to(logits.dtype)], 1)[:, :-2]
+            target = torch.where(target < 0, logits.shape[1], target)
         rows, labels, shape = self.loss.rows(logits, target)
-        losses = Loss._compute(self.loss, rows, labels, self.loss.reduction)
-        return losses.reshape(shape) if self.loss.reduction == "none" else losses
+        losses = Loss._compute(self.loss, rows, labels, "none")
+        if self.loss.reduction == "none":
+            return losses.reshape(shape)
+        total = losses.sum()
+        # The mean of nothing is 0.
+        return total / torch.ones_like(losses).sum().clamp(min=1.0) if self.loss.reduction == "mean" else total
 
 
 FORMATS: dict[str, Callable[[Loss], bytes]] = {

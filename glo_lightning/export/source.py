@@ -42,11 +42,20 @@ CALLS: dict[Outputs, str] = {
 
 TARGETS: dict[Outputs, str] = {
     "softmax": """\
-if target.is_floating_point():
+soft = target.is_floating_point()
+shape = logits.shape if soft else logits.shape[:1] + logits.shape[2:]
+fits = target.shape == shape and (soft or target.dtype == torch.int64)
+if logits.dim() < 2 or {wrong_classes} or not fits:
+    wanted = "logits (N, C, ...) and int64 labels (N, ...) or floating ones (N, C, ...)"
+    raise ValueError(wanted + " wanted, got " + str(logits.shape) + " and " + str(target.shape))
+if soft:
     y = target.to(logits.dtype)
 else:
     y = torch.zeros_like(logits).scatter(1, target.unsqueeze(1), 1.0)""",
     "sigmoid": """\
+if not (logits.is_floating_point() and target.is_floating_point() and logits.shape == target.shape):
+    wanted = "floating logits and labels of one shape"
+    raise ValueError(wanted + " wanted, got " + str(logits.shape) + " and " + str(target.shape))
 y = torch.stack([1.0 - target, target], 1).to(logits.dtype)
 logits = torch.stack([-logits, logits], 1) / 2""",
 }
@@ -106,9 +115,10 @@ def write_forward(loss: Loss) -> str:
     expression = loss.expression()
     if expression.has(sympy.I, sympy.zoo, sympy.oo, sympy.nan):
         raise LossError("a real number", str(expression), "This loss is undefined everywhere: export another.")
+    wrong_classes = "logits.shape[1] < 2" if loss.num_classes is None else f"logits.shape[1] != {loss.num_classes}"
     body = [
         "if logits.dtype in (torch.float16, torch.bfloat16):\n    logits = logits.float()",
-        TARGETS[outputs_of(loss)],
+        TARGETS[outputs_of(loss)].format(wrong_classes=wrong_classes),
     ]
     if loss.label_smoothing:
         keep = 1.0 - loss.label_smoothing

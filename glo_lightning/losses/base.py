@@ -38,6 +38,8 @@ class Loss(nn.Module, ABC):
     """
 
     family: ClassVar[str]
+    num_classes: int | None = None
+    """How many classes the logits must have, if that matters."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -131,7 +133,7 @@ class Loss(nn.Module, ABC):
             logits = logits.float()
         rows, labels, shape = self.rows(logits, target)
         # The mean of nothing is no number, and a batch without labels no divergence: it costs nothing.
-        reduction = "sum" if self.reduction == "mean" and not rows.shape[0] else self.reduction
+        reduction = "sum" if self.reduction == "mean" and not rows.numel() else self.reduction
         losses = self._compute(rows, labels, reduction)
         return losses.reshape(shape) if reduction == "none" else losses
 

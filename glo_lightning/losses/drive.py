@@ -71,6 +71,7 @@ class DriveLoss(Loss):
     """
 
     family: ClassVar[str] = "drive"
+    num_classes: int
     scale: Tensor
     q: Tensor
     g: Tensor

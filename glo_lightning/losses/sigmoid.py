@@ -27,7 +27,7 @@ class SigmoidLoss(WrappedLoss):
         loss: the loss inside; its reductions and label smoothing are kept, with ``"none"`` giving one loss per logit.
 
     Raises:
-        LossError: if ``loss`` is not a loss of one head.
+        LossError: if ``loss`` is not a loss of one head, or of more than two classes.
 
     Example:
         >>> from glo_lightning.losses import CrossEntropyLoss
@@ -41,6 +41,13 @@ class SigmoidLoss(WrappedLoss):
     """
 
     family: ClassVar[str] = "sigmoid"
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(loss)
+        if self.num_classes not in (None, 2):
+            raise LossError(
+                "a loss of two classes, no and yes", f"one of {self.num_classes}", "Build it with num_classes=2."
+            )
 
     def rows(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
         """Make every logit a row of two classes; see :meth:`Loss.rows`."""

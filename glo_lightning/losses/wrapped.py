@@ -47,6 +47,11 @@ class WrappedLoss(Loss):
         return type(self)(**{**self.hyperparameters(), "loss": change(self.loss)})
 
     @property
+    def num_classes(self) -> int | None:  # type: ignore[override]
+        """How many classes the loss inside is for, if that matters."""
+        return self.loss.num_classes
+
+    @property
     def class_reduction(self) -> ClassReduction:  # type: ignore[override]
         """How the loss inside is reduced over classes."""
         return self.loss.class_reduction
