@@ -19,9 +19,10 @@ from glo_lightning.losses import Loss
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.interrupt import keyboard_interrupts
+from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.test_split import measure_on_test, merged, require_test_data
+from glo_lightning.training.test_split import measure_on_test, require_test_data
 from glo_lightning.training.trainer import build_trainer
 
 
@@ -86,7 +87,7 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         if reason:
             raise ModelError("a training that stays finite", reason, "Lower the learning rate, or choose another loss.")
         with keyboard_interrupts(trainer):
-            metrics = merged(trainer.validate(model, datamodule=task.datamodule, verbose=False))
+            metrics = measured(trainer, trainer.validate(model, datamodule=task.datamodule, verbose=False))
         if settings.test:
             metrics = {**metrics, **measure_on_test(trainer, model, task)}
     return FullTraining(metrics, last, folder / "best.ckpt")

@@ -8,10 +8,10 @@ from lightning.pytorch import seed_everything
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.interrupt import keyboard_interrupts
+from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Evaluator, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.test_split import merged
 from glo_lightning.training.trainer import TrainerEvaluator, build_trainer
 
 SEVERITY = (Status.COMPLETED, Status.PRUNED, Status.ABORTED, Status.DIVERGED, Status.FAILED)
@@ -64,7 +64,7 @@ def measure_reference(
         seed_everything(seed, workers=True, verbose=False)
         trainer = build_trainer(task, monitor, [], {})
         with keyboard_interrupts(trainer):
-            metrics = merged(trainer.validate(task.build_model(), datamodule=task.datamodule, verbose=False))
+            metrics = measured(trainer, trainer.validate(task.build_model(), datamodule=task.datamodule, verbose=False))
     untrained = metrics[monitor.name]
     loss = for_outputs(CrossEntropyLoss(), outputs)
     (evaluation,) = TrainerEvaluator(task, monitor, attribute).evaluate([Run(loss, seed)])

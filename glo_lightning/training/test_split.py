@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from glo_lightning.errors import GloError, ModelError, SettingsError
 from glo_lightning.training.interrupt import keyboard_interrupts
+from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
 
@@ -43,10 +44,10 @@ def measure_on_test(trainer: Trainer, model: LightningModule, task: Task) -> dic
     data = task.datamodule
     if is_overridden("test_step", model, LightningModule):
         with keyboard_interrupts(trainer):
-            return merged(trainer.test(model, datamodule=data, verbose=False))
+            return measured(trainer, trainer.test(model, datamodule=data, verbose=False))
     data.setup("test")
     with keyboard_interrupts(trainer), _serving(data, "val_dataloader", data.test_dataloader):
-        return merged(trainer.validate(model, datamodule=data, verbose=False))
+        return measured(trainer, trainer.validate(model, datamodule=data, verbose=False))
 
 
 def require_test(task: Task, monitor: Monitor) -> None:
@@ -66,11 +67,11 @@ def require_test(task: Task, monitor: Monitor) -> None:
         model = task.build_model()
         if not is_overridden("test_step", model, LightningModule):
             return
-        trainer = task.build_trainer([], {"limit_test_batches": 1})
+        trainer = task.build_trainer([], {})
         try:
             data.setup("validate")
             with keyboard_interrupts(trainer), _serving(data, "test_dataloader", data.val_dataloader):
-                metrics = merged(trainer.test(model, datamodule=data, verbose=False))
+                metrics = measured(trainer, trainer.test(model, datamodule=data, verbose=False))
         except GloError:
             raise
         except Exception:
@@ -90,15 +91,6 @@ def require_test_data(task: Task) -> None:
             f"{type(task.datamodule).__name__} without",
             "Add one, or do without: --search.comparison_seeds=0, --train.test=false.",
         )
-
-
-def merged(metrics: list[Any]) -> dict[str, float]:
-    """Put the metrics of several data loaders together, whose names Lightning numbers.
-
-    Args:
-        metrics: what a Trainer's ``validate`` or ``test`` returned.
-    """
-    return {name: value for each in metrics for name, value in each.items()}
 
 
 def name_on_test(monitor: str) -> str:

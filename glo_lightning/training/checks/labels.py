@@ -3,19 +3,14 @@
 import torch
 from torch import Tensor
 
+from glo_lightning.callbacks.label_range import MISSING, REGRESSION, TOLERANCE
 from glo_lightning.errors import LossError
 from glo_lightning.losses import Outputs
 from glo_lightning.losses.base import describe
 
-TOLERANCE = 1e-3
-"""How far from 1 a label distribution may sum: half precision is no closer."""
-
 YES_OR_NO = (
-    "For yes-or-no labels with a logit each, set --search.outputs=sigmoid and give floating labels of that shape."
-)
-REGRESSION = (
-    "Real-valued targets have no classes: cut their range into intervals and predict the interval, "
-    "or keep the model's own loss."
+    "For yes-or-no labels with a logit each, set outputs=sigmoid, as with --search.outputs=sigmoid, and give floating "
+    "labels of that shape."
 )
 
 
@@ -47,15 +42,44 @@ def check_labels(logits: Tensor, target: Tensor, outputs: Outputs) -> int:
         raise LossError(
             "a logit for each of 2 or more classes",
             f"logits {describe(logits)} and labels {describe(target)}",
-            f"{YES_OR_NO} {REGRESSION}",
+            _cure_for_values(target),
         )
     if target.shape == logits.shape and not _are_distributions(target):
         raise LossError(
             "class indices, or label distributions that sum to 1 over the classes",
             f"{describe(target)} with other values",
-            f"{YES_OR_NO} {REGRESSION}",
+            MISSING["softmax"]
+            if len(rows := _labelled(target)) and _are_distributions(rows)
+            else _cure_for_values(target),
         )
     return logits.shape[1]
+
+
+def _cure_for_values(target: Tensor) -> str:
+    """Tell yes-or-no labels, some of which may be missing, from real values."""
+    others = _others(target)
+    if not len(others):
+        return YES_OR_NO
+    if bool(((others > 0) & (others < 1)).all()):
+        return f"{YES_OR_NO} {REGRESSION}"
+    return f"{YES_OR_NO} {MISSING['sigmoid']}" if _are_missing(others, target) else REGRESSION
+
+
+def _others(target: Tensor) -> Tensor:
+    """Return the labels that are neither yes nor no, shape (M,)."""
+    return target[(target != 0) & (target != 1)].detach().double()
+
+
+def _are_missing(others: Tensor, target: Tensor) -> bool:
+    """Whether the labels are yes or no but for one number, or NaN, which says that there is none."""
+    return len(others) < target.numel() and bool(others.isnan().all() or (others == others[0]).all())
+
+
+def _labelled(target: Tensor) -> Tensor:
+    """Return the rows (M, C) that may be labels, of float targets; none if these are all."""
+    rows = target.movedim(1, -1).flatten(0, -2)
+    labelled = rows[((rows >= 0) & (rows <= 1)).all(1)]
+    return labelled if len(labelled) < len(rows) else labelled[:0]
 
 
 def _are_distributions(target: Tensor) -> bool:
@@ -66,14 +90,15 @@ def _are_distributions(target: Tensor) -> bool:
 def _check_yes_or_no(logits: Tensor, target: Tensor) -> None:
     if target.shape == logits.shape[:1] + logits.shape[2:] and target.dtype == torch.int64 and logits.ndim > 1:
         raise LossError(
-            "floating labels of the logits' shape for --search.outputs=sigmoid",
+            "floating labels of the logits' shape for outputs=sigmoid",
             f"logits {describe(logits)} and labels {describe(target)}",
-            "For one class per sample leave --search.outputs out; for one logit per sample pass "
-            "labels.float().view_as(logits).",
+            "For one class per sample leave outputs=sigmoid out; for one logit per sample pass "
+            "target.float().view_as(logits).",
         )
     if target.is_floating_point() and not bool(((target >= 0) & (target <= 1)).all()):
+        others = _others(target)
         raise LossError(
-            "labels in [0, 1], no and yes, for --search.outputs=sigmoid",
-            f"labels from {float(target.min()):g} to {float(target.max()):g}",
-            REGRESSION,
+            "labels in [0, 1], no and yes, for outputs=sigmoid",
+            "NaN" if bool(others.isnan().any()) else f"labels from {float(target.min()):g} to {float(target.max()):g}",
+            MISSING["sigmoid"] if _are_missing(others, target) else REGRESSION,
         )

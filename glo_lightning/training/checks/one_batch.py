@@ -8,32 +8,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, seed_everything
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from torch import Tensor, nn
 
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.checks.labels import check_labels
+from glo_lightning.training.checks.logits import refuse_probabilities
 from glo_lightning.training.interrupt import keyboard_interrupts
+from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.test_split import merged
 from glo_lightning.training.trainer import build_trainer
 
-ONE_BATCH: Mapping[str, Any] = {
-    "max_epochs": 1,
-    "limit_train_batches": 1,
-    "limit_val_batches": 1,
-    "check_val_every_n_epoch": 1,
-    "val_check_interval": 1.0,
-}
-"""Trainer arguments of the try."""
+STOPPABLE: Mapping[str, Any] = {"min_epochs": None, "min_steps": None}
+"""Trainer arguments of the try; all others are the user's, for schedules and metrics see the limits of a training."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What one batch of training and validation revealed.
+    """What one batch of training and a validation revealed.
 
     Args:
         num_classes: classes the model's logits have; 2 for sigmoid outputs.
@@ -53,7 +48,10 @@ class Probe:
 def probe_task(
     task: Task, monitor: Monitor, attribute: str = "loss_fn", seed: int = 0, outputs: Outputs = "softmax"
 ) -> Probe:
-    """Train and validate on one batch with cross-entropy, and check everything a search relies on.
+    """Train on one batch with cross-entropy, validate, and check everything a search relies on.
+
+    The Trainer keeps its own limits and length, so that schedules and metrics see what they will see in a training,
+    and is stopped after the first batch.
 
     Args:
         task: the model, the data and the Trainer.
@@ -70,28 +68,26 @@ def probe_task(
         ModelError: if the model does not compute its training loss through ``attribute``.
         SettingsError: if no validation logs the monitor.
     """
-    recorder = _Recorder(outputs)
+    recorder = _Recorder(outputs, attribute)
+    first_batch = _FirstBatch(recorder)
     with quiet_lightning():
         seed_everything(seed, workers=True, verbose=False)
         model = task.build_model()
-        trainer = build_trainer(
-            task,
-            monitor,
-            [LossInjection(recorder, attribute)],
-            ONE_BATCH,
-        )
+        trainer = build_trainer(task, monitor, [LossInjection(recorder, attribute), first_batch], STOPPABLE)
+        if trainer.check_val_every_n_epoch is not None:
+            trainer.check_val_every_n_epoch = 1
         with keyboard_interrupts(trainer):
             trainer.fit(model, datamodule=task.datamodule)
-            logged = set(trainer.callback_metrics)
-            validated = trainer.validate(model, datamodule=task.datamodule, verbose=False)
+            logged, metrics = set(trainer.callback_metrics), first_batch.metrics
+            if monitor.name not in metrics:  # unless training logs something by the same name
+                metrics = measured(trainer, trainer.validate(model, datamodule=task.datamodule, verbose=False))
     if recorder.num_classes is None:
         raise ModelError(
             f"training_step to compute its loss through {attribute!r}",
             "a training batch that never called it",
-            "Compute the training loss as self.loss_fn(logits, target), or name the attribute, as with "
+            f"Compute the training loss as self.{attribute}(logits, target), or name the attribute, as with "
             "--search.loss_attribute.",
         )
-    metrics = merged(validated)
     if monitor.name not in metrics:
         of_training = f" ({monitor.name} is of training, and depends on the loss)" if monitor.name in logged else ""
         raise SettingsError(
@@ -127,12 +123,14 @@ def _identify(model: LightningModule) -> str:
 class _Recorder(nn.Module):
     """Cross-entropy that remembers how many classes it saw."""
 
-    def __init__(self, outputs: Outputs) -> None:
+    def __init__(self, outputs: Outputs, attribute: str) -> None:
         super().__init__()
         self.outputs = outputs
+        self.attribute = attribute
         self.loss = for_outputs(CrossEntropyLoss(), outputs)
         self.num_classes: int | None = None
         self.num_heads = 1
+        self.has_seen_labels = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -141,7 +139,7 @@ class _Recorder(nn.Module):
             raise ModelError(
                 "a training_step that calls its loss with logits and target",
                 f"a call that does not fit: {error}",
-                "Call self.loss_fn(logits, target), and leave other arguments to the loss itself.",
+                f"Call self.{self.attribute}(logits, target), and leave other arguments to the loss itself.",
             ) from None
         return super().__call__(*args, **kwargs)
 
@@ -150,6 +148,8 @@ class _Recorder(nn.Module):
         self.num_heads = len(heads)
         for head in heads:
             self.num_classes = check_labels(head, target, self.outputs)
+            refuse_probabilities(head, self.outputs)
+        self.has_seen_labels = target.numel() > 0
         loss: Tensor = self.loss(logits, target)
         if not torch.isfinite(loss.detach()):
             raise ModelError(
@@ -158,3 +158,24 @@ class _Recorder(nn.Module):
                 "Check the inputs for NaN and the initial weights for overflow.",
             )
         return loss
+
+
+class _FirstBatch(Callback):
+    """Ends a fit after the first batch that has labels, and keeps what the validation of it logs."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        self.recorder = recorder
+        self.metrics: dict[str, float] = {}
+        self._of_training: set[str] = set()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        if trainer.strategy.reduce_boolean_decision(self.recorder.has_seen_labels, all=False):
+            trainer.should_stop = True
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._of_training = set(trainer.callback_metrics)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            metrics = trainer.callback_metrics
+            self.metrics = {name: float(metrics[name]) for name in metrics if name not in self._of_training}
