@@ -1,4 +1,4 @@
-"""Data modules: the digits that come with scikit-learn, torchvision's image sets, and folders of images."""
+"""Data modules: scikit-learn's digits, torchvision's image sets, folders of images, and corruptions of any."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ from glo_lightning.environment import require_torchvision
 from glo_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from glo_lightning.data.corrupted import CorruptedDataModule
     from glo_lightning.data.digits import DigitsDataModule
     from glo_lightning.data.folder import FolderDataModule
     from glo_lightning.data.image_data import ImageDataModule
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Augmentation",
+    "CorruptedDataModule",
     "DigitsDataModule",
     "FolderDataModule",
     "ImageDataModule",
@@ -27,6 +29,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "corrupted": ["CorruptedDataModule"],
         "digits": ["DigitsDataModule"],
         "folder": ["FolderDataModule"],
         "image_data": ["ImageDataModule"],

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, MultiStepLR
 from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import CrossEntropyLoss
@@ -22,8 +22,9 @@ Batch = tuple[Tensor, Tensor]
 class Classifier(LightningModule):
     """A network, an optimizer and a replaceable training loss.
 
-    Training minimises ``loss_fn``, cross-entropy until a callback puts a candidate there. Validation and test
-    report accuracy and cross-entropy, never the candidate, so that scores of different losses compare.
+    Training minimises ``loss_fn``, cross-entropy until a callback puts a candidate there. Validation and test report
+    accuracy, balanced accuracy (the mean over classes), the worst class's accuracy, and cross-entropy as the loss;
+    never the candidate, so that scores of different losses compare.
 
     Args:
         network: maps inputs (N, ...) to logits (N, C); in training it may return a tuple, the logits of several heads.
@@ -93,11 +94,9 @@ class Classifier(LightningModule):
         self.milestones = tuple(milestones)
         self.decay = decay
         self.loss_fn: nn.Module = CrossEntropyLoss()
-        self.val_accuracy = MulticlassAccuracy(self.num_classes, average="micro", validate_args=False)
+        self.confusion = MulticlassConfusionMatrix(self.num_classes, validate_args=False)
         # A NaN must reach the log: by default torchmetrics leaves it out of the mean.
-        self.val_loss = MeanMetric(nan_strategy="disable")
-        self.test_accuracy = MulticlassAccuracy(self.num_classes, average="micro", validate_args=False)
-        self.test_loss = MeanMetric(nan_strategy="disable")
+        self.mean_loss = MeanMetric(nan_strategy="disable")
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning notes the hook it runs some twenty times a step. The search nn.Module makes for parameters and
@@ -119,26 +118,34 @@ class Classifier(LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect ``val_accuracy`` and ``val_loss``, the cross-entropy."""
-        self._collect(batch, self.val_accuracy, self.val_loss)
+        """Collect what :meth:`on_validation_epoch_end` logs."""
+        self._collect(batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Log what validation collected."""
-        self.log_dict({"val_accuracy": self.val_accuracy, "val_loss": self.val_loss}, prog_bar=True)
+        """Log ``val_accuracy``, ``val_balanced_accuracy``, ``val_worst_class_accuracy`` and ``val_loss``."""
+        self._log("val", prog_bar=True)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect ``test_accuracy`` and ``test_loss``, the cross-entropy."""
-        self._collect(batch, self.test_accuracy, self.test_loss)
+        """Collect what :meth:`on_test_epoch_end` logs."""
+        self._collect(batch)
 
     def on_test_epoch_end(self) -> None:
-        """Log what the test collected."""
-        self.log_dict({"test_accuracy": self.test_accuracy, "test_loss": self.test_loss})
+        """Log ``test_accuracy`` and the others."""
+        self._log("test")
 
-    def _collect(self, batch: Batch, accuracy: MulticlassAccuracy, mean_loss: MeanMetric) -> None:
+    def _collect(self, batch: Batch) -> None:
         inputs, target = batch
         logits = self(inputs)
-        accuracy.update(logits, target)
-        mean_loss.update(cross_entropy(logits, target, reduction="none"))
+        self.confusion.update(logits, target)
+        self.mean_loss.update(cross_entropy(logits, target, reduction="none"))
+
+    def _log(self, split: str, prog_bar: bool = False) -> None:
+        confusion = self.confusion.compute()
+        metrics = accuracies(confusion.diagonal(), confusion.sum(-1))
+        self.log_dict({f"{split}_{name}": each for name, each in metrics.items()}, prog_bar=prog_bar, sync_dist=True)
+        self.log(f"{split}_loss", self.mean_loss.compute(), prog_bar=prog_bar, sync_dist=True)
+        self.confusion.reset()
+        self.mean_loss.reset()
 
     def make_optimizer(self, parameters: Iterable[Tensor]) -> Optimizer:
         """Build this classifier's optimizer over any parameters, its own or a stack of many networks'."""
@@ -174,6 +181,26 @@ class Classifier(LightningModule):
             "Set max_epochs of the Trainer.",
         )
         return {"optimizer": optimizer, "lr_scheduler": self.make_scheduler(optimizer, num_epochs)}
+
+
+def accuracies(right: Tensor, count: Tensor) -> dict[str, Tensor]:
+    """Return accuracy, balanced accuracy and the worst class's accuracy; classes without samples do not count.
+
+    Args:
+        right: samples of each class that were classified right, shape (..., C).
+        count: samples of each class, shape (C,).
+
+    Example:
+        >>> accuracies(torch.tensor([9, 0]), torch.tensor([9, 1]))
+        {'accuracy': tensor(0.9000), 'balanced_accuracy': tensor(0.5000), 'worst_class_accuracy': tensor(0.)}
+    """
+    seen = count > 0
+    by_class = right[..., seen] / count[seen]
+    return {
+        "accuracy": right.sum(-1) / count.sum(),
+        "balanced_accuracy": by_class.mean(-1),
+        "worst_class_accuracy": by_class.amin(-1),
+    }
 
 
 def _count_classes(network: nn.Module) -> int:

@@ -14,7 +14,7 @@ from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.callbacks.validated_weights import ValidatedWeights
-from glo_lightning.data.tensor_data import TensorDataModule
+from glo_lightning.data.corrupted import tensors_of
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_seed
 from glo_lightning.training.interrupt import keyboard_interrupts
@@ -90,8 +90,9 @@ class TrainerEvaluator:
         validated = ValidatedWeights()
         callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence, report, validated]
         seed_everything(run.seed, workers=True, verbose=False)
-        if isinstance(self.task.datamodule, TensorDataModule):
-            self.task.datamodule.seed = run.seed
+        data = tensors_of(self.task.datamodule)
+        if data is not None:
+            data.seed = run.seed
         model = self.task.build_model(run.hyperparameters)
         overrides = {} if self.epochs is None else {"max_epochs": self.epochs}
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)

@@ -86,6 +86,11 @@ def test_metrics_equal_sklearns(split):
     logged = {name: value for row in metrics for name, value in row.items()}
     accuracy = sklearn.metrics.accuracy_score(targets, probabilities.argmax(-1))
     assert logged[f"{split}_accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    predictions = probabilities.argmax(-1)
+    balanced = sklearn.metrics.balanced_accuracy_score(targets, predictions)
+    assert logged[f"{split}_balanced_accuracy"] == pytest.approx(balanced, abs=1e-6)
+    worst = sklearn.metrics.recall_score(targets, predictions, average=None).min()
+    assert logged[f"{split}_worst_class_accuracy"] == pytest.approx(worst, abs=1e-6)
     mean_loss = sklearn.metrics.log_loss(targets, probabilities)
     assert logged[f"{split}_loss"] == pytest.approx(mean_loss, rel=1e-5)
 

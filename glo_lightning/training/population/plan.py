@@ -76,10 +76,9 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
         seed_everything(0, workers=True, verbose=False)
         recipe = read_recipe(task.build_trainer([], {} if epochs is None else {"max_epochs": epochs}))
         model = check_model(task.build_model(), attribute, monitor.name)
-    datamodule = task.datamodule
-    data = check_data(datamodule)
-    datamodule.prepare_data()
-    datamodule.setup("fit")
+    data = check_data(task.datamodule)
+    data.prepare_data()
+    data.setup("fit")
     inputs, target = recipe.precision.convert_input(data.train_tensors)
     train = inputs.to(recipe.device), target.to(recipe.device)
     network = recipe.precision.convert_module(model.network).to(recipe.device)
@@ -89,9 +88,9 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
     with recipe.precision.train_step_context():
         check_network(model, example, int(target.max()) + 1)
         capacity = models_that_fit(network, example, free_memory(recipe.device))
-    val = evaluation_batches(datamodule.val_dataloader(), recipe.limit_val_batches, recipe)
+    val = evaluation_batches(data.val_dataloader(), recipe.limit_val_batches, recipe)
     test = None
     if split == "test":
-        datamodule.setup("test")
-        test = evaluation_batches(datamodule.test_dataloader(), recipe.limit_test_batches, recipe)
+        data.setup("test")
+        test = evaluation_batches(data.test_dataloader(), recipe.limit_test_batches, recipe)
     return Plan(task, monitor, recipe, data, train, val, test, steps_per_epoch, capacity)

@@ -9,6 +9,7 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor
 from torch.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
 
+from glo_lightning.data.corrupted import tensors_of
 from glo_lightning.data.tensor_data import TensorDataModule
 from glo_lightning.models.classifier import Classifier
 from glo_lightning.models.heads import WithHeads
@@ -59,18 +60,19 @@ def check_data(datamodule: LightningDataModule) -> TensorDataModule:
     """Refuse data that a population cannot serve to itself.
 
     Returns:
-        The data module.
+        The data module that holds the tensors.
 
     Raises:
         SettingsError: if so; ``got`` says why.
     """
-    kind = type(datamodule)
-    if not isinstance(datamodule, TensorDataModule):
-        refuse(f"{kind.__name__} does not hold its data as tensors in memory")
+    data = tensors_of(datamodule)
+    if data is None:
+        refuse(f"{type(datamodule).__name__} does not hold its data as tensors in memory")
+    kind = type(data)
     for name in SERVING:
         if not getattr(kind, name).__module__.startswith(("glo_lightning.", "lightning.")):
             refuse(f"{kind.__name__} has a {name} of its own")
-    return datamodule
+    return data
 
 
 def check_network(model: Classifier, inputs: Tensor, num_classes: int) -> None:
