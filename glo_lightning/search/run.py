@@ -1,11 +1,8 @@
 """Run a search from its settings to its files, in this process or in many."""
 
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
-from types import FrameType
 
 import optuna
 from rich.console import Console
@@ -21,6 +18,7 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import count_run
 from glo_lightning.search.tasks import search_monitor
+from glo_lightning.search.workers.interruption import interruptible
 from glo_lightning.search.workers.supervisor import supervise
 from glo_lightning.search.workers.work import Part, take_part
 from glo_lightning.training.placement import Placement, place_all
@@ -90,20 +88,3 @@ def _take_part(
             str(error).partition("\n")[0],
             "Set MASTER_PORT to a free port, the same for all ranks.",
         ) from error
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM, by which schedulers stop jobs, end a search as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

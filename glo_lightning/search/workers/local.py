@@ -5,19 +5,22 @@ import os
 import signal
 import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 
 from glo_lightning import errors
-from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.errors import GloError, SettingsError, StudyError
+from glo_lightning.search.workers.interruption import deferred_interrupts
 from glo_lightning.search.workers.process import FAREWELL_SECONDS, Message, participate
 
 POLL_SECONDS = 0.5
+
+SERVER_DIED = 255
+"""Exit code by which multiprocessing says that nobody knows, because the process that workers are forked from died."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,11 @@ class LocalLauncher:
             KeyboardInterrupt: after Ctrl-C, once every worker has ended.
         """
         try:
-            _start_server()
-            for group in self.groups:
-                group.start()
+            resource_tracker.ensure_running()  # it would unblock Ctrl-C
+            with deferred_interrupts():
+                _start_server()
+                for group in self.groups:
+                    group.start()
             while any(group.members for group in self.groups):
                 wait([waitable for group in self.groups for waitable in group.waitables()], POLL_SECONDS)
                 for group in self.groups:
@@ -82,7 +87,8 @@ class LocalLauncher:
                     if dead is not None:
                         sys.stderr.write(f"A worker died ({dead.reason}) and is started again.\n")
                         self.on_death(dead)
-                        group.start()
+                        with deferred_interrupts():
+                            group.start()
                 poll()
         finally:
             self._stop()
@@ -173,14 +179,16 @@ class _Member:
             return self._crash, self.follows
         if not exit_code:
             return None
-        if not self._started:
+        if exit_code < 0:
+            return f"signal {signal.Signals(-exit_code).name}", False
+        if not self._started and exit_code != SERVER_DIED:
             raise SettingsError(
                 "a search that other processes can import, because several work together",
                 "one that they could not, as said above",
                 "Define model and data in a module; begin a script with if __name__ == '__main__':, or use the "
                 "command line.",
             )
-        return f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"exit code {exit_code}", False
+        return f"exit code {exit_code}", False
 
     def interrupt(self) -> None:
         """Do what Ctrl-C does; what has not begun has nothing to give back."""
@@ -208,14 +216,18 @@ class _Member:
 def _start_server() -> None:
     """Start what processes are forked from; Ctrl-C is not for it, nor for them until they have work to give back."""
     multiprocessing.set_forkserver_preload(["glo_lightning.search.workers.work"])
-    with _deaf():
-        ensure_running()
+    forkserver.ensure_running()
 
 
 def _start(process: BaseProcess) -> None:
     try:
-        with _deaf():
-            process.start()
+        process.start()
+    except (EOFError, ConnectionError) as error:
+        raise StudyError(
+            "a process to fork workers from",
+            "one that was killed",
+            "Look for a lack of memory, or for what killed it; finished candidates are kept.",
+        ) from error
     except Exception as error:
         # Whatever cannot be pickled raises an error of its own kind: PicklingError, TypeError, AttributeError.
         raise SettingsError(
@@ -223,18 +235,6 @@ def _start(process: BaseProcess) -> None:
             f"{type(error).__name__}: {error}",
             "Define them in a module and pass the class rather than a lambda, or use the command line.",
         ) from error
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
 
 
 def _rank_environment(rank: int, ranks: int, port: int) -> dict[str, str]:

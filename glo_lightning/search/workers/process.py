@@ -60,8 +60,11 @@ def participate(work: Callable[[], None], environment: Mapping[str, str], pipe: 
     threading.Thread(target=_end_with_parent, args=(follows,), daemon=True).start()
     # A terminal sends Ctrl-C to its whole process group; the launcher alone shall hear it, and pass it on once.
     os.setpgrp()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets what came while Ctrl-C was blocked
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ.update(environment)
-    signal.signal(signal.SIGINT, signal.SIG_IGN if follows else signal.default_int_handler)
+    if not follows:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     Message("started").send(pipe)
     try:
         work()

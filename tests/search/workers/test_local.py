@@ -51,6 +51,18 @@ def test_a_killed_worker_is_told_of_and_started_again(tmp_path: Path) -> None:
     assert [(each.reason, each.blame) for each in dead] == [("signal SIGKILL", False)]
 
 
+def test_a_worker_killed_before_it_began_is_started_again(tmp_path: Path) -> None:
+    dead: list[DeadWorker] = []
+    LocalLauncher(works.DiesOnArrival(tmp_path), [{}], on_death=dead.append).run()
+    assert [(each.reason, each.blame) for each in dead] == [("signal SIGKILL", False)]
+    assert (tmp_path / "done").exists()
+
+
+def test_work_that_cannot_be_imported_is_refused_with_the_cure() -> None:
+    with pytest.raises(SettingsError, match="import, because several work together"):
+        LocalLauncher(works.FailsOnArrival(), [{}]).run()
+
+
 def test_a_crashed_rank_takes_its_group_along_and_is_blamed(tmp_path: Path) -> None:
     dead: list[DeadWorker] = []
     started = time.monotonic()
@@ -106,6 +118,55 @@ def test_ctrl_c_reaches_every_worker_once_and_leaves_none(tmp_path: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         LocalLauncher(functools.partial(works.give_back_when_interrupted, tmp_path), [{}, {}]).run()
     assert len(list(tmp_path.glob("* gave back"))) == 2
+
+
+LOADING = """
+import multiprocessing.forkserver, os, signal, sys, threading, time
+from functools import partial
+from pathlib import Path
+from glo_lightning.search.workers.local import LocalLauncher
+from tests.search.workers import works
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    number, folder = getattr(signal, sys.argv[1]), Path(sys.argv[2])
+
+    ended = threading.Event()
+
+    def kill():
+        while not ended.wait(0.01):
+            pid = multiprocessing.forkserver._forkserver._forkserver_pid
+            if pid is not None and number == signal.SIGKILL:
+                os.kill(pid, number)
+            elif pid is not None:
+                return os.kill(os.getpid(), number)
+
+    threading.Thread(target=kill).start()
+    try:
+        LocalLauncher(partial(works.sign, folder), [{}, {}]).run()
+    finally:
+        ended.set()
+        assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+"""
+
+
+def _kill_while_loading(name: str, folder: Path) -> str:
+    script = folder / "script.py"
+    script.write_text(LOADING)
+    ended = subprocess.run(
+        [sys.executable, str(script), name, str(folder)], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    return ended.stderr.splitlines()[-1]
+
+
+def test_ctrl_c_while_the_workers_load_ends_the_search(tmp_path: Path) -> None:
+    assert _kill_while_loading("SIGINT", tmp_path) == "KeyboardInterrupt"
+
+
+def test_what_is_killed_while_the_workers_load_is_named(tmp_path: Path) -> None:
+    assert "a process to fork workers from, got one that was killed" in _kill_while_loading("SIGKILL", tmp_path)
 
 
 def test_orphans_give_back_and_end(tmp_path: Path) -> None:

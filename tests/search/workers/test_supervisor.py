@@ -25,6 +25,7 @@ from glo_lightning.search.records.result import SearchResult
 from glo_lightning.search.samplers.ownership import WORKER
 from glo_lightning.search.storage.open import open_storage
 from tests.search.toy import TRAINER, ToyData, ToyModel
+from tests.search.workers import works
 
 ROOT = Path(__file__).parents[3]
 T = TypeVar("T")
@@ -170,6 +171,11 @@ def test_the_same_command_in_two_terminals_is_one_search(alone: SearchResult, tm
         thread.join()
     assert [_outcome(result) for result in results] == [_outcome(alone)] * 2
     assert [result.comparison for result in results] == [alone.comparison] * 2
+
+
+def test_workers_that_never_live_long_enough_to_begin_end_the_search(tmp_path: Path) -> None:
+    with pytest.raises(GloError, match="deaths without a finished training between them, the last by signal SIGKILL"):
+        _search(tmp_path, model=works.DiesOnArrival(), workers=2)
 
 
 @pytest.mark.parametrize(

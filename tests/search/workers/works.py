@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from glo_lightning.errors import SettingsError, StudyError
 
@@ -64,3 +65,30 @@ def launch(folder: Path, workers: int) -> None:
     from glo_lightning.search.workers.local import LocalLauncher
 
     LocalLauncher(functools.partial(give_back_when_interrupted, folder), [{}] * workers).run()
+
+
+class DiesOnArrival:
+    """Kills the process that it is sent to before that process has begun; with a folder, only the first one."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        try:
+            if self.folder is not None:
+                (self.folder / "died").touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def __call__(self) -> Any:
+        assert self.folder is not None
+        (self.folder / "done").touch()
+
+
+class FailsOnArrival(DiesOnArrival):
+    """Ends the process that it is sent to with an error, as a module that cannot be imported does."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        raise ImportError("no such module")
