@@ -9,9 +9,13 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from glo_lightning.callbacks.fit_progress import FitProgress
+from glo_lightning.callbacks.label_range import LabelRange
 from glo_lightning.callbacks.outputs import step_loss
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
+
+INTERVAL = 16
+"""Batches from one look at the labels to the next on an accelerator, which must finish its work for it."""
 
 
 class LossInjection(Callback):
@@ -33,6 +37,7 @@ class LossInjection(Callback):
     Raises:
         ModelError: from ``fit``, if the module has no such attribute, cannot take the loss there, or did not call it
             for its first training loss (with manual optimization: in its first epoch).
+        LossError: from ``fit``, if some batch has labels that are none: class indices out of bounds, NaN, -1.
 
     Example:
         >>> from lightning.pytorch import Trainer
@@ -61,6 +66,7 @@ class LossInjection(Callback):
         self._own: Any = None
         self._first_call: RemovableHandle | None = None
         self._progress: FitProgress | None = None
+        self._labels: LabelRange | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Come before all other callbacks: Lightning puts those first that tune, and they fit in ``on_fit_start``."""
@@ -82,9 +88,11 @@ class LossInjection(Callback):
         self._inject()
         self.loss.to(pl_module.device)
         self._first_call = self.loss.register_forward_hook(self._note_call)
-        if isinstance(self.loss, Loss) and self.loss.uses_progress:
-            self.loss.progress = 0.0
-            self._progress = FitProgress(trainer)
+        if isinstance(self.loss, Loss):
+            self._labels = LabelRange(self.loss)
+            if self.loss.uses_progress:
+                self.loss.progress = 0.0
+                self._progress = FitProgress(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse a fit without an end for a loss that changes with training progress."""
@@ -100,13 +108,17 @@ class LossInjection(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Refuse a module that computed its first loss without the candidate; a skipped batch has none."""
-        if step_loss(outputs) is not None:
+        """Refuse labels that are none, and a module that computed its first loss without the candidate."""
+        if step_loss(outputs) is not None:  # a skipped batch has none
             self._require_call(pl_module)
+        if self._labels is not None and (pl_module.device.type == "cpu" or (batch_idx + 1) % INTERVAL == 0):
+            self._labels.check()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse a module whose first epoch never called the candidate."""
+        """Refuse a module whose first epoch never called the candidate, and labels that are none."""
         self._require_call(pl_module)
+        if self._labels is not None:
+            self._labels.check()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let validation see the module's own loss."""
@@ -141,6 +153,9 @@ class LossInjection(Callback):
             return
         self._restore()
         self._owner = self._own = self._progress = None
+        if self._labels is not None:
+            self._labels.leave()
+            self._labels = None
         self._forget_first_call()
         self.loss.to("cpu")
 
@@ -149,8 +164,7 @@ class LossInjection(Callback):
             raise ModelError(
                 f"a training_step that calls self.{self.attribute}",
                 f"a {type(pl_module).__name__} that computed its loss without it",
-                "Compute the training loss through that attribute, or pass attribute= another name"
-                f"{_suggest(pl_module)}.",
+                f"Compute the training loss through that attribute, or name the one it is in, {_suggest(pl_module)}.",
             )
 
     def _note_call(self, loss: nn.Module, inputs: Any, output: Any) -> None:
@@ -169,14 +183,13 @@ class LossInjection(Callback):
             raise ModelError(
                 f"a {type(pl_module).__name__} with an attribute {self.attribute!r}",
                 "none",
-                "Compute the training loss through such an attribute, or pass attribute= the name it has"
-                f"{_suggest(pl_module)}.",
+                f"Compute the training loss through such an attribute, or name its own, {_suggest(pl_module)}.",
             ) from None
         if not callable(original):
             raise ModelError(
                 f"a callable in {self.attribute!r}",
                 f"a {type(original).__name__}",
-                f"Pass attribute= the name of what training_step calls{_suggest(pl_module)}.",
+                f"Name what training_step calls, {_suggest(pl_module)}.",
             )
         if not hasattr(owner, "__dict__") or isinstance(
             inspect.getattr_static(type(owner), self._name, None), property
@@ -190,7 +203,7 @@ class LossInjection(Callback):
 
 
 def _suggest(pl_module: LightningModule) -> str:
-    """Name the attributes that look like losses, as the end of a sentence."""
+    """Say how to name an attribute, and which ones look like losses, as the end of a sentence."""
     found = []
     for path, module in pl_module.named_modules():
         names = {*vars(module), *module._modules, *(set(dir(type(module))) - set(dir(LightningModule)))}
@@ -199,4 +212,6 @@ def _suggest(pl_module: LightningModule) -> str:
             for name in sorted(names)
             if ("loss" in name.lower() or "criterion" in name.lower()) and callable(getattr(module, name, None))
         ]
-    return f"; candidates: {', '.join(found)}" if found else ""
+    first = found[0] if found else "criterion"
+    candidates = f"; candidates: {', '.join(found)}" if found else ""
+    return f"as in LossInjection(loss, {first!r}) or --search.loss_attribute={first}{candidates}"

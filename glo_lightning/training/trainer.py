@@ -15,7 +15,7 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.callbacks.validated_weights import ValidatedWeights
 from glo_lightning.data.corrupted import tensors_of
-from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.errors import GloError, LossError, SettingsError
 from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_seed
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.monitor import Monitor
@@ -74,6 +74,12 @@ class TrainerEvaluator:
         except GloError:
             raise
         except Exception as error:
+            if "device-side assert" in str(error):  # after which this process can use the GPU no more
+                raise LossError(
+                    "labels in 0..C-1",
+                    "an index that the GPU refuses",
+                    "Train with --trainer.accelerator=cpu, which tells the labels and what to do about them.",
+                ) from error
             # A crash, out of memory above all, is this candidate's own; the next one starts afresh.
             torch.cuda.empty_cache()
             return Evaluation(
