@@ -3,14 +3,16 @@
 # ruff: noqa: N802  (sympy finds its printing methods by the names of its classes)
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import sympy
 from sympy.printing.precedence import PRECEDENCE
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import HeadsLoss, Loss, Outputs, Reduction, outputs_of
-from glo_lightning.losses.formula import PythonPrinter
+from glo_lightning.losses import ClassAwareLoss, HeadsLoss, Loss, Outputs, Reduction, outputs_of
+from glo_lightning.losses.formula import PythonPrinter, exponent_of, nodes_of
+from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -48,10 +50,7 @@ fits = target.shape == shape and (soft or target.dtype == torch.int64)
 if logits.dim() < 2 or {wrong_classes} or not fits:
     wanted = "logits (N, C, ...) and int64 labels (N, ...) or floating ones (N, C, ...)"
     raise ValueError(wanted + " wanted, got " + str(logits.shape) + " and " + str(target.shape))
-if soft:
-    y = target.to(logits.dtype)
-else:
-    y = torch.zeros_like(logits).scatter(1, target.unsqueeze(1), 1.0)""",
+y = target.to(logits.dtype) if soft else torch.zeros_like(logits).scatter(1, target.unsqueeze(1), 1.0)""",
     "sigmoid": """\
 if not (logits.is_floating_point() and target.is_floating_point() and logits.shape == target.shape):
     wanted = "floating logits and labels of one shape"
@@ -67,11 +66,38 @@ tiny = 2.2250738585072014e-308 if double else 1.1754943508222875e-38"""
 
 MASKED = "log_h = log_h.masked_fill(y == 0, 0.0)  # 0 times a masked class's minus infinity would be NaN"
 
+BELOW_ONE = """\
+closest = 1.1102230246251565e-16 if logits.dtype == torch.float64 else 5.960464477539063e-08  # h comes to 1
+log_h = logits.log_softmax(1).clamp(max=-closest)"""
+
+ON_TARGET = """\
+if not soft:  # elsewhere it is 0
+    log_h, y = log_h.gather(1, target.unsqueeze(1)), torch.ones_like(target).unsqueeze(1)"""
+
+VIEW = ".view([3, 1, -1] + [1] * (logits.dim() - 2))"
+
+QUADRATURE = """\
+{rule}
+log_t = log_h.unsqueeze(-1) * rule[0]
+{lines}integral = -log_h * torch.matmul({polynomial} * torch.exp({ends}), rule[1])"""
+
+EXPONENTIAL = "t = log_t.exp()\n"
+
+REST = "rest = (torch.tanh(log_t / -2.0) * (1.0 + t)).clamp(min=1e-37)  # 1 - t\n"
+
+CLASS_AWARE = """\
+{classes}
+logits = logits + classes[0] - y * classes[1]
+weight = (y * classes[2]).sum(1)"""
+
 REDUCTIONS: dict[Reduction, str] = {
     "mean": "return losses.sum() / torch.ones_like(losses).sum().clamp(min=1.0)",  # the mean of nothing is 0
     "sum": "return losses.sum()",
     "none": "return losses",
 }
+
+TOLERANCE = 1e-11
+"""Relative error of an integral for h above 1e-6."""
 
 LARGEST = "largest = 638.8 if double else 79.8  # exponent of e that leaves room for summing a batch"
 
@@ -117,25 +143,35 @@ def write_forward(loss: Loss) -> str:
         raise LossError("a real number", str(expression), "This loss is undefined everywhere: export another.")
     wrong_classes = "logits.shape[1] < 2" if loss.num_classes is None else f"logits.shape[1] != {loss.num_classes}"
     body = [
-        "if logits.dtype in (torch.float16, torch.bfloat16):\n    logits = logits.float()",
+        "logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits",
         TARGETS[outputs_of(loss)].format(wrong_classes=wrong_classes),
     ]
+    class_aware = _class_aware(loss)
+    if class_aware is not None:
+        body.append(CLASS_AWARE.format(classes=_constants("classes", class_aware.numbers(), VIEW)))
     if loss.label_smoothing:
         keep = 1.0 - loss.label_smoothing
         body.append(f"y = {keep!r} * y + {loss.label_smoothing!r} / logits.shape[1]")
-    body.append("log_h = logits.log_softmax(1)")
+    integrals = expression.atoms(sympy.Integral)
+    body.append(BELOW_ONE if integrals else "log_h = logits.log_softmax(1)")
     is_smooth = _is_smooth(expression)
     text = _TorchPrinter(is_smooth).doprint(expression)
-    if not is_smooth:
+    if not (is_smooth or integrals):
         body.append(OPEN_INTERVAL)
     if "largest" in text:
         body.append(LARGEST)
     if H not in expression.free_symbols and sympy.Symbol("f") not in expression.free_symbols:
         text = f"{text} + 0.0 * log_h"
-    body.append("h = log_h.exp()" if is_smooth else "h = log_h.exp().clamp(min=tiny)")
-    if _vanishes_off_target(expression):
-        body.append(MASKED)
-    body.append(f"losses = ({text}).{loss.class_reduction}(1)")
+    if integrals and not loss.label_smoothing and loss.class_reduction == "sum" and outputs_of(loss) == "softmax":
+        body.append(ON_TARGET)
+    if integrals:
+        body += [MASKED, *map(_quadrature, integrals)]
+    else:
+        body.append("h = log_h.exp()" if is_smooth else "h = log_h.exp().clamp(min=tiny)")
+        if _vanishes_off_target(expression):
+            body.append(MASKED)
+    weighted = "" if class_aware is None else "weight * "
+    body.append(f"losses = {weighted}({text}).{loss.class_reduction}(1)")
     body.append(REDUCTIONS[loss.reduction])
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
     return head + textwrap.indent("\n".join(body), INDENT) + "\n"
@@ -153,6 +189,39 @@ def check_one_head(loss: Loss) -> None:
             f"losses of {len(loss.losses)} heads",
             "Store and export each head's by itself: save_loss(loss.losses[0], ...).",
         )
+
+
+def _class_aware(loss: Loss) -> ClassAwareLoss | None:
+    """Return the class-aware loss that a loss is, or that is inside it."""
+    while isinstance(loss, WrappedLoss) and not isinstance(loss, ClassAwareLoss):
+        loss = loss.loss
+    return loss if isinstance(loss, ClassAwareLoss) else None
+
+
+def _quadrature(integral: sympy.Integral) -> str:
+    """Write the integral of a drive from h to 1 as a sum over nodes."""
+    (p, *_), drive = integral.limits[0], integral.function
+    exponents = {"log_t": exponent_of(drive, p) + 1.0, "rest.log()": exponent_of(drive, 1 - p)}
+    powers = [factor for factor in sympy.Mul.make_args(drive) if factor.as_base_exp()[0] in (p, 1 - p)]
+    polynomial = (drive / sympy.Mul(*powers)).subs(p, sympy.Symbol("t"))
+    ends = " + ".join(f"{exponent!r}*{log}" for log, exponent in exponents.items() if exponent)
+    factor = PythonPrinter().doprint(polynomial)
+    lines = REST if "rest" in ends else ""
+    if polynomial.free_symbols:
+        lines, factor = f"{lines}polynomial = {factor}\n", "polynomial"
+    return QUADRATURE.format(
+        rule=_constants("rule", [each.tolist() for each in nodes_of(drive, p, TOLERANCE)]),
+        lines=EXPONENTIAL + lines if lines else "",
+        polynomial=factor,
+        ends=ends or "0.0*log_t",
+    )
+
+
+def _constants(name: str, numbers: Sequence[Sequence[float]], view: str = "") -> str:
+    """Write a matrix as a tensor, in lines of a file's width; as integers, for TorchScript rounds lists of floats."""
+    rows = ", ".join(f"[{', '.join(f'{number * 1e14:.0f}' for number in row)}]" for row in numbers)
+    statement = f"{name} = (torch.tensor([{rows}]).double() / 1e14).to(logits.dtype).to(logits.device){view}"
+    return textwrap.fill(statement, 112, subsequent_indent=INDENT)
 
 
 def _is_smooth(expression: "Expr") -> bool:
@@ -181,6 +250,9 @@ class _TorchPrinter(PythonPrinter):
 
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
         return {"f": "logits", "t": "self.progress"}.get(symbol.name, str(symbol.name))
+
+    def _print_Integral(self, integral: sympy.Integral) -> str:
+        return "integral"
 
     def _print_log(self, expression: sympy.log) -> str:
         if expression.is_number:

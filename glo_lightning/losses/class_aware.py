@@ -65,6 +65,11 @@ class ClassAwareLoss(WrappedLoss):
         ):
             self.register_buffer(name, numbers, persistent=False)
 
+    def numbers(self) -> list[list[float]]:
+        """Return what is added to the logits, what is taken from the target's, and the weights, each of C numbers."""
+        double = torch.zeros((), dtype=torch.float64)
+        return [each(double).tolist() for each in (self._adjustment, self._class_margins, self._weights)]
+
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate the loss inside from adjusted logits, weighted by the labels; see :meth:`Loss.per_class`."""
         self._check(logits)

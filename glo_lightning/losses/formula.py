@@ -15,13 +15,15 @@ Example:
 # ruff: noqa: N802  (sympy finds its printing methods by the names of its classes)
 
 import sympy
+import torch
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
+from torch import Tensor
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.options import ClassReduction, FormulaStyle
-from glo_lightning.losses.quadrature import gauss_jacobi
+from glo_lightning.losses.quadrature import NODES, gauss_jacobi
 
 _INDEXED = {sympy.Symbol(name): f"{name}_{{i}}" for name in ("y", "h", "f")}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -72,10 +74,27 @@ def _mantissa_and_exponent(number: sympy.Float) -> tuple[str, int]:
     return mantissa, int(exponent or 0)
 
 
-def exponent_at_one(drive: sympy.Expr, p: sympy.Symbol) -> float:
-    """Return g of a drive that is a product with the factor (1 - p)^g."""
+def exponent_of(drive: sympy.Expr, base: sympy.Expr) -> float:
+    """Return the exponent of a factor of a product; 0 if it is none."""
     factors = (factor.as_base_exp() for factor in sympy.Mul.make_args(drive))
-    return float(next((exponent for base, exponent in factors if base == 1 - p), 0))
+    return float(next((exponent for own, exponent in factors if own == base), 0))
+
+
+def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Return the nodes and weights that integrate a drive from h to 1; see :class:`~.drive_shape.DriveShape`.
+
+    Args:
+        drive: a product with powers of p and of 1 - p.
+        p: what is integrated over.
+        tolerance: relative error for h above 1e-6, for fewer nodes; all by default.
+    """
+    g = exponent_of(drive, 1 - p)
+    weight = sympy.lambdify([p], p * drive, "torch")
+    log_h = -torch.logspace(-2.0, 1.14, 24, dtype=torch.float64)
+    rules = [gauss_jacobi(g, count) for count in (8, 12, 16, 24, NODES)]
+    sums = [(weight((log_h.unsqueeze(-1) * nodes).exp()) * weights).sum(-1) for nodes, weights in rules]
+    enough = (rule for rule, own in zip(rules, sums, strict=True) if ((own / sums[-1] - 1.0).abs() <= tolerance).all())
+    return next(enough)
 
 
 class PythonPrinter(StrPrinter):  # type: ignore[misc]
@@ -90,7 +109,7 @@ class PythonPrinter(StrPrinter):  # type: ignore[misc]
     def _print_Integral(self, integral: sympy.Integral) -> str:
         """Write the integral of a drive from h to 1 as a sum over nodes."""
         (p, low, _), drive = integral.limits[0], integral.function
-        nodes, weights = (numbers.tolist() for numbers in gauss_jacobi(exponent_at_one(drive, p)))
+        nodes, weights = (numbers.tolist() for numbers in nodes_of(drive, p))
         terms = [weight * (p * drive).subs(p, low**node) for node, weight in zip(nodes, weights, strict=True)]
         return f"(-log({self._print(low)})*({self._print(sympy.Add(*terms, evaluate=False))}))"
 
