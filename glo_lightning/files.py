@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from glo_lightning.errors import SettingsError
+from glo_lightning.options import option
 
 
-def writable_folder(folder: str | Path, option: str) -> Path:
+def writable_folder(folder: str | Path) -> Path:
     """Create an output folder.
 
     Args:
         folder: created if it is missing.
-        option: of the command line that names another, for the cure.
 
     Raises:
         SettingsError: if it cannot be created or written to.
@@ -30,7 +30,9 @@ def writable_folder(folder: str | Path, option: str) -> Path:
             pass
     except OSError as error:
         raise SettingsError(
-            f"a writable output folder {str(folder)!r}", error.strerror or str(error), f"Choose another with {option}."
+            f"a writable output folder {str(folder)!r}",
+            error.strerror or str(error),
+            f"Choose another {option('output_dir')}.",
         ) from None
     return folder
 

@@ -53,6 +53,7 @@ def _build(*files: Path) -> Namespace:
     parsed = cli.parser.parse_args([f"--config={file}" for file in files])
     with torch.device("meta"):
         built: Namespace = cli.parser.instantiate(parsed)
+    built.search = SEARCH.read(vars(parsed.search))
     return built
 
 

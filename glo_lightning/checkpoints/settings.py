@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from glo_lightning.errors import SettingsError
+from glo_lightning.checked import setting
+from glo_lightning.cli.settings import Settings
 
 
-@dataclass(frozen=True)
-class CheckpointSettings:
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSettings(Settings):
     """Which models, and on which images.
 
     Args:
@@ -19,11 +20,4 @@ class CheckpointSettings:
 
     checkpoints: tuple[str, ...] = ()
     split: Literal["test", "val"] = "test"
-    num_images: int = 1000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.num_images < 1:
-            raise SettingsError("num_images of 1 or more", repr(self.num_images), "Use 1000.")
-        if self.seed < 0:
-            raise SettingsError("a seed of 0 or more", repr(self.seed), "Use 0.")
+    num_images: int = setting(1000, at_least=1)

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from glo_lightning.cli.config_file import ConfigFileWithBase
+from glo_lightning.cli.parser import TaskParser
 from glo_lightning.cli.verb import SECTIONS, SettingsT, Verb
 from glo_lightning.errors import SettingsError
 from glo_lightning.files import write_whole
@@ -49,19 +50,20 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
                 seed_everything_default=False,
                 trainer_defaults={**LEAN_TRAINER, "max_epochs": 3},
                 parser_kwargs={"prog": verb.program, "usage": verb.usage},
+                parser_class=TaskParser,
                 run=False,
                 args=["--help" if each == "--help=all" else each for each in verb.spell_out(arguments)],
             )
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Return a parser for configuration files that may have a base."""
-        parser = LightningArgumentParser(**kwargs)
+        parser = TaskParser(**kwargs)
         parser.add_argument("-c", "--config", action=ConfigFileWithBase, help="Path to a YAML file.")
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the verb's own options, and the defaults that make a bare command run."""
-        parser.add_class_arguments(self.verb.settings, self.verb.section)
+        self.verb.add_options(parser)
         for ignored in self._ignored:
             parser.add_argument(f"--{ignored}", type=Any, default=SUPPRESS, help=SUPPRESS)
         parser.set_defaults(DEFAULTS)
@@ -103,8 +105,7 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
 
     def settings(self) -> SettingsT:
         """Return the verb's own options."""
-        settings: SettingsT = self._instantiate(self.verb.section)[self.verb.section]
-        return settings
+        return self.verb.read(vars(self.config[self.verb.section]))
 
     def task(self) -> Task:
         """Return the task the command line describes."""

@@ -12,14 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.cli.task_cli import TaskCLI
-from glo_lightning.cli.verb import Verb
 from glo_lightning.compare.comparison import LossResult, divergence_sentences
 from glo_lightning.compare.figures import figure_curves, figure_fractions
 from glo_lightning.compare.ledger import Ledger
 from glo_lightning.compare.settings import Baseline, CompareSettings
 from glo_lightning.compare.statistics import mean_interval
 from glo_lightning.compare.trainings import Outcome, run_comparison
-from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import SettingsError
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json, write_whole
@@ -31,12 +29,11 @@ p  Welch's t-test against the first loss, adjusted for the others (Holm)
 g  the difference in standard deviations (Hedges)"""
 
 
-def compare_from_command_line(verb: Verb[CompareSettings], arguments: Sequence[str]) -> int:
-    """Parse, train what is missing, print and write.
+def run(cli: TaskCLI[CompareSettings]) -> int:
+    """Train what is missing, print and write.
 
     Args:
-        verb: whose options these are.
-        arguments: the command line without the program's name.
+        cli: what the command line says.
 
     Returns:
         The exit code 0.
@@ -45,15 +42,13 @@ def compare_from_command_line(verb: Verb[CompareSettings], arguments: Sequence[s
         GloError: if something does not fit, before anything trains, or if a training crashed.
         KeyboardInterrupt: after Ctrl-C, with how to continue.
     """
-    require_torchvision()
-    cli = TaskCLI(verb, arguments)
     settings = cli.settings()
     losses = load_losses(settings.losses, settings.outputs, reserved=get_args(Baseline))
     tasks: dict[float | None, Callable[[], Task]] = {None: cli.task}
     if settings.fractions:
         _require_fractions(cli)
         tasks = {fraction: _on_a_fraction(cli, fraction) for fraction in sorted(set(settings.fractions))}
-    folder = writable_folder(settings.output_dir or Path("runs") / settings.name, "--compare.output_dir")
+    folder = writable_folder(settings.folder)
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if leads:
         cli.save_config(folder / "config.yaml")

@@ -1,6 +1,6 @@
 """Explore the surroundings of the models of a command line; print a table, write JSON and a figure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,8 +13,6 @@ from torch import Tensor
 
 from glo_lightning.checkpoints.subjects import Subjects, gather
 from glo_lightning.cli.task_cli import TaskCLI
-from glo_lightning.cli.verb import Verb
-from glo_lightning.environment import require_torchvision
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json
 from glo_lightning.landscape.curvature import top_eigenvalue
@@ -43,12 +41,11 @@ class Surroundings:
         return {"flatness": self.flatness, "curvature": self.curvature, **self.surface.to_dict()}
 
 
-def explore_from_command_line(verb: Verb[LandscapeSettings], arguments: Sequence[str]) -> int:
-    """Parse, measure, print and write.
+def run(cli: TaskCLI[LandscapeSettings]) -> int:
+    """Measure, print and write.
 
     Args:
-        verb: whose options these are.
-        arguments: the command line without the program's name.
+        cli: what the command line says.
 
     Returns:
         The exit code 0.
@@ -56,13 +53,11 @@ def explore_from_command_line(verb: Verb[LandscapeSettings], arguments: Sequence
     Raises:
         GloError: if something does not fit; before anything is measured.
     """
-    require_torchvision()
-    cli = TaskCLI(verb, arguments)
     settings = cli.settings()
     coordinates = grid(settings.span, settings.points)
     require_radius(settings.radius, coordinates)
     subjects = gather(cli.task(), settings)
-    folder = writable_folder(settings.output_dir, "--landscape.output_dir")
+    folder = writable_folder(settings.folder)
     console = Console(highlight=False)
     found = explore(subjects, settings, coordinates, partial(say_aside, console))
     console.print(landscape_table(found, subjects.num_images))

@@ -1,13 +1,13 @@
 """The settings of a look around trained models. Imports nothing heavy: ``--help`` reads it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from glo_lightning.checked import setting
 from glo_lightning.checkpoints.settings import CheckpointSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LandscapeSettings(CheckpointSettings):
     """Around which models to look, and how far.
 
@@ -18,12 +18,15 @@ class LandscapeSettings(CheckpointSettings):
         points: of the grid along a direction, an odd number; the middle one is the model itself.
         radius: steps up to this length count for the flatness, the mean accuracy over them.
         curvature: whether to compute the largest eigenvalue of the Hessian of cross-entropy.
-        output_dir: gets landscape.json and landscape.png.
     """
 
     dimensions: Literal[1, 2] = 2
-    span: float = 1.0
-    points: int = 21
-    radius: float = 0.5
+    span: float = setting(1.0, above=0)
+    points: int = setting(21, at_least=3)
+    radius: float = setting(0.5, at_least=0)
     curvature: bool = True
-    output_dir: str | Path = "runs/landscape"
+
+    @property
+    def name_of_results(self) -> str:
+        """The verb's."""
+        return "landscape"

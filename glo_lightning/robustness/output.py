@@ -1,6 +1,6 @@
 """Attack the models of a command line; print a table, write JSON and a figure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -12,8 +12,6 @@ from rich.table import Table
 from glo_lightning.attacks import AttackLoss, PixelSpace, parse_epsilon
 from glo_lightning.checkpoints.subjects import gather
 from glo_lightning.cli.task_cli import TaskCLI
-from glo_lightning.cli.verb import Verb
-from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import SettingsError
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json
@@ -24,12 +22,11 @@ from glo_lightning.robustness.settings import RobustnessSettings
 from glo_lightning.words import say_aside
 
 
-def attack_from_command_line(verb: Verb[RobustnessSettings], arguments: Sequence[str]) -> int:
-    """Parse, attack, print and write.
+def run(cli: TaskCLI[RobustnessSettings]) -> int:
+    """Attack, print and write.
 
     Args:
-        verb: whose options these are.
-        arguments: the command line without the program's name.
+        cli: what the command line says.
 
     Returns:
         The exit code 0.
@@ -37,14 +34,12 @@ def attack_from_command_line(verb: Verb[RobustnessSettings], arguments: Sequence
     Raises:
         GloError: if something does not fit; before anything is attacked.
     """
-    require_torchvision()
-    cli = TaskCLI(verb, arguments)
     settings = cli.settings()
     epsilons = sorted({parse_epsilon(epsilon) for epsilon in settings.epsilons})
     task = cli.task()
     subjects = gather(task, settings)
     losses = trained_losses(subjects.files) if settings.attack_loss == "trained" else None
-    folder = writable_folder(settings.output_dir, "--robustness.output_dir")
+    folder = writable_folder(settings.folder)
     console = Console(highlight=False)
     robustness = measure_robustness(
         subjects.models,

@@ -1,14 +1,15 @@
 """The settings of attacks on trained models. Imports nothing heavy: ``--help`` reads it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from glo_lightning.checked import setting
 from glo_lightning.checkpoints.settings import CheckpointSettings
 from glo_lightning.errors import SettingsError
+from glo_lightning.options import option
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RobustnessSettings(CheckpointSettings):
     """Which models to attack, and how.
 
@@ -17,17 +18,18 @@ class RobustnessSettings(CheckpointSettings):
         steps: of PGD.
         attack_loss: what attacks raise: cross_entropy, or the loss that the model was trained with, from the loss.json
             beside its checkpoint (trained), which can mislead the attack.
-        output_dir: gets robustness.json and robustness.png.
     """
 
     epsilons: tuple[float | str, ...] = (0.0, "2/255", "8/255", 0.1, 0.2, 0.3)
-    steps: int = 10
+    steps: int = setting(10, at_least=1)
     attack_loss: Literal["cross_entropy", "trained"] = "cross_entropy"
-    output_dir: str | Path = "runs/robustness"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.epsilons:
-            raise SettingsError("at least one epsilon", "none", "Use --epsilons 0 8/255 0.1.")
-        if self.steps < 1:
-            raise SettingsError("steps of 1 or more", repr(self.steps), "Use 10.")
+            raise SettingsError(f"at least one of {option('epsilons')}", "none", "Use 0, 8/255 and 0.1.")
+
+    @property
+    def name_of_results(self) -> str:
+        """The verb's."""
+        return "robustness"

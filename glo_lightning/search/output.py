@@ -1,14 +1,11 @@
 """A search as the command line describes it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.cli.task_cli import TaskCLI
-from glo_lightning.cli.verb import Verb
-from glo_lightning.environment import require_torchvision
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.run import run_search
@@ -16,12 +13,11 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.task import Task
 
 
-def search_from_command_line(verb: Verb[SearchSettings], arguments: Sequence[str]) -> int:
-    """Parse, search, and print the verdict.
+def run(cli: TaskCLI[SearchSettings]) -> int:
+    """Search, and print the verdict.
 
     Args:
-        verb: whose options these are.
-        arguments: the command line without the program's name.
+        cli: what the command line says.
 
     Returns:
         The exit code 0.
@@ -30,8 +26,6 @@ def search_from_command_line(verb: Verb[SearchSettings], arguments: Sequence[str
         GloError: if something does not fit; before anything trains.
         KeyboardInterrupt: after Ctrl-C, with how to continue.
     """
-    require_torchvision()
-    cli = TaskCLI(verb, arguments)
     settings = cli.settings()
     output = SearchOutput.of(settings)
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from glo_lightning.checked import Checked, setting
 from glo_lightning.errors import SettingsError
+from glo_lightning.options import option
 
 
 @dataclass(frozen=True)
-class Range:
+class Range(Checked):
     """Where a hyperparameter may be, and how far CMA-ES moves it.
 
     Args:
@@ -31,18 +33,17 @@ class Range:
     low: float
     high: float
     log: bool = False
-    scale: float | None = None
+    scale: float | None = setting(None, above=0)
     increasing: bool = False
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+        super().__post_init__()
+        if not self.low < self.high:
             raise SettingsError("a range with low below high", f"low {self.low!r}, high {self.high!r}", "Swap them.")
         if self.log and self.low <= 0.0:
             raise SettingsError(
                 "a range with low above 0 for log=true", f"low {self.low!r}", "Raise low, or leave out log."
             )
-        if self.scale is not None and not 0.0 < self.scale < math.inf:
-            raise SettingsError("a scale above 0", repr(self.scale), "Leave it out for a quarter of the range.")
 
     @property
     def unit(self) -> float:
@@ -59,13 +60,19 @@ def read_ranges(given: Mapping[str, Any]) -> dict[str, Range]:
         SettingsError: if something is no range.
     """
     ranges = {}
+    if not isinstance(given, Mapping):
+        raise SettingsError(
+            f"{option('joint')} as ranges by the names of hyperparameters", repr(given), f"Leave {option('joint')} out."
+        )
     for name, each in given.items():
         try:
             ranges[name] = each if isinstance(each, Range) else Range(**each)
         except TypeError as error:
             raise SettingsError(
-                f"a range for {name!r}", repr(each), 'Give one such as {"low": 0.001, "high": 1.0, "log": true}.'
+                f"a range for {name!r} of {option('joint')}",
+                repr(each),
+                'Give one such as {"low": 0.001, "high": 1.0, "log": true}.',
             ) from error
         except SettingsError as error:
-            raise SettingsError(f"for {name!r} {error.expected}", error.got, error.cure) from None
+            raise SettingsError(f"for {name!r} of {option('joint')} {error.expected}", error.got, error.cure) from None
     return ranges

@@ -1,15 +1,20 @@
 """The settings of a search. Imports nothing heavy: ``--help`` reads it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from glo_lightning.checked import default_of, setting
+from glo_lightning.cli.settings import MAX_SEED, PLACE, SCORED, ScoreSettings
 from glo_lightning.errors import SettingsError
+from glo_lightning.options import option
 from glo_lightning.search.ranges import Range, read_ranges
-from glo_lightning.training.monitor import require_direction
 
 Input = Literal["y", "h", "f", "t"]
+
+SEARCHED = "what is searched"
+LENGTH = "how long"
+VERDICT = "the verdict"
 
 UNUSED = {
     "taylor": ("stage", "screen", "known", "tuned_trees", "coefficient_generations"),
@@ -18,8 +23,8 @@ UNUSED = {
 """Settings that a family has no use for."""
 
 
-@dataclass(frozen=True)
-class SearchSettings:
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings(ScoreSettings):
     """What to search, and how.
 
     Args:
@@ -35,206 +40,182 @@ class SearchSettings:
             configured, as JSON, e.g. {"model.learning_rate": {"low": 0.001, "high": 1.0, "log": true}}. Names are those
             of options; a list of numbers is searched as a whole. Further keys: scale (what weighs as much as 1 in
             theta; by default a quarter of the range) and increasing (puts a list in order, for milestones).
-        tasks: configuration files, each with a model, data and a Trainer: every candidate is trained on all of them;
-            its score is the mean of what it achieves relative to cross-entropy, max(0, (m - m0) / (m_ce - m0)) with the
-            monitored metric m, and m0 before training. Options on the command line hold where a file says nothing.
         normalize: drive scales each candidate to start with cross-entropy's gradient, so that shapes compete and not
             learning rates; none leaves the scale to the search.
-        generations: generations to run; raise it later to continue a finished search.
-        population_size: candidates per generation; by default 20, 40 with an invariant, and 80 trees.
         sigma: of family=taylor: initial step size of CMA-ES.
         invariant: which candidates may train: none (all), paper (the printed invariant), exact (start-up follows
             cross-entropy downhill), stable (exact, and the collapsed output is not attractive). Of family=glo it
             judges coefficients; screen judges trees.
         on_violation: of family=taylor: prune (a violating candidate takes its place in the generation, ranked last) or
             resample (draw until one may train).
-        monitor: the validation metric that scores candidates. val_fgsm_accuracy, the accuracy under attack by FGSM with
-            changes of 0.1 per pixel, needs nothing of the model.
-        mode: whether the monitored metric is better at its max or min.
         stage: of family=glo: trees, coefficients (of the trees that an earlier run found), or both.
         screen: of family=glo: which trees may train: theory (those that are finite and start downhill as the stable
             invariant has it, each behaviour once) or paper (all that have a label and a prediction, each formula once).
         known: of family=glo: expressions that start the first generation, as text or by name: cross_entropy, baikal,
             mean_squared_error.
+        seed: fixes candidates, initial weights and data order.
+        generations: generations to run; raise it later to continue a finished search.
+        population_size: candidates per generation; by default 20, 40 with an invariant, and 80 trees.
         tuned_trees: of family=glo: best trees whose coefficients are tuned.
         coefficient_generations: of family=glo: generations of each tuning.
-        seed: fixes candidates, initial weights and data order.
-        storage: an Optuna storage URL; by default SQLite in the output folder.
-        study_name: name of the study; running the same name again continues it.
-        output_dir: where results go; by default runs/<study_name>.
-        finalists: best candidates that are re-scored with fresh seeds before one is chosen.
-        finalist_seeds: fresh seeds per finalist.
-        comparison_seeds: full trainings per loss in the final comparison; 0 skips it.
-        comparison_epochs: epochs of a full training; by default 4 times the Trainer's max_epochs.
-        outputs: what the model's logits mean: softmax (one of C classes for each sample or pixel) or sigmoid (yes or no
-            for each logit: binary and multi-label models).
-        loss_attribute: the attribute through which the model computes its training loss; dots reach submodules.
-        worst_metric: the metric a diverged training gets; by default 0 if higher is better, else 1e6.
-        workers: processes that search together on this machine, each with GPUs of its own. Any other machine joins by
-            the same command, with the same storage and study_name.
-        launcher: how workers start: local (processes on this machine) or ray (tasks on a Ray cluster).
-        worker_gpus: GPUs of each Ray worker, as many as the Trainer's devices by default; with a fraction, several
-            workers share one.
         pruner: stops unpromising trainings early: none, median, successive_halving, hyperband, or patient (a
             fifth of the epochs worse than before).
         abort_epoch: epoch, from 0, after which a training no better than abort_below is given up and tried again with
             another seed; by default never.
         abort_below: the metric required then (at most, with mode=min); by default 1.5 times chance.
         attempts: times a candidate is tried again after its training crashed or was given up.
+        tasks: configuration files, each with a model, data and a Trainer: every candidate is trained on all of them;
+            its score is the mean of what it achieves relative to cross-entropy, max(0, (m - m0) / (m_ce - m0)) with the
+            monitored metric m, and m0 before training. Options on the command line hold where a file says nothing.
+        finalists: best candidates that are re-scored with fresh seeds before one is chosen.
+        finalist_seeds: fresh seeds per finalist.
+        comparison_seeds: full trainings per loss in the final comparison; 0 skips it.
+        comparison_epochs: epochs of a full training; by default 4 times the Trainer's max_epochs.
         fidelity_sample: candidates, 3 or more, that are also trained fully, to see whether partial trainings rank
             losses as full ones do; 0 skips it.
-        evaluator: how candidates train: trainer (one after another, with everything a Lightning Trainer can do),
-            population (all of a generation at once, on stacked weights) or auto (the faster of the two).
+        storage: an Optuna storage URL; by default SQLite in the output folder.
+        study_name: name of the study; running the same name again continues it.
+        workers: processes that search together on this machine, each with GPUs of its own. Any other machine joins by
+            the same command, with the same storage and study_name.
+        launcher: how workers start: local (processes on this machine) or ray (tasks on a Ray cluster).
+        worker_gpus: GPUs of each Ray worker, as many as the Trainer's devices by default; with a fraction, several
+            workers share one.
+        threads: CPU threads per process; with evaluator=trainer, small models train fastest with 1.
         verbosity: what is told while the search runs, on standard error: quiet (nothing), normal (every generation and,
             in a terminal, how far it is) or verbose (every candidate, too).
-        threads: CPU threads per process; with evaluator=trainer, small models train fastest with 1.
     """
 
-    family: Literal["taylor", "glo"] = "taylor"
-    order: int = 3
-    inputs: tuple[Input, ...] = ("y", "h")
-    parameters: Literal["theta", "canonical"] = "theta"
-    start: Literal["zeros", "cross_entropy"] = "zeros"
-    joint: dict[str, Range] = field(default_factory=dict)
-    tasks: tuple[str, ...] = ()
-    normalize: Literal["none", "drive"] = "none"
-    generations: int = 20
-    population_size: int | None = None
-    sigma: float = 1.2
-    invariant: Literal["none", "paper", "exact", "stable"] = "exact"
-    on_violation: Literal["prune", "resample"] = "prune"
-    monitor: str = "val_accuracy"
-    mode: Literal["max", "min"] = "max"
-    stage: Literal["both", "trees", "coefficients"] = "both"
-    screen: Literal["theory", "paper"] = "theory"
-    known: tuple[str, ...] = ()
-    tuned_trees: int = 3
-    coefficient_generations: int = 10
-    seed: int = 0
-    storage: str | None = None
-    study_name: str = "search"
-    output_dir: str | Path | None = None
-    finalists: int = 5
-    finalist_seeds: int = 3
-    comparison_seeds: int = 10
-    comparison_epochs: int | None = None
-    outputs: Literal["softmax", "sigmoid"] = "softmax"
-    loss_attribute: str = "loss_fn"
-    worst_metric: float | None = None
-    evaluator: Literal["auto", "trainer", "population"] = "auto"
-    verbosity: Literal["quiet", "normal", "verbose"] = "normal"
-    threads: int = 1
-    workers: int = 1
-    launcher: Literal["local", "ray"] = "local"
-    worker_gpus: float | None = None
-    pruner: Literal["none", "median", "successive_halving", "hyperband", "patient"] = "none"
-    abort_epoch: int | None = None
-    abort_below: float | None = None
-    attempts: int = 1
-    fidelity_sample: int = 0
+    family: Literal["taylor", "glo"] = setting("taylor", section=SEARCHED)
+    order: int = setting(3, at_least=1, section=SEARCHED)
+    inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
+    parameters: Literal["theta", "canonical"] = setting("theta", section=SEARCHED)
+    start: Literal["zeros", "cross_entropy"] = setting("zeros", section=SEARCHED)
+    joint: dict[str, Range] = setting({}, section=SEARCHED)
+    normalize: Literal["none", "drive"] = setting("none", section=SEARCHED)
+    sigma: float = setting(1.2, above=0, cure="Use 1.2, the papers' value.", section=SEARCHED)
+    invariant: Literal["none", "paper", "exact", "stable"] = setting("exact", section=SEARCHED)
+    on_violation: Literal["prune", "resample"] = setting("prune", section=SEARCHED)
+    stage: Literal["both", "trees", "coefficients"] = setting("both", section=SEARCHED)
+    screen: Literal["theory", "paper"] = setting("theory", section=SEARCHED)
+    known: tuple[str, ...] = setting((), section=SEARCHED)
+    seed: int = setting(0, at_least=0, at_most=MAX_SEED, section=SEARCHED)
+
+    generations: int = setting(20, at_least=1, section=LENGTH)
+    population_size: int | None = setting(
+        None,
+        at_least=4,
+        cure="CMA-ES learns from differences: use 20, or 40 with an invariant.",
+        section=LENGTH,
+    )
+    tuned_trees: int = setting(3, at_least=1, section=LENGTH)
+    coefficient_generations: int = setting(10, at_least=1, section=LENGTH)
+    pruner: Literal["none", "median", "successive_halving", "hyperband", "patient"] = setting("none", section=LENGTH)
+    abort_epoch: int | None = setting(None, at_least=0, section=LENGTH)
+    abort_below: float | None = setting(None, section=LENGTH)
+    attempts: int = setting(1, at_least=0, section=LENGTH)
+
+    tasks: tuple[str, ...] = setting((), section=SCORED)
+
+    finalists: int = setting(5, at_least=1, section=VERDICT)
+    finalist_seeds: int = setting(3, at_least=1, section=VERDICT)
+    comparison_seeds: int = setting(
+        10, at_least=2, off=0, cure="A spread needs two trainings: use 10, or 0 to skip.", section=VERDICT
+    )
+    comparison_epochs: int | None = setting(None, at_least=1, section=VERDICT)
+    fidelity_sample: int = setting(
+        0, at_least=3, off=0, cure="A rank correlation needs a sample: use 10, or 0 to skip.", section=VERDICT
+    )
+
+    storage: str | None = setting(None, section=PLACE)
+    study_name: str = setting("search", names_folder=True, section=PLACE)
+    workers: int = setting(1, at_least=1, section=PLACE)
+    launcher: Literal["local", "ray"] = setting("local", section=PLACE)
+    worker_gpus: float | None = setting(None, at_least=0, section=PLACE)
+    threads: int = setting(1, at_least=1, section=PLACE)
+    verbosity: Literal["quiet", "normal", "verbose"] = setting("normal", section=PLACE)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "joint", read_ranges(self.joint))
-        at_least = {
-            "order": 1,
-            "generations": 1,
-            "finalists": 1,
-            "finalist_seeds": 1,
-            "comparison_seeds": 0,
-            "threads": 1,
-            "seed": 0,
-            "workers": 1,
-            "tuned_trees": 1,
-            "coefficient_generations": 1,
-            "attempts": 0,
-            "fidelity_sample": 0,
-            "comparison_epochs": 1,
-        }
-        for name, least in at_least.items():
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise SettingsError(
-                    f"{name} of {least} or more",
-                    repr(value),
-                    f"Set --search.{name}={least} or more.",
-                )
-        if self.family not in UNUSED:
-            raise SettingsError(f"family out of {', '.join(UNUSED)}", repr(self.family), "Leave it out for taylor.")
-        for setting in fields(SearchSettings):
-            value = getattr(self, setting.name)
-            if setting.name in UNUSED[self.family] and value not in (setting.default, {}):
-                raise SettingsError(
-                    f"no {setting.name} with family={self.family}, which has no use for it",
-                    repr(value),
-                    f"Leave --search.{setting.name} out, or choose the other family.",
-                )
-        if self.population_size is not None and self.population_size < 4:
+        super().__post_init__()
+        self._check_family()
+        self._check_polynomial()
+        self._check_tasks()
+        self._check_abort()
+        if self.worker_gpus is not None and self.launcher != "ray":
             raise SettingsError(
-                "population_size of 4 or more",
-                repr(self.population_size),
-                "CMA-ES learns from differences: use 20, or 40 with an invariant.",
+                f"{option('worker_gpus')} with {option('launcher', 'ray')} only",
+                option("launcher", self.launcher),
+                f"Local workers share this machine's GPUs by themselves: leave {option('worker_gpus')} out.",
             )
-        if not self.sigma > 0.0:
-            raise SettingsError("sigma above 0", repr(self.sigma), "Use 1.2, the papers' value.")
-        if self.comparison_seeds == 1:
-            raise SettingsError(
-                "comparison_seeds of 2 or more, or 0",
-                "1",
-                "A spread needs two trainings: use 10, or 0 to skip.",
-            )
+
+    @classmethod
+    def fitted(cls, name: str, value: Any) -> Any:
+        """Return a value as the setting of that name keeps it; ranges may be given by their arguments."""
+        return super().fitted(name, read_ranges(value) if name == "joint" else value)
+
+    def _check_family(self) -> None:
+        for field in fields(SearchSettings):
+            value = getattr(self, field.name)
+            if field.name in UNUSED[self.family] and value != default_of(field):
+                raise SettingsError(
+                    f"no {option(field.name)} with {option('family', self.family)}, which has no use for it",
+                    repr(value),
+                    f"Leave {option(field.name)} out, or choose the other family.",
+                )
+
+    def _check_polynomial(self) -> None:
         if self.inputs != ("y", "h") and (self.parameters == "canonical" or self.start == "cross_entropy"):
             raise SettingsError(
-                "inputs y and h for parameters=canonical and start=cross_entropy",
-                repr(self.inputs),
-                "Leave --search.inputs out, or search theta from zeros.",
+                f"inputs y and h for {option('parameters', 'canonical')} and {option('start', 'cross_entropy')}",
+                option("inputs", self.inputs),
+                f"Leave {option('inputs')} out, or search theta from zeros.",
+            )
+        if not self.inputs or len(set(self.inputs)) < len(self.inputs):
+            raise SettingsError(
+                f"{option('inputs')} as one or more variables, each once",
+                option("inputs", self.inputs),
+                f"Leave {option('inputs')} out for y and h.",
             )
         if self.parameters == "canonical" and self.order < 2:
             raise SettingsError(
-                "order of 2 or more for parameters=canonical", repr(self.order), "At order 1 nothing can train."
-            )
-        if self.fidelity_sample in (1, 2):
-            raise SettingsError(
-                "fidelity_sample of 3 or more, or 0",
-                repr(self.fidelity_sample),
-                "A rank correlation needs a sample: use 10, or 0 to skip.",
-            )
-        self._check_tasks()
-        require_direction(self.monitor, self.mode, "search")
-        if self.worker_gpus is not None and (self.launcher != "ray" or self.worker_gpus < 0):
-            raise SettingsError(
-                "worker_gpus of 0 or more, with launcher=ray only",
-                f"{self.worker_gpus!r} with launcher={self.launcher}",
-                "Local workers share this machine's GPUs by themselves: leave it out.",
-            )
-        if self.abort_epoch is not None and self.abort_epoch < 0:
-            raise SettingsError("abort_epoch of 0 or more", repr(self.abort_epoch), "Count epochs from 0.")
-        if self.abort_below is not None and self.abort_epoch is None:
-            raise SettingsError(
-                "abort_epoch together with abort_below",
-                f"abort_below={self.abort_below:g} alone",
-                "Set --search.abort_epoch to the epoch, from 0, after which it is asked for.",
-            )
-        if self.abort_epoch is not None and self.abort_below is None and self.mode == "min":
-            raise SettingsError(
-                "abort_below together with abort_epoch, because chance is known for accuracies only",
-                "abort_epoch alone and mode='min'",
-                "Set --search.abort_below to the metric that a training must have reached.",
-            )
-        if not self.study_name or "/" in self.study_name:
-            raise SettingsError(
-                "a study_name without slashes", repr(self.study_name), "It also names the output folder."
+                f"{option('order')} of 2 or more for {option('parameters', 'canonical')}",
+                repr(self.order),
+                "At order 1 nothing can train: raise it.",
             )
 
     def _check_tasks(self) -> None:
         if not self.tasks:
             return
         if len(self.tasks) != len(set(self.tasks)) or len(self.tasks) == 1:
-            raise SettingsError("two or more different tasks", repr(list(self.tasks)), "For one, use --config instead.")
+            raise SettingsError(
+                f"two or more different {option('tasks')}",
+                repr(list(self.tasks)),
+                "For one, leave them out, and use --config on the command line.",
+            )
         for name, needed in {"joint": {}, "pruner": "none"}.items():
             if getattr(self, name) != needed:
                 raise SettingsError(
-                    f"no {name} with several tasks", repr(getattr(self, name)), f"Leave --search.{name} out."
+                    f"no {option(name)} with several tasks", repr(getattr(self, name)), f"Leave {option(name)} out."
                 )
+
+    def _check_abort(self) -> None:
+        if self.abort_below is not None and self.abort_epoch is None:
+            raise SettingsError(
+                f"{option('abort_epoch')} together with {option('abort_below')}",
+                f"{option('abort_below', self.abort_below)} alone",
+                f"Set {option('abort_epoch')} to the epoch, from 0, after which it is asked for.",
+            )
+        if self.abort_epoch is not None and self.abort_below is None and self.mode == "min":
+            raise SettingsError(
+                f"{option('abort_below')} together with {option('abort_epoch')}, because chance is known for "
+                "accuracies only",
+                f"{option('abort_epoch', self.abort_epoch)} alone and {option('mode', 'min')}",
+                f"Set {option('abort_below')} to the metric that a training must have reached.",
+            )
+
+    @property
+    def name_of_results(self) -> str:
+        """That of the study."""
+        return self.study_name
 
     @property
     def candidates_per_generation(self) -> int:
@@ -249,7 +230,4 @@ class SearchSettings:
 def read_settings(stored: Mapping[str, Any]) -> SearchSettings:
     """Return the settings among stored JSON values; those of other versions are left out."""
     known = {field.name for field in fields(SearchSettings)}
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items() if name in known
-    }
-    return SearchSettings(**given)
+    return SearchSettings(**{name: value for name, value in stored.items() if name in known})

@@ -7,23 +7,19 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.cli.task_cli import TaskCLI
-from glo_lightning.cli.verb import Verb
-from glo_lightning.environment import require_torchvision
 from glo_lightning.files import write_json
 from glo_lightning.losses import load_losses, save_loss
-from glo_lightning.losses.named import short_name
 from glo_lightning.train.resumption import claim, require_resumable, what_learns
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.train.training import FullTraining, train_fully
 from glo_lightning.training.task import Task, quiet_lightning
 
 
-def train_from_command_line(verb: Verb[TrainSettings], arguments: Sequence[str]) -> int:
-    """Parse, train, and print the metrics.
+def run(cli: TaskCLI[TrainSettings]) -> int:
+    """Train, and print the metrics.
 
     Args:
-        verb: whose options these are.
-        arguments: the command line without the program's name.
+        cli: what the command line says.
 
     Returns:
         The exit code 0.
@@ -32,12 +28,10 @@ def train_from_command_line(verb: Verb[TrainSettings], arguments: Sequence[str])
         GloError: if something does not fit; before anything trains.
         KeyboardInterrupt: after Ctrl-C, with how to continue.
     """
-    require_torchvision()
-    cli = TaskCLI(verb, arguments)
     settings = cli.settings()
     (loss,) = load_losses([settings.loss], settings.outputs).values()
     task = cli.task()
-    folder = Path(settings.output_dir or Path("runs") / (settings.name or f"train_{short_name(settings.loss)}"))
+    folder = settings.folder
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if leads:
         claim(folder, what_learns(task, loss, settings), settings.resume)

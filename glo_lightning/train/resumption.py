@@ -51,7 +51,7 @@ def claim(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
         SettingsError: if it cannot be written to, or holds another training that shall not be replaced.
     """
     mark, text = folder / "training.json", json.dumps(identity, indent=2, sort_keys=True) + "\n"
-    writable_folder(folder, "--train.output_dir")
+    writable_folder(folder)
     if not resume:
         for checkpoint in folder.glob("*.ckpt"):
             checkpoint.unlink()

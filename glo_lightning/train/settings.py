@@ -1,15 +1,13 @@
 """The settings of a full training. Imports nothing heavy: ``--help`` reads it."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
-from glo_lightning.errors import SettingsError
-from glo_lightning.training.monitor import require_direction
+from glo_lightning.checked import setting
+from glo_lightning.cli.settings import TaskSettings
 
 
-@dataclass(frozen=True)
-class TrainSettings:
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(TaskSettings):
     """What to train with, and what to keep of it.
 
     Args:
@@ -17,32 +15,19 @@ class TrainSettings:
         epochs: length of the training; by default the Trainer's max_epochs, which a search needs for short ones.
         seed: fixes initial weights, data order and dropout.
         name: of the training, by default train_<loss>; the same command again goes on where this one stopped.
-        output_dir: where results go; by default runs/<name>.
         resume: go on from the last checkpoint in the output folder, if there is one; false starts anew.
         test: open the test split at the end.
-        monitor: the validation metric that says which epoch was best.
-        mode: whether the monitored metric is better at its max or min.
-        outputs: what the model's logits mean: softmax (one of C classes) or sigmoid (yes or no for each logit).
-        loss_attribute: the attribute through which the model computes its training loss; dots reach submodules.
     """
 
     loss: str = "cross_entropy"
-    epochs: int | None = None
-    seed: int = 0
-    name: str | None = None
-    output_dir: str | Path | None = None
+    epochs: int | None = setting(None, at_least=1)
+    name: str | None = setting(None, names_folder=True)
     resume: bool = True
     test: bool = True
-    monitor: str = "val_accuracy"
-    mode: Literal["max", "min"] = "max"
-    outputs: Literal["softmax", "sigmoid"] = "softmax"
-    loss_attribute: str = "loss_fn"
 
-    def __post_init__(self) -> None:
-        if self.epochs is not None and self.epochs < 1:
-            raise SettingsError("epochs of 1 or more", repr(self.epochs), "Leave --train.epochs out for max_epochs.")
-        if self.seed < 0:
-            raise SettingsError("a seed of 0 or more", repr(self.seed), "Set --train.seed=0.")
-        require_direction(self.monitor, self.mode, "train")
-        if self.name is not None and (not self.name or "/" in self.name):
-            raise SettingsError("a name without slashes", repr(self.name), "Set --train.output_dir for a path.")
+    @property
+    def name_of_results(self) -> str:
+        """That of the training, or of its loss."""
+        from glo_lightning.losses.named import short_name
+
+        return self.name or f"train_{short_name(self.loss)}"

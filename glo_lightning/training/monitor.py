@@ -1,18 +1,19 @@
 """The metric that decides, and which way of it is up. Imports nothing heavy: settings read it."""
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
+from glo_lightning.checked import Checked
 from glo_lightning.errors import SettingsError
+from glo_lightning.options import option
 
 Mode = Literal["max", "min"]
 
 
 @dataclass(frozen=True)
-class Monitor:
+class Monitor(Checked):
     """The metric that decides, and which way is up; nothing else compares metrics.
 
     Args:
@@ -36,21 +37,9 @@ class Monitor:
     worst: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
+        super().__post_init__()
+        if not self.name.strip():
             raise SettingsError("the name of a logged metric", repr(self.name), "Use monitor='val_accuracy'.")
-        if self.mode not in get_args(Mode):
-            raise SettingsError(
-                "a mode of 'max' or 'min'",
-                repr(self.mode),
-                "Use mode='max' if a higher metric is better, mode='min' if a lower one is.",
-            )
-        is_number = isinstance(self.worst, int | float) and not isinstance(self.worst, bool)
-        if self.worst is not None and not (is_number and math.isfinite(self.worst)):
-            raise SettingsError(
-                "a finite number as the metric of a diverged training",
-                repr(self.worst),
-                "Leave worst_metric out, or name the worst value the metric can have.",
-            )
 
     @property
     def worst_metric(self) -> float:
@@ -80,13 +69,12 @@ LESS_IS_BETTER = frozenset({"loss", "error", "err", "nll", "mae", "mse", "rmse",
 """Last words of metrics of which less is better, whoever logs them."""
 
 
-def require_direction(monitor: str, mode: Mode, section: str) -> None:
+def require_direction(monitor: str, mode: Mode) -> None:
     """Refuse to maximise a loss, as ``mode=max`` does where ``mode=min`` was forgotten.
 
     Args:
         monitor: the metric's name.
         mode: which way is up.
-        section: of the settings, for the cure.
 
     Raises:
         SettingsError: if the metric is one of which less is better.
@@ -94,7 +82,7 @@ def require_direction(monitor: str, mode: Mode, section: str) -> None:
     words = re.findall(r"[a-z]+", monitor.lower())
     if mode == "max" and words and words[-1] in LESS_IS_BETTER:
         raise SettingsError(
-            f"mode=min with monitor={monitor}, of which less is better",
-            "mode=max",
-            f"Set --{section}.mode=min; log a metric of which more is better under another name.",
+            f"{option('mode', 'min')} with {option('monitor', monitor)}, of which less is better",
+            option("mode", "max"),
+            f"Set {option('mode', 'min')}; log a metric of which more is better under another name.",
         )

@@ -108,7 +108,9 @@ def python_task(
         build_trainer=functools.partial(_build_trainer, settings),
         description={
             "data": _describe(datamodule),
-            "trainer": {name: _describe(value) for name, value in sorted((trainer or {}).items())},
+            "trainer": {
+                name: _describe(value) for name, value in sorted((trainer or {}).items()) if _differs(name, value)
+            },
         },
         rebuild=functools.partial(python_task, model, datamodule, trainer),
         configured=functools.partial(_default_argument, model),
@@ -130,6 +132,12 @@ def _default_argument(model: Callable[..., LightningModule], name: str) -> Any:
             "Pass a model that takes it as an argument with a default, as in def make_model(learning_rate=0.1).",
         )
     return arguments[name].default
+
+
+def _differs(name: str, value: Any) -> bool:
+    """Whether an argument of the Trainer has another value than it has when it is left out."""
+    argument = inspect.signature(Trainer).parameters.get(name)
+    return argument is None or not (argument.default is value or repr(argument.default) == repr(value))
 
 
 def _describe(value: Any) -> str:

@@ -28,7 +28,7 @@ def _task(hidden: tuple[int, ...] = (64,)) -> Task:
 
 
 def test_weights_and_images_arrive(checkpoints: list[str]) -> None:
-    subjects = gather(_task(), CheckpointSettings(tuple(checkpoints), num_images=100, seed=3))
+    subjects = gather(_task(), CheckpointSettings(checkpoints=tuple(checkpoints), num_images=100, seed=3))
     assert list(subjects.models) == ["cross_entropy", "baikal"]
     assert subjects.num_images == 100
     stored = torch.load(checkpoints[1], weights_only=True)["state_dict"]
@@ -126,7 +126,7 @@ def test_models_without_a_logit_per_class_are_refused(kind: type[Classifier], tm
     torch.save(model.state_dict(), tmp_path / "binary.pt")
     task = python_task(lambda: kind(mlp()), DigitsDataModule(), CPU)
     with pytest.raises(ModelError, match=r"logits of shape \(N, C, ...\).*outputs of shape \(2.*compare"):
-        gather(task, CheckpointSettings((str(tmp_path / "binary.pt"),)))
+        gather(task, CheckpointSettings(checkpoints=(str(tmp_path / "binary.pt"),)))
 
 
 def test_names_tell_checkpoints_apart() -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from glo_lightning.cli.config_file import with_bases
+from glo_lightning.cli.settings import Settings
 from glo_lightning.cli.task_cli import TaskCLI, task_from_command_line
 from glo_lightning.cli.verb import Verb
 from glo_lightning.data import DigitsDataModule
@@ -15,8 +16,8 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.models import Classifier, mlp
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class OwnSettings(Settings):
     """Options of a verb.
 
     Args:
@@ -26,7 +27,7 @@ class Settings:
     length: int = 1
 
 
-VERB = Verb("train", Settings, "training:", "Without arguments it trains.")
+VERB = Verb("train", OwnSettings, "training", "Without arguments it trains.")
 
 
 def _write(folder: Path, **contents: str) -> None:
@@ -59,10 +60,10 @@ def test_later_files_and_options_change_what_their_bases_say(tmp_path: Path) -> 
 def test_sections_of_other_verbs_are_accepted_and_left_out(tmp_path: Path) -> None:
     _write(tmp_path, mine="search: {generations: 3}\nlandscape: {points: 9}\ntrain: {length: 4}")
     cli = TaskCLI(VERB, ["--config", str(tmp_path / "mine.yaml")])
-    assert cli.settings() == Settings(length=4)
+    assert cli.settings() == OwnSettings(length=4)
     cli.save_config(tmp_path / "saved.yaml")
     saved = yaml.safe_load((tmp_path / "saved.yaml").read_text())
-    assert saved["train"] == {"length": 4}
+    assert saved["train"] == {"length": 4, "seed": 0, "output_dir": None}
     assert not {"search", "landscape", "base"} & set(saved)
 
 
@@ -134,7 +135,7 @@ class OwnData(DigitsDataModule):
 OWN = ["--model=tests.cli.test_task_cli.OwnModel", "--data=tests.cli.test_task_cli.OwnData"]
 
 
-def _own(cli: TaskCLI[Settings]) -> tuple[object, ...]:
+def _own(cli: TaskCLI[OwnSettings]) -> tuple[object, ...]:
     model, data = cli.config.model.init_args, cli.config.data.init_args
     return model.learning_rate, model.optimizer, data.batch_size
 

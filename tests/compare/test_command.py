@@ -113,7 +113,7 @@ def test_either_evaluator_trains_and_is_remembered(evaluator: str) -> None:
         (["--losses", "cross_entropy"], ["two or more losses"]),
         (["--seeds=1"], ["seeds of 2 or more"]),
         (["--baselines", "nothing"], ["baselines", "nothing"]),
-        (["--fractions", "1.5"], ["fractions in (0, 1]"]),
+        (["--fractions", "1.5"], ["--compare.fractions above 0 to 1"]),
         (
             ["--data=tests.search.toy.ToyData", "--fractions", "0.5"],
             ["an argument training_fraction in (0, 1], got ToyData without. Add it, or leave --fractions out."],

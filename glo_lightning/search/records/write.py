@@ -30,12 +30,12 @@ class SearchOutput:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = writable_folder(folder, "--search.output_dir")
+        self.folder = writable_folder(folder)
 
     @classmethod
     def of(cls, settings: SearchSettings) -> "SearchOutput":
         """Return the folder a search writes to: as set, or ``runs/<study_name>``."""
-        return cls(Path(settings.output_dir or Path("runs") / settings.study_name))
+        return cls(settings.folder)
 
     @property
     def storage_url(self) -> str:

@@ -1,8 +1,8 @@
 """One process's part of a search: all of it, a worker's share, or a rank's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import optuna
 import torch
@@ -18,7 +18,7 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.hyperparameters import hyperparameters_of
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import quiet_optuna
-from glo_lightning.search.tasks import probe_tasks, task_monitor
+from glo_lightning.search.tasks import ProbedTask, probe_tasks, task_monitor
 from glo_lightning.search.verdict.judge import Judge
 from glo_lightning.training.checks.one_batch import Probe
 from glo_lightning.training.distributed import Channel, serve
@@ -101,12 +101,25 @@ def _explore_and_judge(
     settings: SearchSettings, storage: BaseStorage, evaluators: EvaluatorFactory, progress: Progress
 ) -> Part:
     first, *others = evaluators.tasks
-    fingerprint = {**{name: _json(getattr(settings, name)) for name in SEARCHED}, **_describe(first.task, first.probe)}
+    fingerprint = {**searched(settings, evaluators.tasks), **_describe(first.task, first.probe)}
     if others:
         fingerprint |= {f"task {each.name}": _describe(each.task, each.probe) for each in evaluators.tasks}
     hyperparameters = hyperparameters_of(first.task, settings.joint)
     sources = explore(ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress))
     return Part(sources[0].study, Judge(settings, sources, evaluators).judge(progress))
+
+
+def searched(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> dict[str, object]:
+    """Return the settings that must not change, as JSON values, with what leaving one out means for these tasks."""
+    below = {task.abort.below for task in tasks if task.abort is not None}
+    resolved = replace(
+        settings,
+        population_size=settings.candidates_per_generation,
+        joint={name: replace(each, scale=each.unit) for name, each in settings.joint.items()},
+        abort_below=below.pop() if len(below) == 1 else settings.abort_below,
+        tasks=tuple(task.name for task in tasks) if settings.tasks else (),
+    )
+    return {name: _json(getattr(resolved, name)) for name in SEARCHED}
 
 
 def _describe(task: Task, probe: Probe) -> dict[str, object]:

@@ -64,4 +64,4 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="writable output folder") as caught:
         SearchOutput(tmp_path / "file" / "folder")
-    assert "--search.output_dir" in caught.value.cure
+    assert "output_dir" in caught.value.cure

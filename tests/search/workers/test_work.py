@@ -1,16 +1,20 @@
 """What a search may continue with, and what it may not."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from optuna.trial import TrialState
 
 from glo_lightning.errors import GloError, SettingsError, StudyError
-from glo_lightning.search import LossSearch
+from glo_lightning.search import LossSearch, Range
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.result import SearchResult
-from glo_lightning.training.abort import attempt_seed
+from glo_lightning.search.settings import SearchSettings, read_settings
+from glo_lightning.search.tasks import ProbedTask
+from glo_lightning.search.workers.work import searched
+from glo_lightning.training.abort import AbortRule, attempt_seed
 from tests.search.toy import TRAINER, DropoutModel, NarrowModel, ToyData, ToyModel
 
 
@@ -39,12 +43,34 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"threads": 2},
         {"generations": 3},
         {"generations": 1},
+        {"inputs": ["y", "h"], "sigma": 1.2, "trainer": {"gradient_clip_val": None, "check_val_every_n_epoch": 1}},
     ],
 )
 def test_a_search_continues_with_other(changes: dict[str, Any], folder: Path) -> None:
     result = _search(folder, **changes)
     assert all(trial.state == TrialState.COMPLETE for trial in result.study.trials)
     assert len(result.study.trials) in (10, 15)
+
+
+@pytest.mark.parametrize(
+    ("omitted", "explicit"),
+    [
+        ({}, {"population_size": 40, "inputs": ["y", "h"], "joint": {}, "tasks": []}),
+        ({"invariant": "none"}, {"invariant": "none", "population_size": 20}),
+        ({"family": "glo"}, {"family": "glo", "population_size": 80, "known": []}),
+        ({"joint": {"a": Range(0, 4)}}, {"joint": {"a": {"low": 0.0, "high": 4, "log": False, "scale": 1}}}),
+        ({"abort_epoch": 3}, {"abort_epoch": 3, "abort_below": 0.15}),
+    ],
+)
+def test_an_explicit_default_is_the_same_search_as_an_omitted_one(
+    omitted: dict[str, Any], explicit: dict[str, Any]
+) -> None:
+    rule = AbortRule(0.15, 3, 1) if "abort_epoch" in omitted else None  # ten classes
+    task = ProbedTask("", *(cast(Any, None),) * 2, 10, 40, rule)
+    fingerprint = searched(SearchSettings(**omitted), [task])
+    assert searched(SearchSettings(**explicit), [task]) == fingerprint
+    assert json.loads(json.dumps(fingerprint)) == fingerprint
+    assert searched(read_settings(fingerprint), [task]) == fingerprint, "as what the study keeps is read back"
 
 
 @pytest.mark.parametrize(

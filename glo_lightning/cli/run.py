@@ -1,0 +1,36 @@
+"""Run a verb that trains; what takes seconds to import is imported when it is needed."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from glo_lightning.cli.verb import Verb, wants_help
+from glo_lightning.options import options_of
+
+
+def run(verb: Verb[Any], arguments: Sequence[str]) -> int:
+    """Print the quick help if it is asked for, or run the verb: the function ``run`` of ``output.py`` in its folder.
+
+    Args:
+        verb: what to run.
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        GloError: if something does not fit; before anything trains.
+        KeyboardInterrupt: after Ctrl-C, with how to continue.
+    """
+    if wants_help(arguments):
+        sys.stdout.write(verb.quick_help())
+        return 0
+    from glo_lightning.environment import require_torchvision
+
+    require_torchvision()
+    from glo_lightning.cli.task_cli import TaskCLI
+
+    with options_of(verb.section):
+        output = importlib.import_module(f"glo_lightning.{verb.section}.output")
+        return int(output.run(TaskCLI(verb, arguments)))
