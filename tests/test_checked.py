@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from glo_lightning.checked import LARGEST, Checked, nearest, setting
 from glo_lightning.errors import SettingsError
-from glo_lightning.training.run import Monitor
 
 
 @dataclass(frozen=True)
@@ -113,9 +112,3 @@ def test_the_nearest_word_is_meant() -> None:
     assert nearest("Hyper-Band", ("median", "hyperband")) == "hyperband"
     assert nearest("", ("max", "min")) is None
     assert nearest("zebra", ("max", "min")) is None
-
-
-@pytest.mark.parametrize("wrong", [{"mode": "maximize"}, {"worst": float("nan")}, {"name": 3}, {"mode": None}])
-def test_monitors_are_checked(wrong: Any) -> None:
-    with pytest.raises(SettingsError):
-        Monitor(**wrong)

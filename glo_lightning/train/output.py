@@ -1,8 +1,5 @@
 """Train with the loss of a command line; print the metrics and write them."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
