@@ -14,6 +14,7 @@ from glo_lightning.search.records.candidates import (
     summarize_generations,
 )
 from glo_lightning.search.records.verdict import DISCOVERED, STORED, Verdict
+from glo_lightning.search.samplers.optuna_adapter import id_of_study, id_of_trial
 from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
 from glo_lightning.training.monitor import Monitor
 
@@ -77,9 +78,9 @@ def _tell(verdict: Verdict) -> str:
 
 def _show_leader(study: optuna.Study, best: CandidateRecord, monitor: Monitor) -> str:
     trial = next(each for each in study.get_trials(deepcopy=False) if each.number == best.trial)
-    path = f"/artifacts/{study._study_id}/{trial._trial_id}"
+    study_id, trial_id = id_of_study(study), id_of_trial(trial)
     pictures = [
-        f"![{words}]({path}/{identifier(study._study_id, trial._trial_id, place)})"
+        f"![{words}](/artifacts/{study_id}/{trial_id}/{identifier(study_id, trial_id, place)})"
         for place, words in enumerate(("its formula", "its shape and force", "its attraction"))
     ]
     return "\n\n".join(

@@ -14,6 +14,7 @@ from glo_lightning.dashboard.note import refresh_notes
 from glo_lightning.dashboard.pictures import Pictures
 from glo_lightning.dashboard.view import view
 from glo_lightning.errors import EnvironmentMismatchError, GloError, SettingsError
+from glo_lightning.search.samplers.optuna_adapter import id_of_study
 from glo_lightning.search.storage.study import FINGERPRINT
 
 NOTE_SECONDS = 10.0
@@ -81,7 +82,7 @@ class Dashboard:
     def _searches(self) -> list[int]:
         studies = self._storage.get_all_studies()
         searches = [study for study in studies if FINGERPRINT in study.user_attrs]
-        return [study._study_id for study in searches]
+        return [id_of_study(study) for study in searches]
 
     def _refresh_notes(self) -> None:
         while not self._closed.is_set():

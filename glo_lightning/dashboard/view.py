@@ -1,6 +1,5 @@
 """Studies as the dashboard shows them: with pictures, and attributes one by one. Nothing of it is stored."""
 
-import copy
 import json
 from collections.abc import Container, Mapping
 from functools import cache
@@ -8,12 +7,12 @@ from typing import Any, cast
 
 from optuna.distributions import IntDistribution
 from optuna.storages import BaseStorage
-from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from glo_lightning.dashboard.pictures import PICTURES, identifier
 from glo_lightning.losses.expression import parse
 from glo_lightning.search.records.verdict import STORED
+from glo_lightning.search.samplers.optuna_adapter import FrozenStudy, id_of_study, id_of_trial
 from glo_lightning.search.settings import UNUSED
 from glo_lightning.search.storage.study import FINGERPRINT
 
@@ -64,15 +63,14 @@ class StudyView:
 
     def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
         """Return what Optuna and the dashboard keep with a trial, artifacts among it."""
-        attributes: dict[str, Any] = self.get_trial(trial_id)._system_attrs
-        return attributes
+        return self.get_trial(trial_id).system_attrs
 
     def _study_of(self, trial_id: int) -> int:
         """Return a trial's study, which storages do not tell."""
         if trial_id not in self._studies:
             for study in self._storage.get_all_studies():
-                for trial in self._storage.get_all_trials(study._study_id, deepcopy=False):
-                    self._studies[trial._trial_id] = study._study_id
+                for trial in self._storage.get_all_trials(id_of_study(study), deepcopy=False):
+                    self._studies[id_of_trial(trial)] = id_of_study(study)
         return self._studies[trial_id]
 
 
@@ -85,33 +83,46 @@ def view(storage: BaseStorage) -> BaseStorage:
 
 
 def show_study(study: FrozenStudy) -> FrozenStudy:
-    """Return a copy of a study with the settings of its search one by one; of the verdict tells the note."""
+    """Return a study with the settings of its search one by one; of the verdict tells the note."""
     attributes = dict(study.user_attrs)
     attributes.pop(STORED, None)
     settings = attributes.pop(FINGERPRINT, {})
     used = {name: value for name, value in settings.items() if name not in UNUSED.get(settings.get("family"), ())}
-    shown = copy.copy(study)
-    shown.user_attrs = _readable(used) | _readable(attributes)
-    return shown
+    return FrozenStudy(
+        study_name=study.study_name,
+        direction=None,
+        directions=study.directions,
+        user_attrs=_readable(used) | _readable(attributes),
+        system_attrs=study.system_attrs,
+        study_id=id_of_study(study),
+    )
 
 
 def show(trial: FrozenTrial, study_id: int) -> FrozenTrial:
-    """Return a copy of a trial with pictures, if it is a candidate, and with attributes one by one."""
+    """Return a trial with pictures, if it is a candidate, and with attributes one by one."""
     attributes = dict(trial.user_attrs)
     together: dict[str, Any] = {}
     for name in TOGETHER:
         together.update(attributes.pop(name, {}))
     attributes |= _readable(together)
-    shown = copy.copy(trial)
     first = {name: attributes[name] for name in FIRST if name in attributes}
-    shown._user_attrs = first | attributes
-    if not trial.params:
-        shown.params = stand_ins(attributes)
-        shown.distributions = dict.fromkeys(shown.params, COUNT)
+    counts = {} if trial.params else stand_ins(attributes)
     # Trials beside a search, such as those of the comparison, keep no parameters to draw from.
-    if "generation" in attributes and (trial.params or "expression" in attributes):
-        shown._system_attrs = {**trial._system_attrs, **_artifacts(study_id, trial._trial_id)}
-    return shown
+    is_candidate = "generation" in attributes and (trial.params or "expression" in attributes)
+    return FrozenTrial(
+        number=trial.number,
+        state=trial.state,
+        value=None,
+        values=trial.values,
+        datetime_start=trial.datetime_start,
+        datetime_complete=trial.datetime_complete,
+        params=trial.params or counts,
+        distributions=trial.distributions or dict.fromkeys(counts, COUNT),
+        user_attrs=first | attributes,
+        system_attrs=trial.system_attrs | (_artifacts(study_id, id_of_trial(trial)) if is_candidate else {}),
+        intermediate_values=trial.intermediate_values,
+        trial_id=id_of_trial(trial),
+    )
 
 
 def stand_ins(attributes: Mapping[str, Any]) -> dict[str, int]:
@@ -134,7 +145,7 @@ def _measure(expression: str) -> tuple[int, int]:
 
 def _is_internal(study: FrozenStudy) -> bool:
     """Tell whether a study only keeps what workers agreed upon."""
-    return study.study_name.endswith("/evaluator")
+    return study.study_name.partition("/")[2].startswith(("evaluator", "references"))
 
 
 def _readable(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -132,6 +132,7 @@ def _is_external(trainer: Trainer) -> bool:
     if environment.creates_processes_externally:
         environment.validate_settings(num_devices=trainer.num_devices, num_nodes=trainer.num_nodes)
         return True
+    # Lightning tells in no other way whether a strategy starts its processes once, or for every training anew.
     if not isinstance(trainer.strategy.launcher, _SubprocessScriptLauncher):
         raise SettingsError(
             "ranks that live on from one training to the next",

@@ -26,7 +26,7 @@ class Outcome(Generic[C]):
 
     Args:
         candidate: what was evaluated.
-        rank: 0 for the best of its generation to P - 1 for the worst, without ties.
+        rank: how many of its generation are better: 0 for the best, the same for equals. All 0 is no ranking.
         score: higher is better; ``None`` when the candidate was stopped or rejected, diverged or failed.
     """
 
@@ -50,7 +50,11 @@ class Engine(Protocol[C]):
         """Return candidate ``index``, 0 to P - 1, of the current generation: the same at every call."""
 
     def tell(self, outcomes: Sequence[Outcome[C]]) -> None:
-        """Take the P outcomes of the current generation in order of index, and move to the next."""
+        """Take the P outcomes of the current generation in order of index, and move to the next.
+
+        Outcomes that tell no candidate from another move the search nowhere: the next generation is drawn as this one
+        was.
+        """
 
     def state(self) -> dict[str, Any]:
         """Describe where the search stands, as JSON, for people and reports."""

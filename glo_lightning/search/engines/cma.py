@@ -22,7 +22,7 @@ class CmaEngine:
     with the words ``SeedSequence([seed, generation, index, attempt]).generate_state(4)``, attempt 0 first,
     so that a plain loop with ``cmaes.CMA`` that seeds the same way gives the same candidates and states.
     CMA-ES uses nothing of the scores but their order: candidates that were stopped or rejected need no
-    invented value, only a rank.
+    invented value, only a rank. A generation whose candidates all have the same rank leaves the distribution as it is.
 
     Args:
         mean: start of the search, shape (D,), finite.
@@ -55,6 +55,7 @@ class CmaEngine:
         is_feasible: Callable[[Theta], bool] | None = None,
     ) -> None:
         self._cma = CMA(mean=mean, sigma=sigma, population_size=population_size, bounds=bounds)
+        self.generation = 0
         self._seed = seed
         self._is_feasible = is_feasible
 
@@ -62,11 +63,6 @@ class CmaEngine:
     def population_size(self) -> int:
         """Number of candidates in a generation, lambda."""
         return int(self._cma.population_size)
-
-    @property
-    def generation(self) -> int:
-        """Number of generations told so far."""
-        return int(self._cma.generation)
 
     @property
     def mean(self) -> Theta:
@@ -90,8 +86,10 @@ class CmaEngine:
         return theta
 
     def tell(self, outcomes: Sequence[Outcome[Theta]]) -> None:
-        """Move the distribution toward the better-ranked candidates of the generation."""
-        self._cma.tell([(outcome.candidate, float(outcome.rank)) for outcome in outcomes])
+        """Move the distribution toward the better-ranked candidates of the generation, if any are."""
+        if len({outcome.rank for outcome in outcomes}) > 1:
+            self._cma.tell([(outcome.candidate, float(outcome.rank)) for outcome in outcomes])
+        self.generation += 1
 
     def state(self) -> dict[str, Any]:
         """Return ``mean`` (D floats) and ``sigma``."""

@@ -37,7 +37,7 @@ class Offspring:
         expression: its text.
         operation: ``"random"``, ``"known"``, ``"elite"`` (carried over), ``"recombination"`` or ``"copy"`` (of a
             selected parent).
-        parents: slots in the generation before; the first gave the root.
+        parents: slots in an earlier generation; the first gave the root.
         mutations: what happened to it afterwards, as :meth:`Variation.mutate` names it.
         key: what expressions with equal scores share.
         repeats: slot of the first candidate with the same key, whose score is this one's too.
@@ -61,7 +61,8 @@ class GeneticEngine:
     """GLO's genetic algorithm: elites, roulette on score, recombination of pairs, mutation of both children.
 
     A candidate without a score takes that of an earlier one with the same key, so that it need not be evaluated;
-    one that has none either way was stopped, and is never selected unless all were.
+    one that has none either way was stopped, and is never selected. Where none that is new has a score, or all have
+    the same, nothing can be selected, and the next generation is drawn as this one was.
 
     Args:
         population_size: candidates per generation, 2 or more.
@@ -146,8 +147,11 @@ class GeneticEngine:
             self._scores.get(offspring.key) if outcome.score is None else outcome.score
             for offspring, outcome in zip(told, outcomes, strict=True)
         ]
-        self._start = self._elites(told, scores)
-        self._draw = functools.partial(self._breed, told, selection_chances(scores))
+        # Elites bring their score along; if nobody else has one, this generation taught nothing.
+        bred = [score for offspring, score in zip(told, scores, strict=True) if offspring.operation != "elite"]
+        if len(set(scores)) > 1 and set(bred) != {None}:
+            self._start = self._elites(told, scores)
+            self._draw = functools.partial(self._breed, self.generation, told, selection_chances(scores))
         self._population = []
         self.generation += 1
 
@@ -201,14 +205,15 @@ class GeneticEngine:
             best.setdefault(told[index].key, elite)
         return list(best.values())[: self._num_elites]
 
-    def _breed(self, told: Sequence[Offspring], chances: NDArray[np.float64], rng: Generator) -> list[Offspring]:
+    def _breed(
+        self, before: int, told: Sequence[Offspring], chances: NDArray[np.float64], rng: Generator
+    ) -> list[Offspring]:
         first, second = (int(index) for index in rng.choice(len(told), size=2, p=chances))
         trees = parse(told[first].expression), parse(told[second].expression)
         recombined = rng.random() < self._variation.recombination
         if recombined:
             trees = self._variation.recombine(rng, *trees)
         operation = "recombination" if recombined else "copy"
-        before = self.generation - 1
         children = []
         for tree, (root, other) in zip(trees, ((first, second), (second, first)), strict=True):
             parents = tuple(Slot(before, index) for index in ((root, other) if recombined else (root,)))

@@ -50,7 +50,7 @@ def _explore_expressions(context: ExplorationContext) -> Source:
         sameness=_sameness(context),
         redraw=not paper,
         seed=settings.seed,
-        attempts=settings.attempts,
+        max_retry=settings.attempts,
         max_generations=settings.generations,
     )
     study = context.open_study(sampler)
@@ -97,7 +97,7 @@ def _tune(context: ExplorationContext, expression: str) -> Source:
         sigma=COEFFICIENT_SIGMA,
         mean=coefficients.start,
         seed=context.settings.seed,
-        attempts=context.settings.attempts,
+        max_retry=context.settings.attempts,
         max_generations=context.settings.coefficient_generations,
     )
     announcer = GenerationAnnouncer(

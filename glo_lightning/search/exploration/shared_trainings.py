@@ -1,6 +1,7 @@
 """Work through a list of trainings together with every other worker, and lose none of it."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,12 +15,13 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.exploration.worker import Worker
 from glo_lightning.search.samplers import GenerationalSampler, find_slot
 from glo_lightning.search.samplers.fixed import FixedListSampler
+from glo_lightning.search.samplers.optuna_adapter import storage_of
 from glo_lightning.search.storage.study import RUNS
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Evaluator, Run, Status
 
 GIVEN_UP = "given up in run"
-"""User attribute of a list's study: the run of the search in which its crashed trainings were given up."""
+"""User attribute of a study beside a search: the run of the search in which its crashed work was given up."""
 
 
 class SharedEvaluator:
@@ -67,10 +69,10 @@ class SharedEvaluator:
         """
         if any(run.report is not None for run in runs):
             raise SettingsError("runs without a report", "one with", "Evaluate it with this worker's own evaluator.")
-        sampler = FixedListSampler(len(runs), attempts=self.attempts)
+        sampler = FixedListSampler(len(runs), max_retry=self.attempts)
         study = optuna.create_study(
             study_name=f"{self.search.study_name}/{self.purpose}/{self._digest(runs)}",
-            storage=self.search._storage,
+            storage=storage_of(self.search),
             sampler=sampler,
             pruner=optuna.pruners.NopPruner(),
             direction="maximize" if self.monitor.mode == "max" else "minimize",
@@ -85,7 +87,7 @@ class SharedEvaluator:
             if trial.value is not None
         }
         crashed = [place for place in range(len(runs)) if place not in evaluations]
-        if crashed and not self._is_left_from_an_earlier_run(study):
+        if crashed and not _was_given_up_earlier(study, self.search):
             raise StudyError(
                 "trainings that run to their end",
                 f"{len(crashed)} of {len(runs)} that crashed, the last: {_reason(verdicts[crashed[-1]])}",
@@ -98,14 +100,6 @@ class SharedEvaluator:
             )
             evaluations |= zip(crashed, again.evaluate([runs[place] for place in crashed]), strict=True)
         return [evaluations[place] for place in range(len(runs))]
-
-    def _is_left_from_an_earlier_run(self, study: optuna.Study) -> bool:
-        """Note the run in which a list ended with crashes: a worker that is started again belongs to the same."""
-        run = self.search.user_attrs.get(RUNS, 0)
-        given_up = study.user_attrs.get(GIVEN_UP)
-        if given_up is None:
-            study.set_user_attr(GIVEN_UP, run)
-        return given_up is not None and given_up < run
 
     def _digest(self, runs: Sequence[Run]) -> str:
         text = json.dumps([dict(self.basis), [_order(run) for run in runs]], sort_keys=True)
@@ -120,6 +114,15 @@ class SharedEvaluator:
             training["seed"],
             training["epoch"],
         )
+
+
+def _was_given_up_earlier(study: optuna.Study, search: optuna.Study) -> bool:
+    """Note the run in which a list ended with crashes: a worker that is started again belongs to the same."""
+    run = search.user_attrs.get(RUNS, 0)
+    given_up = study.user_attrs.get(GIVEN_UP)
+    if given_up is None:
+        study.set_user_attr(GIVEN_UP, run)
+    return given_up is not None and given_up < run
 
 
 def _order(run: Run) -> dict[str, Any]:
@@ -137,12 +140,35 @@ def decide_once(search: optuna.Study, question: str, decide: Callable[[], str]) 
     Args:
         search: the study of the search; the answer is kept beside it, as ``NAME/QUESTION``.
         question: what is decided, in a word.
-        decide: returns the answer; called by one worker, once in the life of a study.
+        decide: returns the answer; called by one worker, once in the life of a study. What it raises is raised here,
+            and the next worker, or the next run, decides.
+
+    Raises:
+        StudyError: if workers died over it every time; the next run of the search decides.
     """
-    sampler = FixedListSampler(1)
-    study = optuna.create_study(
-        study_name=f"{search.study_name}/{question}", storage=search._storage, sampler=sampler, load_if_exists=True
+    name = f"{search.study_name}/{question}"
+    for attempt in itertools.count(1):
+        sampler = FixedListSampler(1)
+        study = optuna.create_study(
+            study_name=name if attempt == 1 else f"{name}/{attempt}",
+            storage=storage_of(search),
+            sampler=sampler,
+            load_if_exists=True,
+        )
+        answer = _ask(study, sampler, decide)
+        if answer is not None:
+            return answer
+        if not _was_given_up_earlier(study, search):
+            break
+    raise StudyError(
+        f"a decision on {question}",
+        f"none: {_reason(_read_verdicts(study)[0])}",
+        "Look for a lack of memory, or for what killed them; the same command decides again.",
     )
+
+
+def _ask(study: optuna.Study, sampler: FixedListSampler, decide: Callable[[], str]) -> str | None:
+    """Decide, or wait for whoever does; None if nobody lived to tell."""
     while trials := sampler.claim(study):
         try:
             with suppress(UpdateFinishedTrialError):  # taken for dead: another decides
@@ -151,7 +177,7 @@ def decide_once(search: optuna.Study, question: str, decide: Callable[[], str]) 
         except BaseException as error:
             sampler.release(study, trials, reason=type(error).__name__)
             raise
-    answer: str = _read_verdicts(study)[0].user_attrs["answer"]
+    answer: str | None = _read_verdicts(study)[0].user_attrs.get("answer")
     return answer
 
 

@@ -41,7 +41,7 @@ def _make_sampler(
         scales=hyperparameters.scales,
         mean=[*mean, *hyperparameters.start] if settings.start == "cross_entropy" or hyperparameters.start else None,
         seed=settings.seed,
-        attempts=settings.attempts,
+        max_retry=settings.attempts,
         is_feasible=is_feasible if resample else None,
         max_generations=settings.generations,
     )

@@ -16,6 +16,7 @@ from glo_lightning.search.records.candidates import CandidateRecord, best_candid
 from glo_lightning.search.records.configuration import Configuration
 from glo_lightning.search.records.lineage import Ancestor, trace_descent
 from glo_lightning.search.records.verdict import PURPOSES, STORED, Verdict
+from glo_lightning.search.samplers.optuna_adapter import storage_of
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.stored import space_of
 from glo_lightning.search.storage.study import ENVIRONMENTS, FINGERPRINT, later_stages, stage_title, tuned_expression
@@ -148,7 +149,7 @@ class Archive:
         Raises:
             LossError: if its expression is undefined everywhere.
         """
-        study = optuna.load_study(study_name=candidate.study, storage=self.study._storage)
+        study = optuna.load_study(study_name=candidate.study, storage=storage_of(self.study))
         return space_of(study).build(candidate.parameters)
 
     def title(self, study_name: str) -> str:
@@ -158,7 +159,7 @@ class Archive:
     def phases(self) -> list[Phase]:
         """Return what was done and what it cost, in the order of its beginning."""
         own = self.study.study_name
-        storage = self.study._storage
+        storage = storage_of(self.study)
         phases = []
         for name in optuna.get_all_study_names(storage):
             purpose = name.split("/")[1] if name.startswith(f"{own}/") else ""

@@ -1,26 +1,26 @@
-"""Hand out the slots of a study to any number of threads, processes and machines, without locks."""
+"""Claims: which worker evaluates which candidate, agreed on by threads, processes and machines without locks."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from optuna import TrialPruned
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage
-from optuna.trial import TrialState, create_trial
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.engines import Slot
-from glo_lightning.search.samplers.heartbeat import Lease, Watch
-from glo_lightning.search.samplers.history import LOST, SLOT, History, Snapshot, is_ticket
-from glo_lightning.search.samplers.ownership import is_dead, sign
+from glo_lightning.search.samplers.heartbeat import Heartbeat, HeartbeatMonitor
+from glo_lightning.search.samplers.history import DIED, RELEASED, SLOT, History, Snapshot, is_ticket
+from glo_lightning.search.samplers.optuna_adapter import TrialStore, id_of_trial
+from glo_lightning.search.samplers.worker_identity import WORKER, WorkerIdentity
 
 TOO_SILENT = (
-    "a sign of life every few seconds",
+    "a heartbeat every few seconds",
     "a worker that was silent for so long that its trial was given up",
-    "Ask again; if machines are that slow, give the sampler a longer grace.",
+    "Ask again; if machines are that slow, give the sampler a longer grace_period.",
 )
 FINISHED = "The search is finished; raise max_generations to continue it."
 
@@ -51,31 +51,28 @@ class Claims(Generic[C]):
     Writing its own slot ends the turn. Workers that die are noticed by those who wait for them.
 
     Args:
-        storage: where the study is.
-        study_id: its identity there.
+        store: the study's trials.
         agree: returns the history, after the settings have been agreed on with the study; ``None`` as long as nobody
             has stored them. It stores them itself if its argument is true, which only the holder of the turn passes.
         attributes: the user attributes of the trial with a slot and its candidate.
         max_generations: generations after which nothing is open; ``None`` for no end.
-        grace: seconds of silence after which a worker is presumed dead.
+        grace_period: seconds of silence after which a worker is presumed dead.
     """
 
     def __init__(
         self,
-        storage: BaseStorage,
-        study_id: int,
+        store: TrialStore,
         agree: Callable[[bool], History[C] | None],
         attributes: Callable[[Slot, C], dict[str, Any]],
         max_generations: int | None,
-        grace: float,
+        grace_period: float,
     ) -> None:
-        self._storage = storage
-        self._study_id = study_id
+        self._store = store
         self._agree = agree
         self._attributes = attributes
         self._max_generations = max_generations
-        self._lease = Lease(grace / 6)
-        self._watch = Watch(grace, grace / 6)
+        self._heartbeat = Heartbeat(store, grace_period / 6)
+        self._monitor = HeartbeatMonitor(grace_period, grace_period / 6)
         self._history: History[C] | None = None
         self._candidates: dict[int, C] = {}
         self._threads: dict[int, int] = {}  # the thread that asked for each unfinished trial of this process
@@ -130,7 +127,7 @@ class Claims(Generic[C]):
         except SearchFinished:
             raise
         except BaseException as error:
-            self.lose([ticket], f"no slot: {type(error).__name__}")
+            self.release([ticket], f"no slot: {type(error).__name__}")
             raise
 
     def candidate(self, trial_id: int) -> C | None:
@@ -139,35 +136,36 @@ class Claims(Generic[C]):
 
     def forget(self, trial_id: int) -> None:
         """Let go of a finished trial."""
-        self._lease.drop(trial_id)
+        self._heartbeat.drop(trial_id)
         self._candidates.pop(trial_id, None)
         self._threads.pop(trial_id, None)
 
-    def lose(self, trial_ids: Iterable[int], reason: str) -> None:
+    def release(self, trial_ids: Sequence[int], reason: str) -> None:
         """End trials without a verdict, so that their candidates are issued again."""
         for trial_id in trial_ids:
             self.forget(trial_id)
         for trial_id in trial_ids:
-            try:
-                self._storage.set_trial_system_attr(trial_id, LOST, reason)
-                self._storage.set_trial_state_values(trial_id, TrialState.FAIL)
-            except UpdateFinishedTrialError:
-                pass  # it ended in the meantime; its verdict stands
+            self._end(trial_id, RELEASED, reason)
+
+    def _end(self, trial_id: int, attribute: str, reason: str) -> None:
+        # It may have ended in the meantime; then its verdict stands.
+        with suppress(UpdateFinishedTrialError):
+            self._store.set_system_attr(trial_id, attribute, reason)
+            self._store.fail(trial_id)
 
     def _create_trial(self, user_attrs: dict[str, Any], system_attrs: dict[str, Any]) -> int:
-        trial = create_trial(state=TrialState.RUNNING, user_attrs=user_attrs, system_attrs={**system_attrs, **sign()})
-        return self._storage.create_new_trial(self._study_id, trial)
+        return self._store.create(user_attrs, {**system_attrs, WORKER: list(WorkerIdentity.of_this_process())})
 
     def _hold(self, trial_id: int) -> None:
         self._threads[trial_id] = threading.get_ident()
-        self._lease.hold(self._storage, trial_id)
+        self._heartbeat.hold(trial_id)
 
     def _serve(self, ticket: int, count: int) -> list[int] | None:
         with self._lock:
             snapshot = self._look(ticket)
             if self.is_finished(snapshot.generation):
                 raise SearchFinished(FINISHED)
-            tickets = [trial._trial_id for trial in snapshot.tickets]
+            tickets = [id_of_trial(trial) for trial in snapshot.tickets]
             if ticket not in tickets:
                 raise TicketLostError(*TOO_SILENT)
             if snapshot.open and tickets[0] == ticket:
@@ -184,12 +182,13 @@ class Claims(Generic[C]):
             for slot, candidate in zip(slots[1:], candidates[1:], strict=True):
                 trial_ids.append(self._create_trial(self._attributes(slot, candidate), {SLOT: list(slot)}))
                 self._hold(trial_ids[-1])
-            others = [[slot.index, trial_id] for slot, trial_id in zip(slots[1:], trial_ids[1:], strict=True)]
-            self._storage.set_trial_system_attr(ticket, SLOT, [*slots[0], *others])
+            numbers = [self._store.number(trial_id) for trial_id in trial_ids[1:]]
+            others = [[slot.index, number] for slot, number in zip(slots[1:], numbers, strict=True)]
+            self._store.set_system_attr(ticket, SLOT, [*slots[0], *others])
             for name, value in self._attributes(slots[0], candidates[0]).items():
-                self._storage.set_trial_user_attr(ticket, name, value)
+                self._store.set_user_attr(ticket, name, value)
         except BaseException as error:
-            self.lose(trial_ids, f"not claimed: {type(error).__name__}")
+            self.release(trial_ids, f"not claimed: {type(error).__name__}")
             if isinstance(error, UpdateFinishedTrialError):
                 raise TicketLostError(*TOO_SILENT) from error
             raise
@@ -198,10 +197,10 @@ class Claims(Generic[C]):
         return trial_ids
 
     def _look(self, ticket: int | None = None) -> Snapshot:
-        trials = self._storage.get_all_trials(self._study_id, deepcopy=False)
+        trials = self._store.read()
         if self._history is None:
             tickets = [trial for trial in trials if is_ticket(trial)]
-            in_turn = bool(tickets) and tickets[0]._trial_id == ticket
+            in_turn = bool(tickets) and id_of_trial(tickets[0]) == ticket
             self._history = self._agree(in_turn)
             if self._history is None:  # nobody has begun
                 return Snapshot(0, [Slot(0, 0)], [], tickets)
@@ -215,19 +214,20 @@ class Claims(Generic[C]):
         """Before waiting: see that the wait can end, and give up on the dead."""
         if not snapshot.open:
             thread = threading.get_ident()
-            own = [t.number for t in snapshot.running if self._threads.get(t._trial_id) == thread]
+            own = [t.number for t in snapshot.running if self._threads.get(id_of_trial(t)) == thread]
             if own:
                 raise StudyError(
                     "every trial of a generation told before the next generation is asked for",
                     f"trials {own} of this thread unfinished and no other candidate open",
                     "Tell them first; claim(study, count) gets several candidates at once.",
                 )
-        others = [t for t in snapshot.running + snapshot.tickets if t._trial_id not in self._threads]
-        silent = self._watch.silent(others)
+        others = [t for t in snapshot.running + snapshot.tickets if id_of_trial(t) not in self._threads]
+        silent = self._monitor.silent(others)
         for trial in others:
-            if is_dead(trial) or trial in silent:
+            worker = WorkerIdentity.of_worker(trial)
+            if (worker is not None and worker.is_dead()) or trial in silent:
                 _logger.warning("The worker of trial %d is gone; its candidate is issued again.", trial.number)
-                self.lose([trial._trial_id], "worker gone")
+                self._end(id_of_trial(trial), DIED, "worker gone")
 
 
 def _poll(attempt: Callable[[], T | None], on_wait: Callable[[], None]) -> T:

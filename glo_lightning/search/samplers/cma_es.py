@@ -30,11 +30,11 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
         scales: units of some components, above 0, in natural logarithms where ``log=True``; of all others 1.
         mean: start of the search, D numbers within the bounds; by default zeros.
         seed: any integer >= 0; by default drawn once per study.
-        attempts: times a failed candidate is issued again before it ranks worst.
+        max_retry: times a failed candidate is issued again before it ranks worst.
         is_feasible: optional test of a vector of shape (D,); infeasible draws are drawn again, and the hundredth is
             used whatever the test says. Must depend on the vector alone.
         max_generations: generations to run; ``None`` for no end. May be raised later.
-        grace: seconds without a sign of life after which a worker is presumed dead; the same for all workers.
+        grace_period: seconds without a heartbeat after which a worker is presumed dead; the same for all workers.
 
     Raises:
         SettingsError: if an argument is out of its range.
@@ -63,10 +63,10 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
         scales: Mapping[str, float] | None = None,
         mean: Sequence[float] | None = None,
         seed: int | None = None,
-        attempts: int = 1,
+        max_retry: int = 1,
         is_feasible: Callable[[Theta], bool] | None = None,
         max_generations: int | None = None,
-        grace: float = 30.0,
+        grace_period: float = 30.0,
     ) -> None:
         coordinates = Coordinates(search_space, scales or {})
         dimension = len(search_space)
@@ -87,9 +87,9 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
             settings,
             defaults,
             seed=seed,
-            attempts=attempts,
+            max_retry=max_retry,
             max_generations=max_generations,
-            grace=grace,
+            grace_period=grace_period,
         )
         self._coordinates = coordinates
         self._is_feasible = is_feasible

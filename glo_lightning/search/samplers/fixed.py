@@ -14,13 +14,13 @@ class FixedListSampler(GenerationalSampler[int]):
 
     Args:
         size: places in the list.
-        attempts: times a failed place is issued again.
-        grace: seconds without a sign of life after which a worker is presumed dead; the same for all workers.
+        max_retry: times a failed place is issued again.
+        grace_period: seconds without a heartbeat after which a worker is presumed dead; the same for all workers.
     """
 
-    def __init__(self, size: int, *, attempts: int = 1, grace: float = 30.0) -> None:
+    def __init__(self, size: int, *, max_retry: int = 1, grace_period: float = 30.0) -> None:
         settings = {"engine": "fixed list", "population_size": size}
-        super().__init__({}, settings, {}, seed=0, attempts=attempts, max_generations=1, grace=grace)
+        super().__init__({}, settings, {}, seed=0, max_retry=max_retry, max_generations=1, grace_period=grace_period)
 
     def create_engine(self, settings: Mapping[str, Any]) -> "_FixedList":
         """Return the list."""

@@ -9,7 +9,9 @@ from numbers import Integral
 from typing import Any, Generic, TypeVar
 
 import optuna
+from numpy.random import SeedSequence
 from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -17,6 +19,15 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.engines import Engine, Slot
 from glo_lightning.search.samplers.claims import FINISHED, Claims, SearchFinished, TicketLostError, never_mind
 from glo_lightning.search.samplers.history import History, find_slot, is_ticket
+from glo_lightning.search.samplers.optuna_adapter import (
+    TrialStore,
+    freeze,
+    id_of_study,
+    id_of_trial,
+    is_enqueued,
+    open_trial,
+    storage_of,
+)
 
 C = TypeVar("C")
 
@@ -51,7 +62,8 @@ class GenerationalSampler(BaseSampler, Generic[C]):
     Every candidate has a slot, (generation, index). The engine's state in generation g is a fold over the verdicts on
     the generations before, all of which are in the study, so the sampler keeps nothing of its own: kill any worker,
     start others anywhere, and the same candidates come out. A generation advances when each of its candidates has a
-    verdict: a value, a prune, or more failures than ``attempts``. A worker that finds nothing open waits.
+    verdict: a value, a prune, or more failures than ``max_retry``. A candidate that was given
+    back has not failed. A worker that finds nothing open waits.
 
     The study holds JSON only: the settings, and in each trial its slot, which people see as the user attributes
     ``generation`` and ``index``. A trial that is told a value although its training diverged ranks behind those whose
@@ -62,10 +74,10 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         settings: what the search was asked for; JSON values, ``None`` where the study or the default may decide.
         defaults: values for the settings that are ``None`` in a new study.
         seed: any integer >= 0; by default drawn once per study.
-        attempts: times a candidate is issued again after it failed, before it ranks worst. Dead workers and released
-            trials do not count.
+        max_retry: times a candidate is issued again after it failed, before it ranks worst. Released trials do not
+            count, and a few dead workers do not.
         max_generations: generations to run; ``None`` for no end. May be raised later.
-        grace: seconds without a sign of life after which a worker is presumed dead; the same for all workers.
+        grace_period: seconds without a heartbeat after which a worker is presumed dead; the same for all workers.
     """
 
     def __init__(
@@ -75,22 +87,25 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         defaults: Mapping[str, Any],
         *,
         seed: int | None = None,
-        attempts: int = 1,
+        max_retry: int = 1,
         max_generations: int | None = None,
-        grace: float = 30.0,
+        grace_period: float = 30.0,
     ) -> None:
         self.search_space = dict(search_space)
         self._settings = {
             **settings,
-            "format": 1,
+            "format": 2,
             "seed": whole("seed", seed, 0),
-            "attempts": whole("attempts", attempts, 0),
+            "max_retry": whole("max_retry", max_retry, 0),
         }
-        self._defaults = {**defaults, "seed": secrets.randbits(32), "attempts": 1}
+        self._defaults = {**defaults, "seed": secrets.randbits(32), "max_retry": 1}
         self._max_generations = whole("max_generations", max_generations, 0)
-        self._grace = positive("grace", grace)
+        self._grace_period = positive("grace_period", grace_period)
         self._studies: dict[tuple[int, int], Claims[C]] = {}
-        self._independent = RandomSampler()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Claims are this process's own: a copy, here or in another process, makes its own from the study.
+        return {**self.__dict__, "_studies": {}}
 
     @abstractmethod
     def create_engine(self, settings: Mapping[str, Any]) -> Engine[C]:
@@ -128,14 +143,16 @@ class GenerationalSampler(BaseSampler, Generic[C]):
             try:
                 trial_ids = claims.take(ticket, count, on_wait)
             except SearchFinished:  # another worker took the last candidate in the meantime
-                claims.lose([ticket], "search finished")
+                claims.release([ticket], "search finished")
                 break
             except TicketLostError:
                 continue
             try:
                 return self._open(study, trial_ids)
+            except UpdateFinishedTrialError:  # taken for dead
+                claims.release(trial_ids, "lost in part")
             except BaseException as error:
-                claims.lose(trial_ids, type(error).__name__)
+                claims.release(trial_ids, type(error).__name__)
                 raise
         return []
 
@@ -148,7 +165,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
             reason: kept with the trials.
         """
         released = [trials] if isinstance(trials, Trial) else trials
-        self._claims(study).lose([trial._trial_id for trial in released], reason)
+        self._claims(study).release([id_of_trial(trial) for trial in released], reason)
 
     def state(self, study: optuna.Study) -> SearchState:
         """Return where the search in a study stands."""
@@ -177,8 +194,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         Raises:
             StudyError: if the trial evaluates no candidate of a generational search.
         """
-        frozen = trial if isinstance(trial, FrozenTrial) else trial.storage.get_trial(trial._trial_id)
-        slot = find_slot(frozen)
+        slot = find_slot(freeze(trial))
         if slot is None:
             raise StudyError(
                 "a trial that a generational sampler proposed",
@@ -191,11 +207,11 @@ class GenerationalSampler(BaseSampler, Generic[C]):
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return the search space; nothing for trials that users enqueued."""
-        return {} if "fixed_params" in trial.system_attrs else dict(self.search_space)
+        return {} if is_enqueued(trial) else dict(self.search_space)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Claim a slot for a trial that was asked for, waiting for one if need be."""
-        self._raise_error_if_multi_objective(study)
+        _require_one_objective(study)
         if is_ticket(trial):
             try:
                 self._take(study, trial)
@@ -203,17 +219,17 @@ class GenerationalSampler(BaseSampler, Generic[C]):
                 try:
                     study.stop()  # ends study.optimize; this trial is pruned when it asks for parameters
                 except RuntimeError:  # outside of study.optimize
-                    self._claims(study).lose([trial._trial_id], "search finished")
+                    self._claims(study).release([id_of_trial(trial)], "search finished")
                     raise SearchFinished(FINISHED) from None
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Return the parameters of the trial's candidate."""
-        self._raise_error_if_multi_objective(study)
+        _require_one_objective(study)
         if not search_space:
             return {}
-        candidate = self._claims(study).candidate(trial._trial_id)
+        candidate = self._claims(study).candidate(id_of_trial(trial))
         if candidate is None:
             candidate = self._take(study, trial)
         parameters, _ = self.encode(candidate)
@@ -226,41 +242,41 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Draw a parameter that is not in the search space at random."""
-        self._raise_error_if_multi_objective(study)
-        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+        """Draw a parameter that is not in the search space at random: the same for the same candidate, whoever asks."""
+        _require_one_objective(study)
+        place = find_slot(trial) or (trial.number,)
+        words = SeedSequence([self._seed(study), *place, *param_name.encode()]).generate_state(1)
+        return RandomSampler(int(words[0])).sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """Let go of a trial that is being told."""
-        self._claims(study).forget(trial._trial_id)
+        self._claims(study).forget(id_of_trial(trial))
 
     def _claims(self, study: optuna.Study) -> Claims[C]:
-        storage, study_id = study._storage, study._study_id
-        key = (id(storage), study_id)
+        key = (id(storage_of(study)), id_of_study(study))
         if key not in self._studies:
             claims = Claims(
-                storage,
-                study_id,
+                TrialStore(study),
                 lambda in_turn: self._agree(study, in_turn),
                 lambda slot, candidate: {**slot._asdict(), **self.encode(candidate)[1]},
                 self._max_generations,
-                self._grace,
+                self._grace_period,
             )
             self._studies.setdefault(key, claims)  # two threads may come here, one wins
         return self._studies[key]
 
     def _agree(self, study: optuna.Study, in_turn: bool) -> History[C] | None:
         """Compare settings with the study's; store them if there are none and no other worker can be doing so."""
-        storage, study_id = study._storage, study._study_id
-        agreed = storage.get_study_system_attrs(study_id).get(SETTINGS)
+        store = TrialStore(study)
+        agreed = store.study_attr(SETTINGS)
         if agreed is None:
             if not in_turn:
                 return None
             asked = {name: value for name, value in self._settings.items() if value is not None}
             agreed = {**self._defaults, **asked}
-            storage.set_study_system_attr(study_id, SETTINGS, agreed)
+            store.set_study_attr(SETTINGS, agreed)
         for name, value in self._settings.items():
             if value is not None and agreed.get(name) != value:
                 raise StudyError(
@@ -268,22 +284,35 @@ class GenerationalSampler(BaseSampler, Generic[C]):
                     repr(value),
                     "Use the study's value, or another study name to begin a new search.",
                 )
-        return History(self.create_engine(agreed), self.decode, agreed["attempts"], study.direction)
+        return History(self.create_engine(agreed), self.decode, agreed["max_retry"], study.direction)
+
+    def _seed(self, study: optuna.Study) -> int:
+        """Return the seed that the study agreed on, or that it would if this process began the search."""
+        agreed = TrialStore(study).study_attr(SETTINGS) or self._settings
+        seed: int = self._defaults["seed"] if agreed["seed"] is None else agreed["seed"]
+        return seed
 
     def _take(self, study: optuna.Study, trial: FrozenTrial) -> C:
         """Claim a slot for a trial that Optuna created."""
         claims = self._claims(study)
-        claims.take(trial._trial_id, 1, never_mind)
-        candidate = claims.candidate(trial._trial_id)
+        claims.take(id_of_trial(trial), 1, never_mind)
+        candidate = claims.candidate(id_of_trial(trial))
         assert candidate is not None
         return candidate
 
     def _open(self, study: optuna.Study, trial_ids: list[int]) -> list[Trial]:
-        trials = [Trial(study, trial_id) for trial_id in trial_ids]
+        trials = [open_trial(study, trial_id) for trial_id in trial_ids]
         for trial in trials:
             for name, distribution in self.search_space.items():
                 trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
         return trials
+
+
+def _require_one_objective(study: optuna.Study) -> None:
+    if len(study.directions) > 1:
+        raise SettingsError(
+            "a study with one objective", f"{len(study.directions)}", "Combine them, or use Optuna's NSGAIISampler."
+        )
 
 
 def whole(name: str, value: int | None, least: int) -> int | None:

@@ -12,6 +12,7 @@ from glo_lightning.search.engines import Slot
 from glo_lightning.search.engines.genetic import GeneticEngine, Offspring
 from glo_lightning.search.engines.variation import Variation
 from glo_lightning.search.samplers.generational import GenerationalSampler, whole
+from glo_lightning.search.samplers.optuna_adapter import freeze
 from glo_lightning.search.samplers.screens import ExpressionScreen, Sameness, Screening
 
 POPULATION_SIZE = 80
@@ -25,14 +26,15 @@ class GeneticSampler(GenerationalSampler[Offspring]):
     """Samples expressions by genetic programming, the same for one worker as for many.
 
     Trials have no parameters. Their user attributes tell the candidate: ``expression`` is its text, and ``origin``
-    holds ``operation``, ``parents`` (slots of the generation before), ``mutations``, ``key``, ``repeats`` (the slot of
+    holds ``operation``, ``parents`` (slots of an earlier generation), ``mutations``, ``key``, ``repeats`` (the slot of
     the first candidate with the same key, or null) and ``refused`` (draws refused on the way, by screening step).
 
     Ask :meth:`screening` whether to train a trial. If not, tell it as pruned, without a value: a repetition has the
     score of its original all the same, and any other is never selected.
 
     Args:
-        screen: tells which expressions may train, as :class:`~glo_lightning.search.exploration.screening.Screen` does.
+        screen: tells which expressions may train; :class:`~glo_lightning.search.exploration.screening.Screen` asks
+            theory.
         population_size: candidates per generation, 2 or more; by default 80.
         num_elites: the best different candidates that are carried over, fewer than the population; by default 6, or a
             quarter of a small population.
@@ -43,9 +45,9 @@ class GeneticSampler(GenerationalSampler[Offspring]):
             the population is not filled with what cannot train or has trained. By default true; the paper's search
             does not.
         seed: any integer >= 0; by default drawn once per study.
-        attempts: times a failed candidate is issued again before it ranks worst.
+        max_retry: times a failed candidate is issued again before it ranks worst.
         max_generations: generations to run; ``None`` for no end. May be raised later.
-        grace: seconds without a sign of life after which a worker is presumed dead; the same for all workers.
+        grace_period: seconds without a heartbeat after which a worker is presumed dead; the same for all workers.
 
     Raises:
         LossError: if a known expression cannot be read.
@@ -80,9 +82,9 @@ class GeneticSampler(GenerationalSampler[Offspring]):
         sameness: Sameness = "behaviour",
         redraw: bool = True,
         seed: int | None = None,
-        attempts: int = 1,
+        max_retry: int = 1,
         max_generations: int | None = None,
-        grace: float = 30.0,
+        grace_period: float = 30.0,
     ) -> None:
         size = whole("population_size", population_size, 2)
         elites = whole("num_elites", num_elites, 0)
@@ -104,7 +106,13 @@ class GeneticSampler(GenerationalSampler[Offspring]):
             "known": [],
         }
         super().__init__(
-            {}, settings, defaults, seed=seed, attempts=attempts, max_generations=max_generations, grace=grace
+            {},
+            settings,
+            defaults,
+            seed=seed,
+            max_retry=max_retry,
+            max_generations=max_generations,
+            grace_period=grace_period,
         )
         self.screen = screen
         self._key = screen.repetition_key(sameness)
@@ -124,8 +132,7 @@ class GeneticSampler(GenerationalSampler[Offspring]):
         Raises:
             StudyError: if this kind of sampler did not propose the trial.
         """
-        frozen = trial if isinstance(trial, FrozenTrial) else trial.storage.get_trial(trial._trial_id)
-        offspring = self.decode(frozen)
+        offspring = self.decode(freeze(trial))
         if offspring is None:
             raise StudyError(
                 "a trial that a GeneticSampler proposed",

@@ -1,4 +1,4 @@
-"""Read a study's trials as generations: what is done, who works on what, and what is open."""
+"""History of a search, read from a study's trials: what is done, who works on what, and which slots are open."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -9,37 +9,37 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from glo_lightning.search.engines import Engine, Slot
+from glo_lightning.search.samplers.optuna_adapter import is_enqueued
 from glo_lightning.search.samplers.ranking import judge
 
 C = TypeVar("C")
 
 SLOT = "glo:slot"
-"""Trial attribute: [generation, index] of the trial's candidate, then [index, trial id] of others claimed with it.
+"""Trial attribute: [generation, index] of the trial's candidate, then [index, trial number] of others claimed with it.
 
 Databases read a study's trials first and their attributes after. A reader may thus see that a turn is over and yet miss
 the trials that were created in it; the further entries tell it that their slots are taken.
 """
 
-LOST = "glo:lost"
-"""Trial attribute: why a trial ended without a verdict through no fault of its candidate."""
+RELEASED = "glo:released"
+"""Trial attribute: why a candidate was given back. It says nothing about the candidate, however often it happens."""
 
-MAX_LOSSES = 5
-"""Workers that may vanish under one candidate before it is blamed for it."""
+DIED = "glo:died"
+"""Trial attribute: how the worker of a trial died. That may, or may not, be its candidate's fault."""
+
+MAX_KILLED_WORKERS = 5
+"""Workers that may die under one candidate before it is taken for the cause, as one that needs too much memory is."""
 
 
 def find_slot(trial: FrozenTrial) -> Slot | None:
     """Return the slot a trial holds or held; ``None`` for tickets and for trials that users enqueued."""
     claim = trial.system_attrs.get(SLOT)
-    return None if claim is None or "fixed_params" in trial.system_attrs else Slot(*claim[:2])
+    return None if claim is None or is_enqueued(trial) else Slot(*claim[:2])
 
 
 def is_ticket(trial: FrozenTrial) -> bool:
     """Whether a trial is waiting for a slot: running, but with nothing to evaluate yet."""
-    return (
-        trial.state == TrialState.RUNNING
-        and SLOT not in trial.system_attrs
-        and "fixed_params" not in trial.system_attrs
-    )
+    return trial.state == TrialState.RUNNING and SLOT not in trial.system_attrs and not is_enqueued(trial)
 
 
 @dataclass
@@ -75,19 +75,20 @@ class _Place:
         else:
             self.running.append(trial)
 
-    def is_open(self, attempts: int) -> bool:
+    def is_open(self, max_retry: int) -> bool:
         """Whether somebody should work on the slot."""
-        return not self.running and self.verdict(attempts) is None
+        return not self.running and self.verdict(max_retry) is None
 
-    def verdict(self, attempts: int) -> FrozenTrial | None:
+    def verdict(self, max_retry: int) -> FrozenTrial | None:
         """Return the trial that decides the slot, or ``None`` if it is open or at work."""
         if self.running:
             return None
         if self.finished:
             return self.finished[0]
-        lost = sum(LOST in trial.system_attrs for trial in self.failed)
-        blamed = len(self.failed) - lost
-        return self.failed[-1] if blamed > attempts or lost > MAX_LOSSES else None
+        released = sum(RELEASED in trial.system_attrs for trial in self.failed)
+        died = sum(DIED in trial.system_attrs for trial in self.failed)
+        failed = len(self.failed) - released - died
+        return self.failed[-1] if failed > max_retry or died > MAX_KILLED_WORKERS else None
 
 
 class History(Generic[C]):
@@ -99,7 +100,7 @@ class History(Generic[C]):
     Args:
         engine: at generation 0.
         decode: reads the candidate back from a trial; ``None`` if the trial does not hold it.
-        attempts: times a failed candidate is tried again before it ranks worst.
+        max_retry: times a failed candidate is tried again before it ranks worst.
         direction: of the study.
     """
 
@@ -107,12 +108,12 @@ class History(Generic[C]):
         self,
         engine: Engine[C],
         decode: Callable[[FrozenTrial], C | None],
-        attempts: int,
+        max_retry: int,
         direction: StudyDirection,
     ) -> None:
         self.engine = engine
         self._decode = decode
-        self._attempts = attempts
+        self._max_retry = max_retry
         self._direction = direction
         self._read = 0  # trials before this one cannot matter any more
 
@@ -130,8 +131,8 @@ class History(Generic[C]):
             slot = find_slot(trial)
             if slot is not None:
                 places[slot.generation][slot.index].add(trial)
-                for index, trial_id in trial.system_attrs[SLOT][2:]:
-                    if trial_id > recent[-1]._trial_id:
+                for index, number in trial.system_attrs[SLOT][2:]:
+                    if number > recent[-1].number:
                         hidden.add(Slot(slot.generation, index))
             elif is_ticket(trial):
                 tickets.append(trial)
@@ -149,7 +150,7 @@ class History(Generic[C]):
             [
                 slot
                 for slot in (Slot(generation, index) for index in range(self.engine.population_size))
-                if current[slot.index].is_open(self._attempts) and slot not in hidden
+                if current[slot.index].is_open(self._max_retry) and slot not in hidden
             ],
             [trial for place in current.values() for trial in place.running],
             tickets,
@@ -159,7 +160,7 @@ class History(Generic[C]):
         """Tell the engine a generation if it is complete."""
         verdicts = []
         for index in range(self.engine.population_size):
-            verdict = places[index].verdict(self._attempts) if index in places else None
+            verdict = places[index].verdict(self._max_retry) if index in places else None
             if verdict is None:
                 return False
             verdicts.append(verdict)

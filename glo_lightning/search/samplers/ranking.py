@@ -1,8 +1,10 @@
-"""Order the candidates of a generation from best to worst, whatever became of them."""
+"""Ranking of a generation from best to worst, whatever became of its candidates."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
-from typing import TypeVar
+from enum import IntEnum
+from typing import NamedTuple, TypeVar
 
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -15,12 +17,36 @@ DIVERGED = "diverged"
 """Trial attribute of people: true where a training ended without a metric of its own, whatever value it was told."""
 
 
+class Ending(IntEnum):
+    """What became of a candidate, from the best to the worst."""
+
+    COMPLETED = 0
+    STOPPED_EARLY = 1
+    DIVERGED = 2
+    VIOLATED = 3
+    STOPPED_SILENTLY = 4
+    FAILED = 5
+
+
+INFORMATIVE = (Ending.COMPLETED, Ending.STOPPED_EARLY, Ending.VIOLATED)
+"""Endings with a number of the candidate's own: a value, a report, or how much it violates its constraints."""
+
+
+class _Place(NamedTuple):
+    """A sort key: the ending, then two numbers that are lower for better candidates."""
+
+    ending: Ending
+    first: float = 0.0
+    second: float = 0.0
+
+
 def judge(candidates: Sequence[C], trials: Sequence[FrozenTrial], direction: StudyDirection) -> list[Outcome[C]]:
     """Rank a generation: completed, then stopped early, diverged, in violation of a constraint, failed.
 
     Completed and diverged candidates are ordered by value; stopped ones by how far they came, then by their last value;
-    those in violation by how much they violate. Equal candidates keep the order of their index, so that the ranks
-    do not depend on who finished first.
+    those in violation by how much they violate. Equal candidates have equal ranks, so that ranks do not depend on who
+    finished first. Where no candidate has a number of its own, because all failed, diverged or were stopped without a
+    word, there is no ranking: crashes and invented values say nothing of a candidate.
 
     Args:
         candidates: the generation, in order of index.
@@ -32,25 +58,29 @@ def judge(candidates: Sequence[C], trials: Sequence[FrozenTrial], direction: Stu
     """
     sign = 1.0 if direction == StudyDirection.MINIMIZE else -1.0
     places = [_place(trial, sign) for trial in trials]
-    order = sorted(range(len(trials)), key=places.__getitem__)
-    ranks = {index: rank for rank, index in enumerate(order)}
+    is_ranking = any(place.ending in INFORMATIVE for place in places)
+    order = sorted(places)
     return [
-        Outcome(candidate, ranks[index], -sign * trial.values[0] if places[index][0] == 0 else None)
-        for index, (candidate, trial) in enumerate(zip(candidates, trials, strict=True))
+        Outcome(
+            candidate,
+            bisect_left(order, place) if is_ranking else 0,
+            -sign * trial.values[0] if place.ending is Ending.COMPLETED else None,
+        )
+        for candidate, trial, place in zip(candidates, trials, places, strict=True)
     ]
 
 
-def _place(trial: FrozenTrial, sign: float) -> tuple[int, float, float]:
-    """Return a sort key: the class of the ending, then two numbers that are lower for better candidates."""
+def _place(trial: FrozenTrial, sign: float) -> _Place:
     violation = sum(max(amount, 0.0) for amount in trial.constraints.values())
     if trial.state == TrialState.FAIL:
-        return 4, 0.0, 0.0
+        return _Place(Ending.FAILED)
     if violation > 0.0:
-        return 3, violation, 0.0
+        return _Place(Ending.VIOLATED, violation)
     if trial.state == TrialState.COMPLETE:
-        return 2 if trial.user_attrs.get(DIVERGED) else 0, sign * trial.values[0], 0.0
+        ending = Ending.DIVERGED if trial.user_attrs.get(DIVERGED) else Ending.COMPLETED
+        return _Place(ending, sign * trial.values[0])
     step = trial.last_step
-    if step is None:  # stopped without a word: nothing speaks for it
-        return 3, math.inf, 0.0
+    if step is None:
+        return _Place(Ending.STOPPED_SILENTLY)
     last = sign * trial.intermediate_values[step]
-    return 1, -step, math.inf if math.isnan(last) else last
+    return _Place(Ending.STOPPED_EARLY, -step, math.inf if math.isnan(last) else last)

@@ -23,6 +23,7 @@ class JournalFile(JournalFileBackend):
 
     def __init__(self, file_path: str) -> None:
         super().__init__(file_path)
+        self._path = file_path
         self._guard = FileLock(f"{file_path}.guard")
         with self._guard, open(file_path, "r+b") as file:
             _end(file)
@@ -30,11 +31,11 @@ class JournalFile(JournalFileBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write log entries, all or none."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
-        with self._guard.acquire(poll_interval=0.002), open(self._file_path, "r+b", buffering=0) as file:
+        with self._guard.acquire(poll_interval=0.002), open(self._path, "r+b", buffering=0) as file:
             end = _end(file)
             try:
                 if file.write(lines) != len(lines):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file_path)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
                 os.fsync(file.fileno())
             except OSError:
                 file.truncate(end)

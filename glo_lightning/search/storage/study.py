@@ -10,6 +10,7 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 
 from glo_lightning.errors import StudyError
+from glo_lightning.search.samplers.optuna_adapter import storage_of
 
 LATER_STAGE = "/coefficients/"
 """What stands between the name of a search and the expression whose coefficients a study tunes."""
@@ -17,10 +18,10 @@ LATER_STAGE = "/coefficients/"
 
 def later_stages(study: optuna.Study) -> list[optuna.Study]:
     """Return the studies of coefficients that belong to a study of trees."""
-    names = optuna.get_all_study_names(study._storage)
+    names = optuna.get_all_study_names(storage_of(study))
     own = study.study_name + LATER_STAGE
     return [
-        optuna.load_study(study_name=name, storage=study._storage) for name in sorted(names) if name.startswith(own)
+        optuna.load_study(study_name=name, storage=storage_of(study)) for name in sorted(names) if name.startswith(own)
     ]
 
 

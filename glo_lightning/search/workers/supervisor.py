@@ -14,7 +14,7 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.verdict import PURPOSES
-from glo_lightning.search.samplers.ownership import bury
+from glo_lightning.search.samplers.worker_identity import give_back_trials
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import FINGERPRINT, quiet_optuna
@@ -123,10 +123,9 @@ class _Observer:
         """
         finished = 0
         for name in self._study_names():
-            study_id = self._storage.get_study_id_from_name(name)
-            bury(self._storage, study_id, dead.leader, dead.reason, dead.blame)
-            states = (TrialState.COMPLETE, TrialState.PRUNED)
-            finished += len(self._storage.get_all_trials(study_id, deepcopy=False, states=states))
+            study = optuna.load_study(study_name=name, storage=self._storage)
+            give_back_trials(study, dead.leader, dead.reason, dead.blame)
+            finished += len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
         self._deaths = 1 if finished > self._finished else self._deaths + 1
         self._finished = finished
         if self._deaths > MAX_DEATHS:

@@ -84,3 +84,30 @@ def test_any_size_works(dimension: int, population_size: int) -> None:
         engine.tell([Outcome(theta, index, None) for index, theta in enumerate(thetas)])
     assert np.isfinite(engine.state()["mean"]).all()
     assert engine.state()["sigma"] > 0.0
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_generation_without_a_ranking_moves_nothing_but_on(before: int) -> None:
+    engine, undisturbed = make_engine(), make_engine()
+    for _ in range(before):
+        advance(engine)
+        advance(undisturbed)
+    first = [engine.candidate(index) for index in range(POPULATION)]
+    state = engine.state()
+    engine.tell([Outcome(theta, 0, None) for theta in first])
+    assert (engine.generation, engine.state()) == (before + 1, state)
+    assert not np.isin(first, [engine.candidate(index) for index in range(POPULATION)]).any(), "drawn anew"
+    for candidates in (first, [undisturbed.candidate(index) for index in range(POPULATION)]):
+        np.testing.assert_array_equal(candidates, first)
+    outcomes = [Outcome(theta, index, None) for index, theta in enumerate(first)]
+    engine.tell(outcomes)
+    undisturbed.tell(outcomes)
+    assert engine.state() == undisturbed.state(), "as if it had not been"
+
+
+def test_equal_ranks_count_in_the_order_of_their_index() -> None:
+    tied, strict = make_engine(), make_engine()
+    thetas = [tied.candidate(index) for index in range(POPULATION)]
+    tied.tell([Outcome(theta, 0 if index < 4 else 4, None) for index, theta in enumerate(thetas)])
+    strict.tell([Outcome(theta, index, None) for index, theta in enumerate(thetas)])
+    assert tied.state() == strict.state()

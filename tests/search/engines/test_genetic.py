@@ -170,6 +170,30 @@ def test_elites_are_the_best_different_candidates():
     assert [elite.repeats for elite in elites] == [(0, 0), (0, 3)]
 
 
+@pytest.mark.parametrize("score", [None, 0.0, 0.1])
+def test_a_generation_without_a_ranking_leaves_the_parents_as_they_are(score):
+    engine = GeneticEngine(20, seed=0, num_elites=2, redraws=20)
+    history = told(engine, 2)
+    bred = [engine.candidate(index) for index in range(20)]
+    engine.tell([Outcome(offspring, 0, score) for offspring in bred])
+    again = [engine.candidate(index) for index in range(20)]
+    assert engine.generation == 3
+    assert [(each.expression, each.parents) for each in again[:2]] == [(e.expression, e.parents) for e in bred[:2]]
+    assert {parent.generation for offspring in again for parent in offspring.parents} == {1}
+    best = {offspring.expression for offspring in history[1] if score_of(offspring.expression)}
+    selected = {history[1][parent.index].expression for offspring in again for parent in offspring.parents}
+    assert selected <= best
+    assert [each.expression for each in again] != [each.expression for each in bred], "drawn anew"
+
+
+def test_a_first_generation_without_a_ranking_is_followed_by_another_first_one():
+    engine = GeneticEngine(20, seed=0, known=["y * log(h)"])
+    first = [engine.candidate(index) for index in range(20)]
+    engine.tell([Outcome(offspring, 0, None) for offspring in first])
+    assert [engine.candidate(index).operation for index in range(20)] == ["known", *["random"] * 19]
+    assert engine.candidate(1).expression != first[1].expression
+
+
 def test_a_repetition_has_the_score_of_its_original():
     known = ["y * h", "h * y", "y * log(h)"]
     chosen = set()

@@ -51,7 +51,7 @@ FAILED = Evaluation(0.0, Status.FAILED, "out of memory")
 
 
 def _worker(evaluator: Scripted, size: int = 3, attempts: int = 1, batch: int = 1) -> ListWorker:
-    sampler = FixedListSampler(size, attempts=attempts)
+    sampler = FixedListSampler(size, max_retry=attempts)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     return ListWorker(study, sampler, evaluator, Monitor(), batch)
 

@@ -15,9 +15,11 @@ POPULATION = 10
 SPACE = {f"theta_{k}": FloatDistribution(-1e12, 1e12) for k in range(DIMENSION)}
 
 
-def make_sampler(generations: int | None = None, grace: float = 30.0, **settings: object) -> GenerationalCmaEsSampler:
+def make_sampler(
+    generations: int | None = None, grace_period: float = 30.0, **settings: object
+) -> GenerationalCmaEsSampler:
     arguments = {"population_size": POPULATION, "seed": 7, **settings}
-    return GenerationalCmaEsSampler(SPACE, max_generations=generations, grace=grace, **arguments)
+    return GenerationalCmaEsSampler(SPACE, max_generations=generations, grace_period=grace_period, **arguments)
 
 
 def objective(trial: Trial) -> float:
@@ -69,7 +71,7 @@ def theta_of(trial: FrozenTrial) -> tuple[float, ...]:
     return tuple(trial.params[name] for name in SPACE)
 
 
-def work(url: str, generations: int, grace: float, seconds: float, count: int) -> None:
+def work(url: str, generations: int, grace_period: float, seconds: float, count: int) -> None:
     """Be a worker process."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    run(open_study(open_storage(url), make_sampler(generations, grace)), count, seconds)
+    run(open_study(open_storage(url), make_sampler(generations, grace_period)), count, seconds)

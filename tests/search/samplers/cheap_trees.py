@@ -17,10 +17,10 @@ POPULATION = 10
 STEPS = ("leaves", "defined", "exact", "unseen")
 
 
-def make_sampler(generations: int | None = None, grace: float = 30.0, **settings: object) -> GeneticSampler:
+def make_sampler(generations: int | None = None, grace_period: float = 30.0, **settings: object) -> GeneticSampler:
     arguments = {"population_size": POPULATION, "num_elites": 2, "seed": 7, "known": ["y * log(h)"], **settings}
     screen = Screen(num_classes=10, steps=STEPS)
-    return GeneticSampler(screen, max_generations=generations, grace=grace, **arguments)
+    return GeneticSampler(screen, max_generations=generations, grace_period=grace_period, **arguments)
 
 
 def score(expression: str) -> float:
@@ -63,6 +63,6 @@ def candidates(study: optuna.Study) -> dict[tuple[int, int], Offspring]:
 
 
 if __name__ == "__main__":
-    url, generations, grace, seconds, count = sys.argv[1:]
+    url, generations, grace_period, seconds, count = sys.argv[1:]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    run(open_study(open_storage(url), make_sampler(int(generations), float(grace))), int(count), float(seconds))
+    run(open_study(open_storage(url), make_sampler(int(generations), float(grace_period))), int(count), float(seconds))

@@ -1,6 +1,9 @@
+import itertools
 import json
 import math
+import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import cmaes
@@ -12,6 +15,7 @@ from optuna.trial import Trial, TrialState
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.samplers import SearchFinished
+from glo_lightning.search.samplers.worker_identity import give_back_trials
 from glo_lightning.search.storage.open import open_storage
 from tests.search.samplers.cheap_search import (
     POPULATION,
@@ -197,7 +201,7 @@ def test_asking_after_the_end_is_refused() -> None:
 
 
 def test_a_failed_candidate_is_issued_again_and_then_ranks_worst() -> None:
-    sampler = make_sampler(1, attempts=2)
+    sampler = make_sampler(1, max_retry=2)
     study = optuna.create_study(sampler=sampler)
     for _ in range(3):
         (trial,) = sampler.claim(study)
@@ -212,7 +216,7 @@ def test_a_failed_candidate_is_issued_again_and_then_ranks_worst() -> None:
 
 
 def test_a_value_that_is_not_a_number_counts_as_a_failure() -> None:
-    study = optuna.create_study(sampler=make_sampler(1, attempts=0))
+    study = optuna.create_study(sampler=make_sampler(1, max_retry=0))
     study.optimize(lambda trial: math.nan if find_slot_index(trial) == 3 else 1.0, n_trials=POPULATION)
     assert study.sampler.state(study).finished
 
@@ -222,14 +226,19 @@ def find_slot_index(trial: Trial) -> int:
     return index
 
 
-def test_released_candidates_are_issued_again_without_blame() -> None:
-    sampler = make_sampler(1, attempts=0)
+@pytest.mark.parametrize("count", [1, 4, POPULATION])
+def test_candidates_may_be_given_back_any_number_of_times(count: int, expected: Candidates) -> None:
+    sampler = make_sampler(GENERATIONS, max_retry=0)
     study = optuna.create_study(sampler=sampler)
-    for _ in range(3):
-        for trial in sampler.claim(study, 4):
-            sampler.release(study, trial, "interrupted")
+    before = sampler.state(study)
+    for _ in range(20):
+        trials = sampler.claim(study, count)
+        assert [sampler.slot_of(trial) for trial in trials] == [(0, index) for index in range(count)]
+        before = before if before.engine else sampler.state(study)
+        sampler.release(study, trials, "KeyboardInterrupt")
+    assert sampler.state(study).engine == before.engine
     run(study)
-    assert len(candidates(study)) == POPULATION
+    assert candidates(study) == expected
 
 
 def test_a_candidate_that_kills_its_workers_is_given_up_in_the_end() -> None:
@@ -238,9 +247,62 @@ def test_a_candidate_that_kills_its_workers_is_given_up_in_the_end() -> None:
     for _ in range(6):
         (trial,) = sampler.claim(study)
         assert sampler.slot_of(trial).index == 0
-        sampler.release(study, trial)
+        give_back_trials(study, os.getpid(), "signal SIGKILL")
     (trial,) = sampler.claim(study)
     assert sampler.slot_of(trial).index == 1
+
+
+def test_a_rank_that_crashes_counts_as_a_failure_of_its_candidate() -> None:
+    sampler = make_sampler(1, max_retry=1)
+    study = optuna.create_study(sampler=sampler)
+    for _ in range(2):
+        (trial,) = sampler.claim(study)
+        assert sampler.slot_of(trial).index == 0
+        give_back_trials(study, os.getpid(), "out of memory", blame=True)
+    assert study.trials[0].user_attrs["training"] == {"status": "failed", "reason": "out of memory"}
+    assert sampler.slot_of(sampler.claim(study)[0]).index == 1
+
+
+def fail(trial: Trial) -> None:
+    trial.study.tell(trial, state=TrialState.FAIL)
+
+
+def diverge(trial: Trial) -> None:
+    trial.set_user_attr("diverged", True)
+    trial.study.tell(trial, 1e6 + trial.number)
+
+
+def stop(trial: Trial) -> None:
+    trial.study.tell(trial, state=TrialState.PRUNED)
+
+
+def learn_nothing(trial: Trial) -> None:
+    trial.study.tell(trial, 0.9)
+
+
+@pytest.mark.parametrize("ends", [[fail], [diverge], [stop], [fail, diverge, stop], [learn_nothing]])
+def test_a_generation_that_tells_no_candidate_from_another_moves_nothing(ends: list[Callable[[Trial], None]]) -> None:
+    sampler = make_sampler(3, max_retry=0)
+    study = optuna.create_study(sampler=sampler)
+    for generation in range(3):
+        trials = sampler.claim(study, POPULATION)
+        start = sampler.state(study).engine
+        for trial, end in zip(trials, itertools.cycle(ends), strict=False):
+            end(trial)
+        state = sampler.state(study)
+        assert state.generation == generation + 1
+        assert state.engine == start == {"mean": [0.0] * len(SPACE), "sigma": 1.2}
+    assert len({theta_of(trial) for trial in study.trials}) == 3 * POPULATION, "each generation draws anew"
+
+
+def test_violations_alone_lead_out_of_forbidden_ground() -> None:
+    sampler = make_sampler(40)
+    study = optuna.create_study(sampler=sampler)
+    while trials := sampler.claim(study, POPULATION):
+        for trial in trials:
+            trial.set_constraint("far", sum((theta - 9.0) ** 2 for theta in trial.params.values()))
+            study.tell(trial, state=TrialState.PRUNED)
+    assert sampler.state(study).engine["mean"] == pytest.approx([9.0] * len(SPACE), abs=0.1)
 
 
 def test_releasing_a_finished_trial_changes_nothing() -> None:

@@ -62,8 +62,8 @@ def start() -> Iterator[Start]:
     """Starts worker processes and kills those that are left at the end."""
     workers = []
 
-    def start(url: str, grace: float = 30.0, seconds: float = 0.0, count: int = 1) -> subprocess.Popen:
-        command = [sys.executable, cheap_trees.__file__, *map(str, [url, GENERATIONS, grace, seconds, count])]
+    def start(url: str, grace_period: float = 30.0, seconds: float = 0.0, count: int = 1) -> subprocess.Popen:
+        command = [sys.executable, cheap_trees.__file__, *map(str, [url, GENERATIONS, grace_period, seconds, count])]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
         workers.append(subprocess.Popen(command, env=environment))
         return workers[-1]
@@ -162,8 +162,8 @@ def test_three_processes_of_which_one_is_killed_give_the_same_candidates_as_one(
     start: Start, expected: Candidates, tmp_path: Path
 ) -> None:
     url = str(tmp_path / "study.log")
-    workers = [start(url, grace=1.0, seconds=0.05, count=count) for count in (1, 1, 2)]
-    study = open_study(open_storage(url), make_sampler(GENERATIONS, grace=1.0))
+    workers = [start(url, grace_period=1.0, seconds=0.05, count=count) for count in (1, 1, 2)]
+    study = open_study(open_storage(url), make_sampler(GENERATIONS, grace_period=1.0))
     while len(study.get_trials(deepcopy=False)) < POPULATION:
         time.sleep(0.05)
     workers[2].send_signal(signal.SIGKILL)
@@ -183,7 +183,7 @@ def test_a_study_stopped_after_any_trial_continues_with_the_same_candidates(expe
 
 
 def test_a_crashed_original_leaves_its_repetitions_without_a_score() -> None:
-    sampler = make_sampler(2, known=["y * h", "h * y", "y * log(h)", "y * sqrt(h)"], population_size=4, attempts=0)
+    sampler = make_sampler(2, known=["y * h", "h * y", "y * log(h)", "y * sqrt(h)"], population_size=4, max_retry=0)
     study = open_study(None, sampler)
     original, repetition, *others = sampler.claim(study, 4)
     study.tell(original, state=TrialState.FAIL)

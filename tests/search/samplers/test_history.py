@@ -6,20 +6,20 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from glo_lightning.search.engines.cma import CmaEngine
-from glo_lightning.search.samplers.history import LOST, SLOT, History, Snapshot
+from glo_lightning.search.samplers.history import DIED, RELEASED, SLOT, History, Snapshot
 
 POPULATION = 5
 RUNNING, COMPLETE, FAIL = TrialState.RUNNING, TrialState.COMPLETE, TrialState.FAIL
 
 
-def make_history(attempts: int = 1) -> History:
+def make_history(max_retry: int = 1) -> History:
     engine = CmaEngine(np.zeros(2), 1.0, POPULATION, seed=0)
-    return History(engine, lambda trial: None, attempts, StudyDirection.MINIMIZE)
+    return History(engine, lambda trial: None, max_retry, StudyDirection.MINIMIZE)
 
 
 def trial_of(number: int, state: TrialState, slot: list | None = None, **attributes: object) -> FrozenTrial:
     trial = create_trial(state=state, value=float(number) if state == COMPLETE else None)
-    trial.number = trial._trial_id = number
+    trial.number, trial._trial_id = number, 100 + number  # copies of a study have other ids
     trial.system_attrs = {**attributes, **({} if slot is None else {SLOT: slot})}
     return trial
 
@@ -51,14 +51,17 @@ def test_running_trials_hold_their_slot_and_others_wait() -> None:
     [
         ([{}], True),
         ([{}, {}], False),
-        ([{}, {LOST: "died"}], True),
-        ([{LOST: "died"}] * 5, True),
-        ([{LOST: "died"}] * 6, False),
+        ([{}, {RELEASED: "Ctrl-C"}], True),
+        ([{}, {DIED: "killed"}], True),
+        ([{RELEASED: "Ctrl-C"}] * 100, True),
+        ([{DIED: "killed"}] * 5, True),
+        ([{DIED: "killed"}] * 6, False),
+        ([{DIED: "killed"}] * 5 + [{RELEASED: "Ctrl-C"}] * 5 + [{}], True),
     ],
 )
 def test_failed_slots_open_again_for_a_while(failures: list[dict], is_open: bool) -> None:
     trials = [trial_of(k, FAIL, [0, 0], **attributes) for k, attributes in enumerate(failures)]
-    assert (0 in open_indices(make_history(attempts=1).read(trials))) is is_open
+    assert (0 in open_indices(make_history(max_retry=1).read(trials))) is is_open
 
 
 def test_slots_taken_by_trials_that_a_reading_does_not_show_yet_are_not_open() -> None:
@@ -66,7 +69,7 @@ def test_slots_taken_by_trials_that_a_reading_does_not_show_yet_are_not_open() -
     failed, holder = trial_of(0, FAIL, [0, 3]), trial_of(1, RUNNING, [0, 0, [1, 7], [3, 8]])
     history = make_history()
     assert open_indices(history.read([failed, holder])) == [2, 4]
-    created = [trial_of(7, RUNNING, [0, 1]), trial_of(8, FAIL, [0, 3], **{LOST: "died"})]
+    created = [trial_of(7, RUNNING, [0, 1]), trial_of(8, FAIL, [0, 3], **{DIED: "killed"})]
     assert open_indices(history.read([failed, holder, *created])) == [2, 3, 4]
 
 

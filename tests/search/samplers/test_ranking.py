@@ -60,8 +60,19 @@ def test_maximised_studies_reverse_values_but_not_endings() -> None:
     assert ranks(best_to_worst, MAX) == list(range(8))
 
 
-def test_equals_keep_the_order_of_their_index() -> None:
-    assert ranks([completed(1.0), completed(0.0), completed(1.0), completed(0.0)], MIN) == [2, 0, 3, 1]
+def test_equals_have_equal_ranks() -> None:
+    assert ranks([completed(1.0), completed(0.0), completed(1.0), completed(0.0)], MIN) == [2, 0, 2, 0]
+    assert ranks([completed(1.0)] * 3, MIN) == [0, 0, 0]
+
+
+FAILED = create_trial(state=TrialState.FAIL)
+
+
+@pytest.mark.parametrize("trials", [[FAILED] * 2, [diverged(1.0), diverged(2.0)], [stopped({}), diverged(1.0), FAILED]])
+def test_where_no_candidate_has_a_number_of_its_own_there_is_no_ranking(trials: list[FrozenTrial]) -> None:
+    assert ranks(trials, MIN) == [0] * len(trials)
+    assert ranks([*trials, completed(9.0)], MIN)[-1] == 0
+    assert 0 not in ranks([*trials, completed(9.0)], MIN)[:-1]
 
 
 @pytest.mark.parametrize(("direction", "score"), [(MIN, -0.25), (MAX, 0.25)])

@@ -20,7 +20,7 @@ from tests.search.samplers.cheap_search import SPACE, make_sampler, tell
         ({"sigma": 0.5}, "sigma"),
         ({"seed": 8}, "seed"),
         ({"mean": [1.0, 0.0, 0.0, 0.0]}, "mean"),
-        ({"attempts": 3}, "attempts"),
+        ({"max_retry": 3}, "max_retry"),
         ({"is_feasible": lambda theta: True}, "resample"),
     ],
 )
@@ -66,9 +66,9 @@ BAD = {
         st.just("mean"),
         st.just(0.5),
     ),
-    "attempts": st.one_of(st.integers(max_value=-1), st.just(1.5), st.just("1")),
+    "max_retry": st.one_of(st.integers(max_value=-1), st.just(1.5), st.just("1")),
     "max_generations": st.one_of(st.integers(max_value=-1), st.just(1.5), st.just("1")),
-    "grace": st.one_of(st.floats(max_value=0.0), st.just(math.nan), st.just("30")),
+    "grace_period": st.one_of(st.floats(max_value=0.0), st.just(math.nan), st.just("30")),
 }
 
 

@@ -14,7 +14,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from glo_lightning.search.samplers.history import LOST
+from glo_lightning.search.samplers.history import DIED, RELEASED
 from glo_lightning.search.storage.open import open_storage
 from tests.search.samplers.cheap_search import POPULATION, candidates, make_sampler, open_study, run, theta_of, work
 
@@ -32,9 +32,9 @@ def start() -> Iterator[Start]:
     workers = []
 
     def start(
-        url: str, generations: int = GENERATIONS, grace: float = 30.0, seconds: float = 0.0, count: int = 1
+        url: str, generations: int = GENERATIONS, grace_period: float = 30.0, seconds: float = 0.0, count: int = 1
     ) -> BaseProcess:
-        workers.append(PROCESSES.Process(target=work, args=(url, generations, grace, seconds, count)))
+        workers.append(PROCESSES.Process(target=work, args=(url, generations, grace_period, seconds, count)))
         workers[-1].start()
         return workers[-1]
 
@@ -62,8 +62,8 @@ def undisturbed(generations: int) -> optuna.Study:
     return study
 
 
-def opened(url: str, generations: int, grace: float = 30.0) -> optuna.Study:
-    return open_study(open_storage(url), make_sampler(generations, grace))
+def opened(url: str, generations: int, grace_period: float = 30.0) -> optuna.Study:
+    return open_study(open_storage(url), make_sampler(generations, grace_period))
 
 
 def test_three_processes_give_the_same_candidates_as_one(url: str, start: Start) -> None:
@@ -72,18 +72,19 @@ def test_three_processes_give_the_same_candidates_as_one(url: str, start: Start)
     study = opened(url, GENERATIONS)
     assert candidates(study) == candidates(undisturbed(GENERATIONS))
     assert all(
-        trial.system_attrs[LOST] == "search finished" for trial in study.trials if trial.state == TrialState.FAIL
+        trial.system_attrs[RELEASED] == "search finished" for trial in study.trials if trial.state == TrialState.FAIL
     )
 
 
 def test_killed_workers_leave_nothing_behind_but_time(start: Start, tmp_path: Path) -> None:
     generations, url = 20, str(tmp_path / "study.db")
-    study = opened(url, generations, grace=1.0)
+    study = opened(url, generations, grace_period=1.0)
     chance = random.Random(0)
     workers = []
     for kill_at in range(10, 10 * generations, 35):
         workers += [
-            start(url, generations, grace=1.0, seconds=0.01) for _ in range(2 - sum(w.is_alive() for w in workers))
+            start(url, generations, grace_period=1.0, seconds=0.01)
+            for _ in range(2 - sum(w.is_alive() for w in workers))
         ]
         while len(study.get_trials(deepcopy=False)) < kill_at:
             time.sleep(0.02)
@@ -92,13 +93,13 @@ def test_killed_workers_leave_nothing_behind_but_time(start: Start, tmp_path: Pa
     calm = undisturbed(generations)
     assert candidates(study) == candidates(calm)
     assert study.sampler.state(study).engine == calm.sampler.state(calm).engine
-    assert any(trial.system_attrs.get(LOST) == "worker gone" for trial in study.trials)
+    assert any(trial.system_attrs.get(DIED) == "worker gone" for trial in study.trials)
 
 
 def test_a_search_continues_after_all_its_workers_were_killed(start: Start, tmp_path: Path) -> None:
     url = str(tmp_path / "study.log")
-    workers = [start(url, grace=1.0, seconds=0.05, count=2) for _ in range(2)]
-    study = opened(url, GENERATIONS, grace=1.0)
+    workers = [start(url, grace_period=1.0, seconds=0.05, count=2) for _ in range(2)]
+    study = opened(url, GENERATIONS, grace_period=1.0)
     while len(study.trials) < 2 * POPULATION:
         time.sleep(0.05)
     for worker in workers:
@@ -124,8 +125,8 @@ def test_a_restart_of_the_database_only_delays(start: Start, postgres: Any) -> N
 
 def test_a_worker_that_was_taken_for_dead_does_no_harm(tmp_path: Path) -> None:
     url = tmp_path / "study.db"
-    sleeper = opened(str(url), 1, grace=3600.0)  # its signs of life are too far apart
-    study = opened(str(url), 1, grace=0.2)
+    sleeper = opened(str(url), 1, grace_period=3600.0)  # its signs of life are too far apart
+    study = opened(str(url), 1, grace_period=0.2)
     (late,) = sleeper.sampler.claim(sleeper)
     run(study)
     issued = [trial for trial in study.trials if theta_of(trial) == tuple(late.params.values())]
@@ -138,7 +139,7 @@ def test_a_worker_that_was_taken_for_dead_does_no_harm(tmp_path: Path) -> None:
 
 def test_a_worker_that_lives_is_waited_for_however_long_it_takes() -> None:
     storage = optuna.storages.InMemoryStorage()
-    busy, idle = (open_study(storage, make_sampler(1, grace=0.6)) for _ in range(2))
+    busy, idle = (open_study(storage, make_sampler(1, grace_period=0.6)) for _ in range(2))
     trials = busy.sampler.claim(busy, POPULATION)
     end = time.monotonic() + 1.5
 
@@ -152,7 +153,7 @@ def test_a_worker_that_lives_is_waited_for_however_long_it_takes() -> None:
 
 
 def test_a_worker_that_dies_before_it_has_a_slot_is_not_waited_for_longer_than_the_grace() -> None:
-    study = optuna.create_study(sampler=make_sampler(1, grace=0.2))
+    study = optuna.create_study(sampler=make_sampler(1, grace_period=0.2))
     study._storage.create_new_trial(study._study_id)
     run(study)
     assert len(candidates(study)) == POPULATION
@@ -161,14 +162,14 @@ def test_a_worker_that_dies_before_it_has_a_slot_is_not_waited_for_longer_than_t
 
 def test_the_database_holds_nothing_but_small_json(start: Start, tmp_path: Path) -> None:
     url = str(tmp_path / "study.db")
-    workers = [start(url, 3, grace=1.0, seconds=0.2) for _ in range(2)]
+    workers = [start(url, 3, grace_period=1.0, seconds=0.2) for _ in range(2)]
     study = opened(url, 3)
     while len(study.get_trials(deepcopy=False)) < 8:
         time.sleep(0.05)
     workers[0].kill()
     finish(workers[1])
     database = sqlite3.connect(url)
-    own = ("glo:search", "glo:slot", "glo:worker", "glo:beat", "glo:lost", "generation", "index")
+    own = ("glo:search", "glo:slot", "glo:worker", "glo:heartbeat", "glo:released", "glo:died", "generation", "index")
     for kind in ("study_system", "study_user", "trial_system", "trial_user"):
         for name, value in database.execute(f"select key, value_json from {kind}_attributes"):
             assert name in (*own, "constraints:invariant")

@@ -243,7 +243,7 @@ def test_a_full_disk_is_said_and_finished_candidates_are_kept(tmp_path: Path, na
             run(study)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    again = open_study(open_storage(tmp_path / name), make_sampler(2, grace=0.2))
+    again = open_study(open_storage(tmp_path / name), make_sampler(2, grace_period=0.2))
     assert {(0, index) for index in range(POPULATION)} <= set(candidates(again))
     run(again)
     assert len(candidates(again)) == 2 * POPULATION

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.search import LossSearch
 from glo_lightning.search.records.candidates import read_candidates
-from glo_lightning.search.samplers.ownership import find_worker
+from glo_lightning.search.samplers.worker_identity import WorkerIdentity
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.workers.ray import RayLauncher
 from tests.search.toy import TRAINER, GatedModel, ToyData, ToyModel
@@ -74,11 +74,11 @@ def test_a_search_survives_the_death_of_a_node(cluster: Any, tmp_path: Path) -> 
     assert result.best_loss.to_dict() == alone.best_loss.to_dict()
 
 
-def _workers(database: Path) -> set[int | None]:
+def _workers(database: Path) -> set[WorkerIdentity | None]:
     """The processes that have claimed a candidate."""
     try:
         study = optuna.load_study(study_name="toy", storage=open_storage(database))
     except KeyError:
         return set()
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-    return {find_worker(trial) for trial in study.get_trials(deepcopy=False, states=states)}
+    return {WorkerIdentity.of_worker(trial) for trial in study.get_trials(deepcopy=False, states=states)}

@@ -22,7 +22,7 @@ from glo_lightning.errors import GloError
 from glo_lightning.search import LossSearch
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.result import SearchResult
-from glo_lightning.search.samplers.ownership import WORKER
+from glo_lightning.search.samplers.worker_identity import WorkerIdentity
 from glo_lightning.search.storage.open import open_storage
 from tests.search.toy import TRAINER, ToyData, ToyModel
 from tests.search.workers import works
@@ -62,6 +62,12 @@ def _trials(storage: BaseStorage) -> list[FrozenTrial]:
     return [trial for study in studies for trial in storage.get_all_trials(study._study_id, deepcopy=False)]
 
 
+def worker_of(trial: FrozenTrial) -> WorkerIdentity:
+    worker = WorkerIdentity.of_worker(trial)
+    assert worker is not None
+    return worker
+
+
 def _wait_for(look: Callable[[], T | None], seconds: float = 60.0) -> T:
     deadline = time.monotonic() + seconds
     while not (found := look()):
@@ -82,7 +88,7 @@ def test_two_workers_find_what_one_finds(alone: SearchResult, tmp_path: Path) ->
     assert both.comparison == alone.comparison
     names = optuna.get_all_study_names(both.study._storage)
     assert {name.rpartition("/")[0] for name in names} - {"toy"} == {"", "toy/comparison", "toy/finalists"}
-    assert len({trial.system_attrs[WORKER] for trial in _trials(both.study._storage)}) == 2, "both took part"
+    assert len({WorkerIdentity.of_worker(trial) for trial in _trials(both.study._storage)}) == 2, "both took part"
     assert {file.name for file in tmp_path.iterdir()} >= {"best_loss.json", "comparison.json", "trials.csv"}
 
 
@@ -97,9 +103,9 @@ def test_workers_may_be_killed_at_any_time(alone: SearchResult, tmp_path: Path) 
         while not done.wait(0.05):
             trials = _trials(storage)
             finished = sum(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
-            running = [trial.system_attrs[WORKER] for trial in trials if trial.state == TrialState.RUNNING]
+            running = [worker_of(trial) for trial in trials if trial.state == TrialState.RUNNING]
             if running and finished >= seen + 8 and len(killed) < 5:
-                killed.append(int(chance.choice(running).rpartition(" ")[2]))
+                killed.append(chance.choice(running).pid)
                 seen = finished
                 with suppress(ProcessLookupError):
                     os.kill(killed[-1], signal.SIGKILL)
@@ -132,7 +138,7 @@ def test_the_command_line_starts_workers_that_know_its_modules(
     assert main(["search", *arguments]) == 0
     assert "The discovered loss" in capsys.readouterr().out
     storage = open_storage(tmp_path / "runs" / "search" / "study.db")
-    assert len({trial.system_attrs[WORKER] for trial in _trials(storage)}) == 2
+    assert len({WorkerIdentity.of_worker(trial) for trial in _trials(storage)}) == 2
     assert main(["search", *arguments, "--search.monitor=val_f1"]) == 2
     assert "val_f1" in capsys.readouterr().err
 
@@ -157,9 +163,9 @@ def test_sigterm_ends_all_workers_and_gives_their_candidates_back(tmp_path: Path
     _, errors = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in errors.splitlines()[-1]
     assert not [trial for trial in _trials(storage) if trial.state == TrialState.RUNNING]
-    for worker in {trial.system_attrs[WORKER] for trial in trials}:
+    for worker in map(worker_of, trials):
         with pytest.raises(ProcessLookupError):
-            os.kill(int(worker.rpartition(" ")[2]), 0)
+            os.kill(worker.pid, 0)
 
 
 def test_the_same_command_in_two_terminals_is_one_search(alone: SearchResult, tmp_path: Path) -> None:
