@@ -15,6 +15,7 @@ from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.figures import save_figure
 from glo_lightning.losses import Loss
 from glo_lightning.losses.base import describe
+from glo_lightning.losses.promises import Replacement
 from glo_lightning.theory.attraction import sample_attraction
 from glo_lightning.theory.figures import figure_stratification
 from glo_lightning.theory.gamma import AnyLoss, device_of
@@ -203,7 +204,7 @@ class AttractionRecorder(Callback):
                 "none",
                 "Pass attribute= the name of its training loss.",
             ) from None
-        return loss
+        return loss.loss if isinstance(loss, Replacement) else loss
 
     def _forget(self) -> None:
         self._batches, self._pending = [], []

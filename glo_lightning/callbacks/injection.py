@@ -1,7 +1,9 @@
 """Puts a candidate loss into any LightningModule, and takes it out again."""
 
 import inspect
+import logging
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -13,6 +15,9 @@ from glo_lightning.callbacks.label_range import LabelRange
 from glo_lightning.callbacks.outputs import step_loss
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
+from glo_lightning.losses.promises import Promises, replacement
+
+_log = logging.getLogger(__name__)
 
 INTERVAL = 16
 """Batches from one look at the labels to the next on an accelerator, which must finish its work for it."""
@@ -30,13 +35,20 @@ class LossInjection(Callback):
     fit does, as LearningRateFinder and BatchSizeFinder, train with the candidate. One that changes with training
     progress gets t = k / n before the fit's batch k of n, from 0.
 
+    What the module's own loss promises of its value the candidate keeps: the reduction, and labels that cost nothing.
+    What cannot be kept, such as class weights, is logged when the fit starts.
+
     Args:
         loss: the candidate, called as ``loss(logits, target)``.
         attribute: name of the attribute; dots lead into submodules, as in ``"head.criterion"``.
 
+    Attributes:
+        caveat: what the candidate does without, in one line; empty if that is nothing, or not known yet.
+
     Raises:
-        ModelError: from ``fit``, if the module has no such attribute, cannot take the loss there, or did not call it
-            for its first training loss (with manual optimization: in its first epoch).
+        ModelError: from ``fit``, if the module has no such attribute, cannot take the loss there, did not call it
+            for its first training loss (with manual optimization: in its first epoch), or has a loss there whose
+            values no candidate can stand in for.
         LossError: from ``fit``, if some batch has labels that are none: class indices out of bounds, NaN, -1.
 
     Example:
@@ -60,7 +72,9 @@ class LossInjection(Callback):
             raise ModelError("an attribute such as 'loss_fn' or 'head.criterion'", repr(attribute), "Check it.")
         self.loss = loss
         self.attribute = attribute
+        self.caveat = ""
         self._path, _, self._name = attribute.rpartition(".")
+        self._replacement = loss
         self._owner: Any = None
         self._had_own: bool = False
         self._own: Any = None
@@ -80,14 +94,18 @@ class LossInjection(Callback):
             raise ModelError(
                 f"one LossInjection for {self.attribute!r}", "several", "Remove all but one; a search brings its own."
             )
-        self._owner = self._find_owner(pl_module)
+        self._owner, own = self._find(pl_module)
+        self._replacement = replacement(self.loss, own)
+        self.caveat = Promises.of(own).caveat
+        if self.caveat and trainer.is_global_zero:
+            _log.warning(self.caveat)
         # The instance's __dict__ wins over registered submodules and over methods of the class. Neither is
         # touched, so neither the state dict nor the parameters change.
         self._had_own = self._name in vars(self._owner)
         self._own = vars(self._owner).get(self._name)
         self._inject()
-        self.loss.to(pl_module.device)
-        self._first_call = self.loss.register_forward_hook(self._note_call)
+        self._replacement.to(pl_module.device)
+        self._first_call = self._replacement.register_forward_hook(self._note_call)
         if isinstance(self.loss, Loss):
             self._labels = LabelRange(self.loss)
             if self.loss.uses_progress:
@@ -138,7 +156,7 @@ class LossInjection(Callback):
 
     def _inject(self) -> None:
         if self._owner is not None:
-            vars(self._owner)[self._name] = self.loss
+            vars(self._owner)[self._name] = self._replacement
 
     def _restore(self) -> None:
         if self._owner is None:
@@ -157,7 +175,8 @@ class LossInjection(Callback):
             self._labels.leave()
             self._labels = None
         self._forget_first_call()
-        self.loss.to("cpu")
+        self._replacement.to("cpu")
+        self._replacement = self.loss
 
     def _require_call(self, pl_module: LightningModule) -> None:
         if self._first_call is not None:
@@ -175,7 +194,8 @@ class LossInjection(Callback):
             self._first_call.remove()
             self._first_call = None
 
-    def _find_owner(self, pl_module: LightningModule) -> Any:
+    def _find(self, pl_module: LightningModule) -> tuple[Any, Callable[..., Any]]:
+        """Return what has the loss for an attribute, and the loss."""
         try:
             owner = operator.attrgetter(self._path)(pl_module) if self._path else pl_module
             original = getattr(owner, self._name)
@@ -199,7 +219,7 @@ class LossInjection(Callback):
                 "a property or a slot",
                 "Store the loss as a plain attribute in __init__.",
             )
-        return owner
+        return owner, original
 
 
 def _suggest(pl_module: LightningModule) -> str:

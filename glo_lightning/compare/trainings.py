@@ -74,6 +74,8 @@ def run_comparison(
     epochs = settings.epochs or max_epochs(first)
     probe = probe_task(first, monitor, settings.loss_attribute, outputs=settings.outputs)
     require_worst(probe, monitor)
+    if probe.caveat:
+        console.print(probe.caveat, highlight=False, markup=False)
     require_test(first, monitor)
     losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs)
     seeds = fresh_seeds(settings.seed, "compare", settings.seeds)

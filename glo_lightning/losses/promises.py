@@ -3,9 +3,9 @@
 import copy
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, TypeVar, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from glo_lightning.errors import ModelError
 from glo_lightning.losses.options import Reduction
 from glo_lightning.losses.wrapped import WrappedLoss
+
+LossT = TypeVar("LossT", bound=nn.Module)
 
 OPTIONS = ("reduction", "ignore_index", "weight", "pos_weight", "label_smoothing", "smoothing")
 """What losses call their options, be they modules with such attributes or functions with such parameters."""
@@ -63,7 +65,7 @@ class Promises:
         index = options.get("ignore_index")
         return cls(
             name,
-            reduction if reduction in get_args(Reduction) else None,
+            cast(Reduction, reduction) if reduction in get_args(Reduction) else None,
             index if isinstance(index, int) else None,
             _lacking(own, options),
             "reduction" in options,
@@ -73,13 +75,18 @@ class Promises:
     def caveat(self) -> str:
         """What candidates do without, in one line; empty if that is nothing."""
         if not self.are_known:
+            unknown = "class weights" if self.ignore_index is not None else "class weights and ignored labels"
             return (
                 f"Candidates replace {self.name}, whose options cannot be known: "
-                "class weights and ignored labels, if it has them, they do without."
+                f"{unknown}, if it has them, they do without."
             )
         if not self.lacking:
             return ""
         return f"Candidates do without {' and '.join(self.lacking)} of {self.name}, which they replace."
+
+    def keep(self, candidate: LossT) -> LossT:
+        """Return a candidate that reduces its values as the loss does."""
+        return candidate if self.reduction is None else with_reduction(candidate, self.reduction)
 
 
 class Replacement(nn.Module):
@@ -100,10 +107,9 @@ class Replacement(nn.Module):
     def __init__(self, candidate: nn.Module, own: Callable[..., Any]) -> None:
         super().__init__()
         self.promises = Promises.of(own)
-        reduction = self.promises.reduction
-        self.loss = candidate if reduction is None else with_reduction(candidate, reduction)
+        self.loss = self.promises.keep(candidate)
         # In a list, lest a module become a part of this one.
-        self._unasked = [own] if reduction in (None, "none") else []
+        self._unasked = [own] if self.promises.reduction in (None, "none") else []
 
     def __getattr__(self, name: str) -> Any:
         """Return what the candidate has by a name, such as its progress."""
@@ -112,30 +118,24 @@ class Replacement(nn.Module):
         except AttributeError:
             return getattr(super().__getattr__("loss"), name)
 
-    def forward(self, logits: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
-        """Compute the candidate's value.
-
-        Args:
-            logits: as the candidate takes them, of one head or several.
-            target: as the candidate takes it; class indices may be the ignored one.
-
-        Returns:
-            The value, 0 where labels are ignored.
-        """
-        expected = self._ask(self._unasked.pop(), logits, target) if self._unasked else None
-        value = self._value(logits, target)
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Compute the candidate's value of logits and target, as it takes them; 0 where labels are ignored."""
+        arguments = {**dict(zip(("logits", "target"), args, strict=False)), **kwargs}
+        if len(args) > 2 or arguments.keys() != {"logits", "target"}:
+            return self._call(*args, **kwargs)  # which says what does not fit
+        expected = self._ask(self._unasked.pop(), **arguments) if self._unasked else None
+        value = self._value(**arguments)
         if expected is not None and value.shape != expected:
-            name = self.promises.name
             raise ModelError(
-                f"a loss to replace that returns one number, or one for each label, as candidates do: {tuple(value.shape)}",
-                f"{name} with a value of shape {tuple(expected)}",
-                f"Let {name} reduce its value that far, and what is done with it follow.",
+                f"a candidate whose values have the shape of those of {self.promises.name}, {tuple(expected)}",
+                f"{tuple(value.shape)}",
+                f"Let {self.promises.name} return one number, or one for each label, and sum over classes itself.",
             )
         return value
 
     def _ask(self, own: Callable[..., Any], logits: Any, target: Tensor) -> torch.Size | None:
         try:
-            with torch.no_grad(), torch.random.fork_rng([] if target.device.type == "cpu" else [target.device]):
+            with torch.no_grad(), torch.random.fork_rng([target.device] if target.is_cuda else []):
                 shape: torch.Size = own(logits, target).shape
         except Exception:  # whatever it is, it is not the candidate's
             return None
@@ -144,15 +144,26 @@ class Replacement(nn.Module):
         return shape
 
     def _value(self, logits: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
-        index = self.promises.ignore_index
-        if index is None or target.is_floating_point() or bool((labelled := target != index).all()):
-            return self.loss(logits, target)
-        heads = [head.movedim(1, -1) for head in (logits if isinstance(logits, tuple) else (logits,))]
-        if any(head.shape[:-1] != target.shape for head in heads):
-            return self.loss(logits, target)  # which says what does not fit
-        rows = tuple(head[labelled] for head in heads)
-        losses: Tensor = self.loss(rows if isinstance(logits, tuple) else rows[0], target[labelled])
+        heads = logits if isinstance(logits, tuple) else (logits,)
+        labelled = self._labelled(heads, target)
+        if labelled is None:
+            return self._call(logits, target)
+        rows = tuple(head.movedim(1, -1)[labelled] for head in heads)
+        losses = self._call(rows if isinstance(logits, tuple) else rows[0], target[labelled])
         return losses.new_zeros(target.shape).masked_scatter(labelled, losses) if losses.ndim else losses
+
+    def _call(self, *args: Any, **kwargs: Any) -> Tensor:
+        value: Tensor = self.loss(*args, **kwargs)
+        return value
+
+    def _labelled(self, heads: Sequence[Tensor], target: Tensor) -> Tensor | None:
+        """Return where labels are not ignored; None if none are, or the candidate will say what does not fit."""
+        index = self.promises.ignore_index
+        if index is None or target.is_floating_point():
+            return None
+        labelled = target != index
+        fits = all(head.ndim > 1 and head.movedim(1, -1).shape[:-1] == target.shape for head in heads)
+        return labelled if fits and not bool(labelled.all()) else None
 
 
 def replacement(candidate: nn.Module, own: Callable[..., Any]) -> nn.Module:
@@ -162,8 +173,10 @@ def replacement(candidate: nn.Module, own: Callable[..., Any]) -> nn.Module:
     return candidate if is_enough else found
 
 
-def with_reduction(loss: nn.Module, reduction: Reduction) -> nn.Module:
-    """Return a loss with another reduction, which shares its numbers; itself, if it has that one or none.
+def with_reduction(loss: LossT, reduction: Reduction) -> LossT:
+    """Return a view of a loss, with another reduction; the loss itself, if it has that one or none.
+
+    A view shares the loss's numbers and hooks.
 
     Example:
         >>> from glo_lightning.losses import CrossEntropyLoss, ScaledLoss
@@ -172,11 +185,18 @@ def with_reduction(loss: nn.Module, reduction: Reduction) -> nn.Module:
     """
     if getattr(loss, "reduction", reduction) == reduction:
         return loss
+    view: Any = copy.copy(loss)
     if isinstance(loss, WrappedLoss):
-        return loss.rewrapped(lambda inner: with_reduction(inner, reduction))
-    view = copy.copy(loss)
-    view.reduction = reduction
-    return view
+        view._modules = {name: _part_with_reduction(part, reduction) for name, part in loss.named_children()}
+    else:
+        view.reduction = reduction
+    return cast(LossT, view)
+
+
+def _part_with_reduction(part: nn.Module, reduction: Reduction) -> nn.Module:
+    if isinstance(part, nn.ModuleList):  # the losses of auxiliary heads
+        return nn.ModuleList(with_reduction(each, reduction) for each in part)
+    return with_reduction(part, reduction)
 
 
 def _options(own: Callable[..., Any]) -> dict[str, Any]:
@@ -202,8 +222,8 @@ def _lacking(own: Callable[..., Any], options: dict[str, Any]) -> tuple[str, ...
         for name in ("label_smoothing", "smoothing")
         if isinstance(options.get(name), int | float) and options[name]
     ]
-    parameters = ["the trainable parameters"] if isinstance(own, nn.Module) and any(True for _ in own.parameters()) else []
-    return (*parameters, *(name for name in tensors if not isinstance(options[name], nn.Parameter)), *numbers)
+    trainable = ["the parameters"] if isinstance(own, nn.Module) and any(True for _ in own.parameters()) else []
+    return (*trainable, *(name for name in tensors if not isinstance(options[name], nn.Parameter)), *numbers)
 
 
 def _name(own: Callable[..., Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.callbacks.divergence import StopOnDivergence
@@ -59,7 +60,9 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         KeyboardInterrupt: after Ctrl-C; the last epoch has been kept.
     """
     monitor = Monitor(settings.monitor, settings.mode)
-    probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
+    probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
+    if probe.caveat and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        Console(stderr=True).print(probe.caveat, highlight=False, markup=False)
     if settings.test:
         require_test_data(task)
     divergence = StopOnDivergence()

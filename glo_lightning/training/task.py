@@ -221,8 +221,8 @@ def max_epochs(task: Task) -> int:
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Silence what Lightning says once per Trainer, which a search would repeat hundreds of times."""
-    loggers = [logging.getLogger(f"lightning.{package}") for package in ("pytorch", "fabric")]
+    """Silence what Lightning and callbacks say once per Trainer, which a search would repeat hundreds of times."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "glo_lightning.callbacks")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

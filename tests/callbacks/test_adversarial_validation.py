@@ -83,9 +83,7 @@ def test_a_loss_that_hides_its_gradient_is_attacked_with_cross_entropy() -> None
 
 
 def test_a_population_steps_aside() -> None:
-    assert PopulationEvaluator(_task(), ROBUST).obstacle() == (
-        "the monitor is not val_accuracy or val_loss but val_fgsm_accuracy"
-    )
+    assert PopulationEvaluator(_task(), ROBUST).obstacle().endswith("but val_fgsm_accuracy")
     assert "AdversarialValidation" in PopulationEvaluator(_task(AdversarialValidation()), Monitor()).obstacle()
 
 

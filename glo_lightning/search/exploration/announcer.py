@@ -32,7 +32,7 @@ class GenerationAnnouncer:
         monitor: the metric.
         population_size: candidates in a complete generation.
         generations: how many will run.
-        title: what is searched.
+        title: what is searched, and what its losses do without, in lines.
         progress: where generations are announced.
     """
 
@@ -64,12 +64,14 @@ class GenerationAnnouncer:
             if settings.tasks
             else f"{search['num_classes']} classes by {settings.monitor}; model with {search['num_weights']:,} weights"
         )
+        tasks = (search, *(search[f"task {name}"] for name in settings.tasks))
+        caveats = dict.fromkeys(task["caveat"] for task in tasks if "caveat" in task)
         return cls(
             study,
             search_monitor(settings),
             settings.candidates_per_generation,
             settings.generations,
-            f"searching {settings.family} losses for {subject}",
+            "\n".join([f"searching {settings.family} losses for {subject}", *caveats]),
             progress,
         )
 

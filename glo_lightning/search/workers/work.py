@@ -130,6 +130,7 @@ def _describe(task: Task, probe: Probe) -> dict[str, object]:
         **({"num_heads": probe.num_heads} if probe.num_heads > 1 else {}),
         "num_weights": probe.num_weights,
         "network": probe.model,
+        **({"caveat": probe.caveat} if probe.caveat else {}),
         **{name: _json(value) for name, value in description.items()},
         "trainer": trainer,
     }

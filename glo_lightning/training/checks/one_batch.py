@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
-from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
+from glo_lightning.losses import CrossEntropyLoss, Outputs, Reduction, for_outputs
+from glo_lightning.losses.promises import with_reduction
 from glo_lightning.training.checks.labels import check_labels
 from glo_lightning.training.checks.logits import refuse_probabilities
 from glo_lightning.training.interrupt import keyboard_interrupts
@@ -36,6 +37,7 @@ class Probe:
         num_weights: trainable parameters of the model.
         model: its class, and a digest of its layers and hyper-parameters.
         metrics: every metric the validation logged, and its value.
+        caveat: what losses in the place of the model's own do without, in one line; empty if that is nothing.
     """
 
     num_classes: int
@@ -43,6 +45,7 @@ class Probe:
     num_weights: int
     model: str
     metrics: Mapping[str, float]
+    caveat: str = ""
 
 
 def probe_task(
@@ -69,11 +72,12 @@ def probe_task(
         SettingsError: if no validation logs the monitor.
     """
     recorder = _Recorder(outputs, attribute)
-    first_batch = _FirstBatch(recorder)
+    found = recorder.found
+    first_batch, injection = _FirstBatch(found), LossInjection(recorder, attribute)
     with quiet_lightning():
         seed_everything(seed, workers=True, verbose=False)
         model = task.build_model()
-        trainer = build_trainer(task, monitor, [LossInjection(recorder, attribute), first_batch], STOPPABLE)
+        trainer = build_trainer(task, monitor, [injection, first_batch], STOPPABLE)
         if trainer.check_val_every_n_epoch is not None:
             trainer.check_val_every_n_epoch = 1
         with keyboard_interrupts(trainer):
@@ -81,7 +85,7 @@ def probe_task(
             logged, metrics = set(trainer.callback_metrics), first_batch.metrics
             if monitor.name not in metrics:  # unless training logs something by the same name
                 metrics = measured(trainer, trainer.validate(model, datamodule=task.datamodule, verbose=False))
-    if recorder.num_classes is None:
+    if found.num_classes is None:
         raise ModelError(
             f"training_step to compute its loss through {attribute!r}",
             "a training batch that never called it",
@@ -96,7 +100,7 @@ def probe_task(
             "Log it in validation_step with self.log, or choose another monitor, as with --search.monitor.",
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return Probe(recorder.num_classes, recorder.num_heads, weights, _identify(model), metrics)
+    return Probe(found.num_classes, found.num_heads, weights, _identify(model), metrics, injection.caveat)
 
 
 def require_worst(probe: Probe, monitor: Monitor) -> None:
@@ -120,17 +124,25 @@ def _identify(model: LightningModule) -> str:
     return f"{type(model).__name__} {hashlib.sha256(shown.encode()).hexdigest()[:8]}"
 
 
+@dataclass
+class _Found:
+    """What the calls of a loss revealed."""
+
+    num_classes: int | None = None
+    num_heads: int = 1
+    has_seen_labels: bool = False
+
+
 class _Recorder(nn.Module):
-    """Cross-entropy that remembers how many classes it saw."""
+    """Cross-entropy that remembers what it saw, also where a view of it with another reduction was called."""
 
     def __init__(self, outputs: Outputs, attribute: str) -> None:
         super().__init__()
         self.outputs = outputs
         self.attribute = attribute
         self.loss = for_outputs(CrossEntropyLoss(), outputs)
-        self.num_classes: int | None = None
-        self.num_heads = 1
-        self.has_seen_labels = False
+        self.reduction: Reduction = "mean"
+        self.found = _Found()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -145,16 +157,16 @@ class _Recorder(nn.Module):
 
     def forward(self, logits: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
         heads = logits if isinstance(logits, tuple) else (logits,)
-        self.num_heads = len(heads)
+        self.found.num_heads = len(heads)
         for head in heads:
-            self.num_classes = check_labels(head, target, self.outputs)
+            self.found.num_classes = check_labels(head, target, self.outputs)
             refuse_probabilities(head, self.outputs)
-        self.has_seen_labels = target.numel() > 0
-        loss: Tensor = self.loss(logits, target)
-        if not torch.isfinite(loss.detach()):
+        self.found.has_seen_labels = target.numel() > 0
+        loss: Tensor = with_reduction(self.loss, self.reduction)(logits, target)
+        if not torch.isfinite(loss.detach()).all():
             raise ModelError(
                 "finite logits from a freshly built model",
-                "a cross-entropy of " + str(loss.item()),
+                f"a cross-entropy of {float(loss.detach().mean())}",
                 "Check the inputs for NaN and the initial weights for overflow.",
             )
         return loss
@@ -163,13 +175,13 @@ class _Recorder(nn.Module):
 class _FirstBatch(Callback):
     """Ends a fit after the first batch that has labels, and keeps what the validation of it logs."""
 
-    def __init__(self, recorder: _Recorder) -> None:
-        self.recorder = recorder
+    def __init__(self, found: _Found) -> None:
+        self.found = found
         self.metrics: dict[str, float] = {}
         self._of_training: set[str] = set()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        if trainer.strategy.reduce_boolean_decision(self.recorder.has_seen_labels, all=False):
+        if trainer.strategy.reduce_boolean_decision(self.found.has_seen_labels, all=False):
             trainer.should_stop = True
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

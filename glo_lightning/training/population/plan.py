@@ -6,12 +6,13 @@ from typing import Literal
 from lightning.pytorch import seed_everything
 
 from glo_lightning.data.tensor_data import Examples, TensorDataModule
+from glo_lightning.losses.promises import Promises
 from glo_lightning.models.classifier import Classifier
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population.memory import free_memory, models_that_fit
 from glo_lightning.training.population.recipe import Recipe, limited, read_recipe
 from glo_lightning.training.population.scoring import evaluation_batches
-from glo_lightning.training.population.support import check_data, check_model, check_network
+from glo_lightning.training.population.support import check_data, check_loss, check_model, check_network
 from glo_lightning.training.task import Task, quiet_lightning
 
 Split = Literal["val", "test"]
@@ -25,6 +26,7 @@ class Plan:
         task: builds the models.
         monitor: the metric that becomes the score.
         recipe: how to train.
+        promises: what losses in the place of the model's own keep of it.
         data: orders and prepares the training batches.
         train: the training tensors, on the device.
         val: batches of the validation split, ready for the network.
@@ -36,6 +38,7 @@ class Plan:
     task: Task
     monitor: Monitor
     recipe: Recipe
+    promises: Promises
     data: TensorDataModule
     train: Examples
     val: list[Examples]
@@ -80,6 +83,7 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
     data.prepare_data()
     data.setup("fit")
     inputs, target = recipe.precision.convert_input(data.train_tensors)
+    promises = check_loss(model, target)
     train = inputs.to(recipe.device), target.to(recipe.device)
     network = recipe.precision.convert_module(model.network).to(recipe.device)
     steps_per_epoch = limited(-(-len(target) // data.batch_size), recipe.limit_train_batches)
@@ -93,4 +97,4 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
     if split == "test":
         data.setup("test")
         test = evaluation_batches(data.test_dataloader(), recipe.limit_test_batches, recipe)
-    return Plan(task, monitor, recipe, data, train, val, test, steps_per_epoch, capacity)
+    return Plan(task, monitor, recipe, promises, data, train, val, test, steps_per_epoch, capacity)

@@ -11,6 +11,7 @@ from torch.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam
 
 from glo_lightning.data.corrupted import tensors_of
 from glo_lightning.data.tensor_data import TensorDataModule
+from glo_lightning.losses.promises import Promises
 from glo_lightning.models.classifier import Classifier
 from glo_lightning.models.heads import WithHeads
 from glo_lightning.training.population.networks import NetworkStack
@@ -54,6 +55,27 @@ def check_model(model: LightningModule, attribute: str, metric: str) -> Classifi
     if len(optimizer.param_groups) > 1:
         refuse("the optimizer has several parameter groups")
     return model
+
+
+def check_loss(model: Classifier, target: Tensor) -> Promises:
+    """Refuse a model whose own loss promises what only the Trainer's callback keeps.
+
+    Args:
+        model: freshly built.
+        target: all training labels.
+
+    Returns:
+        What losses in its place keep.
+
+    Raises:
+        SettingsError: if so; ``got`` says why.
+    """
+    promises = Promises.of(model.loss_fn)
+    if promises.reduction == "none":
+        refuse(f"the model's own loss, {promises.name}, has a value for each sample")
+    if promises.ignore_index is not None and bool((target == promises.ignore_index).any()):
+        refuse(f"{promises.name}, the model's own loss, ignores some of the labels, {promises.ignore_index}")
+    return promises
 
 
 def check_data(datamodule: LightningDataModule) -> TensorDataModule:

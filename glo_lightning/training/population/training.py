@@ -48,7 +48,8 @@ class Population:
 
     def __init__(self, plan: Plan, runs: Sequence[Run], abort: AbortRule | None = None) -> None:
         self._plan = plan
-        order = by_structure([run.loss for run in runs])
+        losses = [plan.promises.keep(run.loss) for run in runs]
+        order = by_structure(losses)
         self._members = [
             Member(place, runs[place].seed, ValidationFollower(plan.monitor, runs[place].report, abort))
             for place in order
@@ -57,7 +58,7 @@ class Population:
         models = {seed: plan.build_model(seed) for seed in dict.fromkeys(seeds)}
         device = plan.recipe.device
         self._networks = NetworkStack([models[seed].network for seed in seeds], seeds, device)
-        self._losses = LossStack([runs[place].loss for place in order], device)
+        self._losses = LossStack([losses[place] for place in order], device)
         self._batches = Batches(plan, seeds)
         self._weights = [weight for weight in self._networks.parameters.values() if weight.requires_grad]
         self._optimizer = models[seeds[0]].make_optimizer(self._weights)
