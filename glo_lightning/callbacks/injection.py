@@ -94,11 +94,12 @@ class LossInjection(Callback):
             raise ModelError(
                 f"one LossInjection for {self.attribute!r}", "several", "Remove all but one; a search brings its own."
             )
-        self._owner, own = self._find(pl_module)
+        owner, own = self._find(pl_module)
         self._replacement = replacement(self.loss, own)
         self.caveat = Promises.of(own).caveat
         if self.caveat and trainer.is_global_zero:
             _log.warning(self.caveat)
+        self._owner = owner
         # The instance's __dict__ wins over registered submodules and over methods of the class. Neither is
         # touched, so neither the state dict nor the parameters change.
         self._had_own = self._name in vars(self._owner)

@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from glo_lightning.losses import Loss, label_distribution, load_loss, save_loss
+from glo_lightning.losses import Loss, Reduction, label_distribution, load_loss, save_loss
+from glo_lightning.losses.promises import with_reduction
 from tests.losses.without_double import MetaWithoutDouble, to_mps
 
 CLASS_REDUCTIONS = ("sum", "mean")
@@ -56,6 +57,15 @@ class LossContract:
         if self.has_elementwise:
             return loss.elementwise(logits.softmax(-1), labels).sum(-1)
         return loss.per_class(logits, labels).sum(-1)
+
+    @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+    def test_a_view_with_another_reduction_is_the_loss_built_with_it(
+        self, logits: Tensor, target: Tensor, reduction: Reduction
+    ) -> None:
+        loss = self.make()
+        expected = self.make(reduction=reduction)(logits, target)
+        torch.testing.assert_close(with_reduction(loss, reduction)(logits, target), expected)
+        assert loss.reduction == "mean"
 
     def test_forward_is_the_elementwise_sum(self, loss: Loss, logits: Tensor, target: Tensor) -> None:
         logits.requires_grad_()

@@ -57,15 +57,11 @@ def check_model(model: LightningModule, attribute: str, metric: str) -> Classifi
     return model
 
 
-def check_loss(model: Classifier, target: Tensor) -> Promises:
-    """Refuse a model whose own loss promises what only the Trainer's callback keeps.
-
-    Args:
-        model: freshly built.
-        target: all training labels.
+def check_loss(model: Classifier) -> Promises:
+    """Refuse a model whose own loss has a value for each sample.
 
     Returns:
-        What losses in its place keep.
+        What losses in its place keep; labels to ignore there are none, the data module has seen to that.
 
     Raises:
         SettingsError: if so; ``got`` says why.
@@ -73,8 +69,6 @@ def check_loss(model: Classifier, target: Tensor) -> Promises:
     promises = Promises.of(model.loss_fn)
     if promises.reduction == "none":
         refuse(f"the model's own loss, {promises.name}, has a value for each sample")
-    if promises.ignore_index is not None and bool((target == promises.ignore_index).any()):
-        refuse(f"{promises.name}, the model's own loss, ignores some of the labels, {promises.ignore_index}")
     return promises
 
 
