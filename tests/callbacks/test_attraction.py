@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from glo_lightning.callbacks import AttractionRecorder, LossInjection
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import DataError, ModelError, SettingsError
-from glo_lightning.losses import Loss, TaylorLoss, named_loss
+from glo_lightning.losses import CrossEntropyLoss, Loss, TaylorLoss, named_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.theory import AttractionRecord, equilibrium_confidence, sample_attraction
 
@@ -33,9 +33,12 @@ def quiet_trainer(*callbacks: Callback, epochs: int = 3, **options: object) -> T
     )
 
 
-def fit(loss: Loss, *callbacks: Callback, epochs: int = 3, **options: object) -> tuple[Trainer, Classifier]:
+def fit(
+    loss: Loss, *callbacks: Callback, epochs: int = 3, own: nn.Module | None = None, **options: object
+) -> tuple[Trainer, Classifier]:
     seed_everything(0, verbose=False)
     trainer, model = quiet_trainer(LossInjection(loss), *callbacks, epochs=epochs, **options), Classifier(mlp())
+    model.loss_fn = own or model.loss_fn
     trainer.fit(model, DigitsDataModule())
     return trainer, model
 
@@ -168,11 +171,12 @@ def test_a_failed_run_keeps_its_record(tmp_path: Path) -> None:
     torch.testing.assert_close(failed.attraction, read(tmp_path / "whole").attraction)
 
 
-def test_a_loss_of_training_progress_is_asked_at_its_progress(tmp_path: Path) -> None:
+@pytest.mark.parametrize("own", [CrossEntropyLoss(), nn.CrossEntropyLoss()], ids=["ours", "torch's"])
+def test_a_loss_of_training_progress_is_asked_at_its_progress(own: nn.Module, tmp_path: Path) -> None:
     # l = -(1 - 2 t) y h: pulls in the first half of the training, pushes in the second
     theta = torch.zeros(13)
     theta[3 + 6], theta[3 + 7] = 1.0, -2.0  # exponents of (y, h, t): (1, 1, 0) and (1, 1, 1)
-    fit(TaylorLoss(theta, inputs=("y", "h", "t")), AttractionRecorder(tmp_path), epochs=4)
+    fit(TaylorLoss(theta, inputs=("y", "h", "t")), AttractionRecorder(tmp_path), epochs=4, own=own)
     signs = read(tmp_path).attraction.float().mean(-1).sign()
     assert signs.tolist() == [1.0, 1.0, 1.0, -1.0, -1.0]
 
