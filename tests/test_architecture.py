@@ -13,7 +13,7 @@ FLOORS = (
     "errors", "options", "checked", "safe_yaml", "files", "environment", "lazy", "figures", "words",
     "losses.expression", "losses", "theory", "models", "data", "attacks", "callbacks",
     "search.engines", "search.samplers", "search.storage",
-    "training", "cli", "compare", "train", "checkpoints", "robustness", "landscape",
+    "training", "search.trial_worker", "cli", "compare", "train", "checkpoints", "robustness", "landscape",
     "search.ranges", "search.settings", "search.spaces", "search.tasks", "search.records", "search.progress",
     "search.exploration", "search.verdict", "search.workers", "search",
     "report", "dashboard", "export",

@@ -9,7 +9,7 @@ import numpy as np
 from glo_lightning.compare.statistics import hedges_g, holm, welch
 from glo_lightning.losses import Loss
 from glo_lightning.training.monitor import Monitor
-from glo_lightning.training.run import Evaluator, Run, Status
+from glo_lightning.training.run import Evaluation, Evaluator, Run, Status
 from glo_lightning.training.task import Hyperparameters
 
 
@@ -118,13 +118,49 @@ def compare_losses(
     Returns:
         The comparison.
     """
+    evaluations = train_losses(losses, evaluator, seeds, hyperparameters)
+    return compare_evaluations(evaluations, monitor, seeds, split, epochs)
+
+
+def train_losses(
+    losses: Mapping[str, Loss],
+    evaluator: Evaluator,
+    seeds: Sequence[int],
+    hyperparameters: Mapping[str, Hyperparameters] | None = None,
+) -> dict[str, list[Evaluation]]:
+    """Train every loss with every seed, and return the evaluations by the names of the losses.
+
+    Args:
+        losses: by their names.
+        evaluator: trains and scores.
+        seeds: the same for every loss.
+        hyperparameters: as :func:`compare_losses` takes them.
+    """
     own = hyperparameters or {}
     runs = [Run(loss, seed, hyperparameters=own.get(name, {})) for name, loss in losses.items() for seed in seeds]
-    evaluations = evaluator.evaluate(runs)
-    groups = [evaluations[start : start + len(seeds)] for start in range(0, len(runs), len(seeds))]
-    metrics = [tuple(evaluation.metric for evaluation in group) for group in groups]
-    diverged = [sum(evaluation.status is Status.DIVERGED for evaluation in group) for group in groups]
-    return compare_metrics(list(losses), metrics, diverged, monitor, seeds, split, epochs)
+    evaluations = iter(evaluator.evaluate(runs))
+    return {name: [next(evaluations) for _ in seeds] for name in losses}
+
+
+def compare_evaluations(
+    evaluations: Mapping[str, Sequence[Evaluation]],
+    monitor: Monitor,
+    seeds: Sequence[int],
+    split: str = "test",
+    epochs: int | None = None,
+) -> Comparison:
+    """Compare finished trainings, each loss with the first.
+
+    Args:
+        evaluations: by the names of the losses, the baseline first; one per seed.
+        monitor: the metric.
+        seeds: the same for every loss; 2 or more.
+        split: what was scored, for the record.
+        epochs: epochs of each training, for the record.
+    """
+    metrics = [tuple(evaluation.metric for evaluation in own) for own in evaluations.values()]
+    diverged = [sum(evaluation.status is Status.DIVERGED for evaluation in own) for own in evaluations.values()]
+    return compare_metrics(list(evaluations), metrics, diverged, monitor, seeds, split, epochs)
 
 
 def compare_metrics(

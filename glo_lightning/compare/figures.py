@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glo_lightning.compare.statistics import mean_interval
-from glo_lightning.compare.trainings import Outcome
+from glo_lightning.compare.trainings import TrainedComparison
 from glo_lightning.figures import color_of, legend_label, make_figure
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def figure_curves(outcomes: Sequence[Outcome]) -> "Figure":
+def figure_curves(outcomes: Sequence[TrainedComparison]) -> "Figure":
     """Draw the validation metric over the epochs: the mean over the seeds, and a band of one standard deviation.
 
     Trainings that diverged are left out, unless they all did: then the curve ends where the longest of them stopped.
@@ -52,7 +52,7 @@ def _band(axes: "Axes", times: NDArray[np.floating], curves: Sequence[Sequence[f
     axes.fill_between(times, mean - std, mean + std, color=color, alpha=0.15, linewidth=0.0)
 
 
-def figure_fractions(outcomes: Sequence[Outcome]) -> "Figure":
+def figure_fractions(outcomes: Sequence[TrainedComparison]) -> "Figure":
     """Draw the test metric over the share of the training data, with 95% confidence intervals of the means.
 
     Args:

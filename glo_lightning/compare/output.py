@@ -14,10 +14,9 @@ from rich.table import Table
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.compare.comparison import LossResult, divergence_sentences
 from glo_lightning.compare.figures import figure_curves, figure_fractions
-from glo_lightning.compare.ledger import Ledger
 from glo_lightning.compare.settings import Baseline, CompareSettings
 from glo_lightning.compare.statistics import mean_interval
-from glo_lightning.compare.trainings import Outcome, run_comparison
+from glo_lightning.compare.trainings import TrainedComparison, run_comparison
 from glo_lightning.errors import SettingsError
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json, write_whole
@@ -54,7 +53,7 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
         cli.save_config(folder / "config.yaml")
     console = Console(quiet=not leads)
     try:
-        losses, outcomes = run_comparison(settings, losses, tasks, Ledger(folder / "trainings.jsonl", leads), console)
+        losses, outcomes = run_comparison(settings, losses, tasks, folder / "study.db", console)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. Finished trainings are kept in {folder}; the same command trains the rest."
@@ -85,7 +84,7 @@ def _on_a_fraction(cli: TaskCLI[CompareSettings], fraction: float) -> Callable[[
     return TaskCLI(cli.verb, [*cli.arguments, f"--data.training_fraction={fraction}"]).task
 
 
-def outcome_table(outcome: Outcome) -> Table:
+def outcome_table(outcome: TrainedComparison) -> Table:
     """Return one row per loss: mean and spread, difference with its confidence interval, p-value, effect size."""
     comparison = outcome.comparison
     data = "" if outcome.fraction is None else f", {outcome.fraction:.3g} of the training data"
@@ -107,7 +106,7 @@ def _difference(result: LossResult) -> tuple[str, str, str]:
     return f"{result.difference:+.4f} [{result.low:+.4f}, {result.high:+.4f}]", p_value, effect
 
 
-def _write(losses: Mapping[str, Loss], outcomes: Sequence[Outcome], folder: Path) -> None:
+def _write(losses: Mapping[str, Loss], outcomes: Sequence[TrainedComparison], folder: Path) -> None:
     record = {
         "losses": {name: {"formula": loss.formula("unicode"), **loss.to_dict()} for name, loss in losses.items()},
         "comparisons": [outcome.to_dict() for outcome in outcomes],
@@ -120,7 +119,7 @@ def _write(losses: Mapping[str, Loss], outcomes: Sequence[Outcome], folder: Path
         save_figure(figure_fractions(outcomes), folder / "fractions.png")
 
 
-def _row(outcome: Outcome, result: LossResult) -> dict[str, str | float | None]:
+def _row(outcome: TrainedComparison, result: LossResult) -> dict[str, str | float | None]:
     low, high = mean_interval(result.metrics)
     return {
         "fraction": outcome.fraction,

@@ -1,23 +1,32 @@
-"""Train what a comparison needs and is not on disk yet."""
+"""Train what a comparison needs and is not finished yet, together with whoever has the same to do."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
+import optuna
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
-from glo_lightning.compare.comparison import Comparison, compare_losses
-from glo_lightning.compare.ledger import Ledger, LedgerEvaluator
+from glo_lightning.compare.comparison import Comparison, compare_evaluations, train_losses
 from glo_lightning.compare.rivals import with_baselines
 from glo_lightning.compare.settings import CompareSettings
+from glo_lightning.compare.shared_trainings import SharedTrainings
+from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
+from glo_lightning.search.storage.decision import decide_once
+from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.study import count_run, quiet_optuna
 from glo_lightning.training.checks.one_batch import probe_task, require_worst
 from glo_lightning.training.choice import Way, choose_evaluator
+from glo_lightning.training.distributed import Channel, DistributedEvaluator, serve
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.placement import place
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Evaluator, Run
+from glo_lightning.training.run import Evaluator, EvaluatorLostError
 from glo_lightning.training.seeds import fresh_seeds
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
@@ -25,11 +34,14 @@ from glo_lightning.training.trainer import TrainerEvaluator
 from glo_lightning.words import say_aside
 
 TOGETHER = 20
-"""Trainings of a population at once: few enough to be on disk soon, many enough to be fast."""
+"""Trainings of a population at once: few enough to be kept soon, many enough to be fast."""
+
+WAY = "evaluator"
+"""User attribute of a comparison's study: how its latest trainings were done."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainedComparison:
     """A comparison, and how the losses came to it.
 
     Args:
@@ -51,26 +63,27 @@ def run_comparison(
     settings: CompareSettings,
     losses: Mapping[str, Loss],
     tasks: Mapping[float | None, Callable[[], Task]],
-    ledger: Ledger,
+    storage: Path,
     console: Console,
-) -> tuple[dict[str, Loss], list[Outcome]]:
+) -> tuple[dict[str, Loss], list[TrainedComparison]]:
     """Compare losses and baselines on every fraction of the data.
 
     Args:
         settings: baselines, seeds and epochs.
         losses: by the names to show.
         tasks: what makes the task, by the fraction of the training split; None for the data as configured.
-        ledger: keeps finished trainings.
+        storage: an SQLite database that keeps finished trainings; whoever compares with the same shares the work.
         console: shows progress, if it is a terminal.
 
     Returns:
-        All losses, baselines included, and an outcome per fraction.
+        All losses, baselines included, and a comparison per fraction; no comparison on ranks that follow another.
 
     Raises:
         GloError: if something does not fit, before anything trains, or if a training crashed.
     """
     monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
     first = next(iter(tasks.values()))()
+    placement = place(first)
     epochs = settings.epochs or max_epochs(first)
     probe = probe_task(first, monitor, settings.loss_attribute, outputs=settings.outputs)
     require_worst(probe, monitor)
@@ -78,56 +91,106 @@ def run_comparison(
         console.print(probe.caveat, highlight=False, markup=False)
     require_test(first, monitor)
     losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs)
-    seeds = fresh_seeds(settings.seed, "compare", settings.seeds)
-    runs = [Run(loss, seed) for loss in losses.values() for seed in seeds]
-    way = _choose(settings, first, monitor, ledger, min(TOGETHER, len(runs)), console)
-    outcomes = []
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("trainings", total=len(runs) * len(tasks))
-        for fraction, make_task in tasks.items():
-            task = make_task()
-            evaluator = LedgerEvaluator(
-                partial(_make, way, task, monitor, settings.loss_attribute, epochs),
-                ledger,
-                {"fraction": fraction, **_identity(task, settings, way, epochs)},
-                ("fraction", "epochs", "evaluator"),
-                TOGETHER if way == "population" else 1,
-                lambda count: progress.advance(bar, count),
-            )
-            progress.advance(bar, len(runs) - len(evaluator.missing(runs)))
-            comparison = compare_losses(losses, evaluator, monitor, seeds, epochs=epochs)
-            outcomes.append(Outcome(fraction, comparison, _curves(losses, seeds, evaluator)))
-    return losses, outcomes
+    channel = Channel() if placement.ranks > 1 else None
+    with _crashes_explained():
+        if channel is not None and placement.rank > 0:
+            serve({str(fraction): make for fraction, make in tasks.items()}, monitor, settings.loss_attribute, channel)
+            return losses, []
+        with channel or nullcontext(), quiet_optuna():
+            leader = _Leader(settings, monitor, epochs, _open_lead(settings, storage), channel, console)
+            way = leader.choose(first, min(TOGETHER, settings.seeds * len(losses)))
+            return losses, leader.compare(losses, tasks, way)
 
 
-def _choose(
-    settings: CompareSettings, task: Task, monitor: Monitor, ledger: Ledger, together: int, console: Console
-) -> Way:
-    """Train as the ledger's trainings were, unless told otherwise."""
-    wanted = settings.evaluator if settings.evaluator != "auto" else ledger.last("evaluator", "auto")
-    return choose_evaluator(wanted, task, monitor, settings.loss_attribute, together, partial(say_aside, console))
+@contextmanager
+def _crashes_explained() -> Iterator[None]:
+    """A crash of one rank ends them all; whoever reads the error is told how to go on."""
+    try:
+        yield
+    except EvaluatorLostError as error:
+        raise ModelError(
+            "trainings that run to their end",
+            f"one that crashed ({error})",
+            "Mend the cause; what has finished is kept, and the same command trains the rest.",
+        ) from error
 
 
-def _make(way: Way, task: Task, monitor: Monitor, attribute: str, epochs: int) -> Evaluator:
-    make = PopulationEvaluator if way == "population" else TrainerEvaluator
-    return make(task, monitor, attribute, epochs, "test")
+def _open_lead(settings: CompareSettings, storage: Path) -> optuna.Study:
+    """Open the study that stands for the comparison; its trainings are in others beside it."""
+    opened = open_storage(storage)
+    count_run(settings.name, opened)
+    return optuna.create_study(study_name=settings.name, storage=opened, load_if_exists=True)
 
 
-def _identity(task: Task, settings: CompareSettings, way: Way, epochs: int) -> dict[str, Any]:
-    trainer = {name: value for name, value in task.description["trainer"].items() if name != "max_epochs"}
-    return {
-        "epochs": epochs,
-        "monitor": settings.monitor,
-        "mode": settings.mode,
-        "worst_metric": settings.worst_metric,
-        "loss_attribute": settings.loss_attribute,
-        "evaluator": way,
-        **task.description,
-        "trainer": trainer,
-    }
+@dataclass(frozen=True)
+class _Leader:
+    """The process that decides what is trained: the only one, or the first of several ranks.
+
+    Args:
+        settings: of the comparison.
+        monitor: the metric.
+        epochs: of a training.
+        lead: the study of the comparison.
+        channel: to the other ranks; None if this process trains alone.
+        console: shows progress, if it is a terminal.
+    """
+
+    settings: CompareSettings
+    monitor: Monitor
+    epochs: int
+    lead: optuna.Study
+    channel: Channel | None
+    console: Console
+
+    def choose(self, task: Task, together: int) -> Way:
+        """Train as the latest trainings were, unless told otherwise; whoever shares the work does so alike."""
+        say, attribute = partial(say_aside, self.console), self.settings.loss_attribute
+
+        def try_out() -> Way:
+            return choose_evaluator(self.settings.evaluator, task, self.monitor, attribute, together, say)
+
+        if self.settings.evaluator != "auto":
+            way = try_out()
+        else:
+            way = self.lead.user_attrs.get(WAY) or cast(Way, decide_once(self.lead, WAY, try_out))
+        self.lead.set_user_attr(WAY, way)
+        return way
+
+    def compare(
+        self, losses: Mapping[str, Loss], tasks: Mapping[float | None, Callable[[], Task]], way: Way
+    ) -> list[TrainedComparison]:
+        """Train what is missing on every fraction of the data."""
+        seeds = fresh_seeds(self.settings.seed, "compare", self.settings.seeds)
+        count = len(seeds) * len(losses)
+        trained = []
+        with Progress(console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
+            bar = progress.add_task("trainings", total=count * len(tasks))
+            for number, (fraction, make_task) in enumerate(tasks.items()):
+                shared = self._share(fraction, make_task(), way, partial(_show, progress, bar, number * count))
+                evaluations = train_losses(losses, shared, seeds)
+                comparison = compare_evaluations(evaluations, self.monitor, seeds, epochs=self.epochs)
+                curves = {name: [each.curve for each in own] for name, own in evaluations.items()}
+                trained.append(TrainedComparison(fraction, comparison, curves))
+        return trained
+
+    def _share(self, fraction: float | None, task: Task, way: Way, announce: Callable[[int], None]) -> SharedTrainings:
+        make = PopulationEvaluator if way == "population" else TrainerEvaluator
+        evaluator: Evaluator = make(task, self.monitor, self.settings.loss_attribute, self.epochs, "test")
+        if self.channel is not None and isinstance(evaluator, TrainerEvaluator):
+            evaluator = DistributedEvaluator(evaluator, self.channel, str(fraction))
+        trainer = {name: value for name, value in task.description["trainer"].items() if name != "max_epochs"}
+        basis = {
+            "fraction": fraction,
+            "epochs": self.epochs,
+            "split": "test",
+            "loss_attribute": self.settings.loss_attribute,
+            "evaluator": way,
+            **task.description,
+            "trainer": trainer,
+        }
+        batch = TOGETHER if way == "population" else 1
+        return SharedTrainings(evaluator, self.lead, "trainings", basis, self.monitor, batch=batch, announce=announce)
 
 
-def _curves(
-    losses: Mapping[str, Loss], seeds: Sequence[int], evaluator: LedgerEvaluator
-) -> dict[str, list[list[float]]]:
-    return {name: [evaluator.curve(Run(loss, seed)) for seed in seeds] for name, loss in losses.items()}
+def _show(progress: Progress, bar: TaskID, before: int, done: int) -> None:
+    progress.update(bar, completed=before + done)

@@ -7,7 +7,7 @@ JSON, over a group of their own: they may wait long for it, while the Trainer's 
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
@@ -75,11 +75,13 @@ class DistributedEvaluator:
     Args:
         evaluator: trains rank 0's part.
         channel: to the other ranks, which :func:`serve`.
+        task: the name of the evaluator's task, if there are several.
     """
 
-    def __init__(self, evaluator: TrainerEvaluator, channel: Channel) -> None:
+    def __init__(self, evaluator: TrainerEvaluator, channel: Channel, task: str = "") -> None:
         self.evaluator = evaluator
         self.channel = channel
+        self.task = task
 
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
         """Train every run and return its evaluation, in the order given.
@@ -93,6 +95,7 @@ class DistributedEvaluator:
         abort = self.evaluator.abort
         self.channel.send(
             {
+                "task": self.task,
                 "loss": run.loss.to_dict(),
                 "seed": run.seed,
                 "hyperparameters": dict(run.hyperparameters),
@@ -105,11 +108,11 @@ class DistributedEvaluator:
         return _train(self.evaluator, run)
 
 
-def serve(task: Task, monitor: Monitor, attribute: str, channel: Channel) -> None:
+def serve(tasks: Mapping[str, Callable[[], Task]], monitor: Monitor, attribute: str, channel: Channel) -> None:
     """Train with rank 0 until it sends ``None``.
 
     Args:
-        task: as on rank 0.
+        tasks: what makes them, as on rank 0, by their names; one alone has an empty name.
         monitor: as on rank 0.
         attribute: where the model keeps its training loss.
         channel: from rank 0.
@@ -117,7 +120,11 @@ def serve(task: Task, monitor: Monitor, attribute: str, channel: Channel) -> Non
     Raises:
         EvaluatorLostError: if this rank crashed.
     """
+    name, task = None, None
     while (order := channel.receive()) is not None:
+        if task is None or order["task"] != name:
+            name = order["task"]
+            task = tasks[name]()
         abort = None if order["abort"] is None else AbortRule(**order["abort"])
         evaluator = TrainerEvaluator(task, monitor, attribute, order["epochs"], order["split"], abort)
         report = _leave_it_to_rank_0 if order["reported"] else None

@@ -48,6 +48,7 @@ class Evaluation:
         seed: the seed it ran with.
         epoch: the last epoch that was validated, from 0; -1 if none was.
         metrics: the metric on each task, by its name, if there were several.
+        curve: the metric after each validation, if there was one task; the worst metric where it was not finite.
     """
 
     metric: float
@@ -57,6 +58,7 @@ class Evaluation:
     seed: int = 0
     epoch: int = -1
     metrics: Mapping[str, float] = field(default_factory=dict)
+    curve: tuple[float, ...] = ()
 
 
 class EvaluatorLostError(Exception):

@@ -110,8 +110,9 @@ class TrainerEvaluator:
                 trainer.validate(model, datamodule=self.task.datamodule, verbose=False)
                 metric = float(trainer.callback_metrics[self.monitor.name])
         evaluation = self._judge(trainer, model, divergence, follower, metric)
+        evaluation = replace(evaluation, seed=run.seed, epoch=follower.epoch, curve=tuple(follower.curve))
         # Rank 0 alone reports and watches; with its word on all ranks they stay in step.
-        return replace(trainer.strategy.broadcast(evaluation, src=0), seed=run.seed)
+        return trainer.strategy.broadcast(evaluation, src=0)
 
     def _judge(
         self,
@@ -122,15 +123,15 @@ class TrainerEvaluator:
         metric: float | None,
     ) -> Evaluation:
         if divergence.reason:
-            return Evaluation(self.monitor.worst_metric, Status.DIVERGED, divergence.reason, epoch=follower.epoch)
+            return Evaluation(self.monitor.worst_metric, Status.DIVERGED, divergence.reason)
         if self.split == "test":
             metric = score_on_test(trainer, model, self.task, self.monitor.name)
         if metric is None:
             raise SettingsError("a validation while a model trains", "none", "Lower the Trainer's val_check_interval.")
         if not math.isfinite(metric):
             reason = f"{self.monitor.name} was {metric}"
-            return Evaluation(self.monitor.worst_metric, Status.DIVERGED, reason, epoch=follower.epoch)
-        return Evaluation(metric, follower.status, follower.reason, epoch=follower.epoch)
+            return Evaluation(self.monitor.worst_metric, Status.DIVERGED, reason)
+        return Evaluation(metric, follower.status, follower.reason)
 
 
 def build_trainer(task: Task, monitor: Monitor, callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:

@@ -68,7 +68,7 @@ def train_as_rank(epochs: int, file: Path) -> None:
     probe_task(task, monitor)
     with Channel() as channel:
         if place(task).rank > 0:
-            serve(task, monitor, "loss_fn", channel)
+            serve({"": lambda: task}, monitor, "loss_fn", channel)
         else:
             evaluator = DistributedEvaluator(TrainerEvaluator(task, monitor), channel)
             file.write_text(json.dumps(seconds_per_training(evaluator)))

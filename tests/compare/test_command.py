@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import pytest
+from optuna.trial import TrialState
 from scipy import stats
 
 from glo_lightning.cli.main import main
+from glo_lightning.compare.shared_trainings import REUSED
 from glo_lightning.losses import TreeLoss, save_loss
 
 QUICK = ["--trainer.accelerator=cpu", "--trainer.max_epochs=2", "--seeds=3"]
@@ -30,12 +34,27 @@ def _compare(*arguments: str) -> int:
         return int(exit_.code or 0)
 
 
-def _trainings(name: str = "compare") -> list[dict[str, object]]:
-    return [json.loads(line) for line in Path(f"runs/{name}/trainings.jsonl").read_text().splitlines()]
+def _trainings() -> set[tuple[str, int]]:
+    """Return where trainings ended that were not told by another list."""
+    storage = f"sqlite:///{Path('runs/compare/study.db')}"
+    return {
+        (name, trial.number)
+        for name in optuna.get_all_study_names(storage)
+        for trial in optuna.load_study(study_name=name, storage=storage).trials
+        if trial.state == TrialState.COMPLETE and "training" in trial.user_attrs and REUSED not in trial.user_attrs
+    }
 
 
 def _folder() -> set[str]:
-    return {path.name for path in Path("runs/compare").iterdir()}
+    """Return the files there, but for those that an open database has beside it."""
+    return {path.name for path in Path("runs/compare").iterdir() if not path.name.startswith("study.db-")}
+
+
+def _start(*arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "glo_lightning.compare", *QUICK[:2], *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
 
 
 def test_help_is_quick() -> None:
@@ -55,7 +74,7 @@ def test_it_prints_a_table_leaves_files_and_trains_nothing_twice(capsys: pytest.
     save_loss(TreeLoss("log(h) - y / h"), "mine.json")
     assert _compare("--losses", "mine.json", "focal") == 0
     printed = capsys.readouterr().out
-    assert _folder() == {"comparison.csv", "comparison.json", "config.yaml", "curves.png", "trainings.jsonl"}
+    assert _folder() == {"comparison.csv", "comparison.json", "config.yaml", "curves.png", "study.db"}
     names = ["cross_entropy", "cross_entropy × 10", "cross_entropy × 1.22", "mine", "focal"]
     for name in names:
         assert name in printed
@@ -74,7 +93,9 @@ def test_it_prints_a_table_leaves_files_and_trains_nothing_twice(capsys: pytest.
     assert _trainings() == before
     assert _compare("--losses", "mine.json", "focal", "--seeds=4") == 0
     assert len(_trainings()) == len(before) * 4 // 3
-    assert _trainings()[: len(before)] == before
+    assert _trainings() > before
+    assert _compare("--losses", "mine.json") == 0
+    assert len(_trainings()) == len(before) * 4 // 3, "with fewer losses and seeds there is nothing to train"
 
 
 def test_every_loss_has_a_row_and_the_baseline_is_the_real_one() -> None:
@@ -95,15 +116,18 @@ def test_losses_are_compared_on_fractions_of_the_data() -> None:
     comparisons = json.loads(Path("runs/compare/comparison.json").read_text())["comparisons"]
     assert [(each["fraction"], each["epochs"]) for each in comparisons] == [(0.25, 2), (1.0, 2)]
     assert comparisons[0]["results"][0]["mean"] != comparisons[1]["results"][0]["mean"]
-    assert {(entry["fraction"], entry["epochs"]) for entry in _trainings()} == {(0.25, 2), (1.0, 2)}
+    assert len(_trainings()) == 2 * 2 * 3
 
 
 @pytest.mark.parametrize("evaluator", ["trainer", "population"])
 def test_either_evaluator_trains_and_is_remembered(evaluator: str) -> None:
     assert _compare(f"--compare.evaluator={evaluator}", "--baselines", "cross_entropy", "--seeds=2") == 0
-    assert {entry["evaluator"] for entry in _trainings()} == {evaluator}
-    assert _compare("--baselines", "cross_entropy", "--seeds=2") == 0
     assert len(_trainings()) == 4
+    assert _compare("--baselines", "cross_entropy", "--seeds=2") == 0
+    assert len(_trainings()) == 4, "auto trains as before"
+    other = {"trainer": "population", "population": "trainer"}[evaluator]
+    assert _compare(f"--compare.evaluator={other}", "--baselines", "cross_entropy", "--seeds=2") == 0
+    assert len(_trainings()) == 8
 
 
 @pytest.mark.parametrize(
@@ -137,14 +161,8 @@ def test_bad_input_is_refused_before_training(
 
 def test_ctrl_c_exits_130_and_the_same_command_trains_the_rest() -> None:
     arguments = ["--seeds=15", "--compare.evaluator=trainer", "--baselines", "cross_entropy"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "glo_lightning.compare", *QUICK[:2], *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    ledger = Path("runs/compare/trainings.jsonl")
-    deadline = time.monotonic() + 100
-    while not ledger.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    process = _start(*arguments)
+    _wait_for_trainings(1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
@@ -154,4 +172,39 @@ def test_ctrl_c_exits_130_and_the_same_command_trains_the_rest() -> None:
     assert 0 < len(kept) < 30
     assert _compare(*arguments) == 0
     assert len(_trainings()) == 30
-    assert _trainings()[: len(kept)] == kept
+    assert _trainings() > kept
+
+
+def test_processes_with_the_same_command_share_the_work() -> None:
+    arguments = ["--seeds=8", "--compare.evaluator=trainer", "--baselines", "cross_entropy"]
+    first = _start(*arguments)
+    _wait_for_trainings(1)
+    second = _start(*arguments)
+    printed = [process.communicate(timeout=300)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert printed[0] == printed[1]
+    assert "8 seeds each" in printed[0]
+    assert len(_trainings()) == 16
+
+
+def test_ranks_train_together_and_the_first_one_keeps_the_books() -> None:
+    arguments = [
+        "--model=tests.search.toy.ToyModel", "--data=tests.search.toy.ToyData", "--seeds=2",
+        "--baselines", "cross_entropy",
+    ]  # fmt: skip
+    ranks = ["--trainer.devices=2", "--trainer.strategy=ddp"]
+    process = _start(*arguments, *ranks)
+    printed, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert printed.count("baikal") == 1
+    assert len(_trainings()) == 4
+
+
+def _wait_for_trainings(count: int) -> None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        with suppress(Exception):  # the database is only just being made
+            if len(_trainings()) >= count:
+                return
+        time.sleep(0.1)
+    raise AssertionError("nothing was trained")

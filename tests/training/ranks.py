@@ -64,7 +64,7 @@ def train(model: type[ToyModel], file: Path) -> None:
     probe_task(task, MONITOR)
     channel = Channel()
     if place(task).rank > 0:
-        serve(task, MONITOR, "loss_fn", channel)
+        serve({"": lambda: task}, MONITOR, "loss_fn", channel)
         return
 
     def make(**settings: object) -> Evaluator:

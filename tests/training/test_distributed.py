@@ -46,6 +46,7 @@ def alone() -> dict[str, Any]:
 def test_two_ranks_train_as_one_process_does(together: dict[str, Any], alone: dict[str, Any], part: str) -> None:
     for ours, theirs in zip(together[part], alone[part], strict=True):
         assert ours["metric"] == pytest.approx(theirs["metric"], abs=1e-5)
+        assert ours["curve"] == pytest.approx(theirs["curve"], abs=1e-5)
         for name in ("status", "seed", "epoch"):
             assert ours[name] == theirs[name]
 

@@ -126,6 +126,7 @@ def test_report_sees_every_epoch_and_can_stop() -> None:
     assert [epoch for epoch, _ in seen] == [0, 1]
     assert evaluation.epoch == 1
     assert seen[-1][1] == evaluation.metric
+    assert evaluation.curve == tuple(metric for _, metric in seen)
 
 
 def test_a_hopeless_training_is_aborted_and_tried_again_with_another_seed() -> None:

@@ -7,8 +7,8 @@ from typing import Literal, cast
 
 import optuna
 
-from glo_lightning.search.exploration.shared_trainings import decide_once
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.storage.decision import decide_once
 from glo_lightning.search.tasks import ProbedTask, naming, search_monitor, task_monitor
 from glo_lightning.training.choice import Way, choose_evaluator
 from glo_lightning.training.distributed import Channel, DistributedEvaluator

@@ -10,18 +10,18 @@ from optuna.pruners import NopPruner
 from optuna.trial import Trial, TrialState
 
 from glo_lightning.losses import HeadsLoss, Loss
-from glo_lightning.search.exploration.worker import Worker
 from glo_lightning.search.records.candidates import VIOLATED, proposal
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
 from glo_lightning.search.spaces.polynomial import LossSpace
+from glo_lightning.search.trial_worker import TrialWorker
 from glo_lightning.theory import Trainability, trainability
 from glo_lightning.theory.trainability import Invariant
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluator, Run
 
 
-class Explorer(Worker):
+class Explorer(TrialWorker):
     """One worker's part of a search.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from glo_lightning.compare.shared_trainings import REUSED
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_crashes, read_candidates
@@ -182,7 +183,10 @@ def _title(study_name: str, purpose: str) -> str:
 
 
 def _measure(study: optuna.Study, title: str) -> Phase:
-    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    # What one list told another costs nothing again.
+    trials = [
+        each for each in study.get_trials(deepcopy=False) if each.state.is_finished() and REUSED not in each.user_attrs
+    ]
     trainings = [trial.user_attrs["training"] for trial in trials if "training" in trial.user_attrs]
     trained = [training for training in trainings if "seconds" in training]
     begins = [trial.datetime_start for trial in trials if trial.datetime_start is not None]

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optuna.trial import FrozenTrial
+import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from glo_lightning.search.engines import Outcome
 from glo_lightning.search.samplers.generational import GenerationalSampler
+from glo_lightning.search.samplers.history import find_slot
 
 
 class FixedListSampler(GenerationalSampler[int]):
@@ -51,3 +53,15 @@ class _FixedList:
 
     def state(self) -> dict[str, Any]:
         return {}
+
+
+def read_verdicts(study: optuna.Study) -> dict[int, FrozenTrial]:
+    """Return the trial that decides each place of a list: the first that completed, or else the last that failed."""
+    verdicts: dict[int, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        slot = find_slot(trial)
+        if slot is None or not trial.state.is_finished():
+            continue
+        if slot.index not in verdicts or verdicts[slot.index].state == TrialState.FAIL:
+            verdicts[slot.index] = trial
+    return verdicts

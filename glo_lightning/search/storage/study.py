@@ -58,6 +58,27 @@ def count_run(name: str, storage: optuna.storages.BaseStorage) -> None:
         study.set_user_attr(RUNS, study.user_attrs.get(RUNS, 0) + 1)
 
 
+GIVEN_UP = "given up in run"
+"""User attribute of a study beside a search: the run of the search in which its crashed work was given up."""
+
+
+def was_given_up_earlier(study: optuna.Study, lead: optuna.Study) -> bool:
+    """Note the run in which a list ended with crashes: a worker that is started again belongs to the same.
+
+    Args:
+        study: of the list.
+        lead: the study whose runs are counted.
+
+    Returns:
+        Whether an earlier run than this one gave up.
+    """
+    run = lead.user_attrs.get(RUNS, 0)
+    given_up = study.user_attrs.get(GIVEN_UP)
+    if given_up is None:
+        study.set_user_attr(GIVEN_UP, run)
+    return given_up is not None and given_up < run
+
+
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
     """Silence Optuna's log of every trial, and its notes on features it calls experimental."""

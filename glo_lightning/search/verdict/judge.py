@@ -8,9 +8,9 @@ import numpy as np
 from glo_lightning.compare.comparison import Comparison, compare_losses
 from glo_lightning.compare.overall import compare_overall
 from glo_lightning.compare.rivals import BASELINE
+from glo_lightning.compare.shared_trainings import SharedTrainings
 from glo_lightning.search.exploration.context import Source
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory, Length
-from glo_lightning.search.exploration.shared_trainings import SharedEvaluator
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_crashes, read_candidates
 from glo_lightning.search.records.verdict import PURPOSES, STORED, Fidelity, Finalist, Verdict
@@ -118,14 +118,14 @@ class Judge:
             return compare_overall(comparisons, self.evaluators.references, self.monitor)
         return next(iter(comparisons.values()), None)
 
-    def _evaluator(self, purpose: str, length: Length) -> SharedEvaluator:
+    def _evaluator(self, purpose: str, length: Length) -> SharedTrainings:
         epochs = [task.epochs if length == "partial" else task.full_epochs for task in self.evaluators.tasks]
         basis = {"epochs": epochs if len(epochs) > 1 else epochs[0], "split": "val"}
         return self._shared(self.evaluators.make(length), purpose, basis, self.monitor)
 
     def _shared(
         self, evaluator: Evaluator, purpose: str, basis: Mapping[str, Any], monitor: Monitor
-    ) -> SharedEvaluator:
-        return SharedEvaluator(
+    ) -> SharedTrainings:
+        return SharedTrainings(
             evaluator, self.study, purpose, basis, monitor, self.settings.attempts, self.evaluators.batch
         )

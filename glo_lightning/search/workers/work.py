@@ -87,7 +87,7 @@ def take_part(
     with torch_threads(settings.threads), quiet_optuna():
         if placement.rank > 0:
             (probed,) = probe_tasks(settings, tasks)
-            serve(probed.task, task_monitor(settings), settings.loss_attribute, Channel())
+            serve({"": lambda: probed.task}, task_monitor(settings), settings.loss_attribute, Channel())
             return None
         assert settings.storage is not None
         storage = open_storage(settings.storage)

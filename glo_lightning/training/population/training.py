@@ -145,7 +145,8 @@ class Population:
 
     def _end(self, model: int, metric: float, status: Status, reason: str) -> None:
         member = self._members[model]
-        evaluation = Evaluation(metric, status, reason, seed=member.seed, epoch=member.follower.epoch)
+        seen = member.follower
+        evaluation = Evaluation(metric, status, reason, seed=member.seed, epoch=seen.epoch, curve=tuple(seen.curve))
         self._ended[member.place] = evaluation, self._steps
 
     def _keep(self, models: Tensor) -> None:

@@ -49,7 +49,8 @@ def check(task: Task, runs: Sequence[Run], tolerance: float = 0.0, **options: ob
         alone = TrainerEvaluator(task, monitor, **options).evaluate(runs)
         for got, expected in zip(timeless(together), timeless(alone), strict=True):
             assert got.metric == pytest.approx(expected.metric, abs=allowed, rel=allowed)
-            assert replace(got, metric=0.0) == replace(expected, metric=0.0)
+            assert got.curve == pytest.approx(expected.curve, abs=allowed, rel=allowed)
+            assert replace(got, metric=0.0, curve=()) == replace(expected, metric=0.0, curve=())
 
 
 class Idle(nn.Module):
@@ -217,7 +218,8 @@ def test_divergence_ends_a_run_at_once_and_touches_no_other(steps: int) -> None:
         runs[2].loss.calls = 0  # type: ignore[assignment]
         (alone,) = timeless(TrainerEvaluator(plain, monitor).evaluate(runs[2:3]))
         runs[2].loss.calls = 0  # type: ignore[assignment]
-        assert together[2] == replace(alone, metric=pytest.approx(alone.metric, rel=1e-6))
+        close = {name: pytest.approx(getattr(alone, name), rel=1e-6) for name in ("metric", "curve")}
+        assert together[2] == replace(alone, **close)
         assert together[2].status is (Status.DIVERGED if steps < 8 else Status.COMPLETED)
         without = timeless(PopulationEvaluator(plain, monitor).evaluate([*runs[:2], runs[3]]))
         assert [*together[:2], together[3]] == without

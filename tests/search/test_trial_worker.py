@@ -15,11 +15,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.search import LossSearch
-from glo_lightning.search.exploration.worker import Worker
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.result import SearchResult
 from glo_lightning.search.samplers.fixed import FixedListSampler
 from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.trial_worker import TrialWorker
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, EvaluatorLostError, Run, Status
 from tests.search.toy import TRAINER, OutOfMemoryModel, ToyData, ToyModel
@@ -41,7 +41,7 @@ class Scripted:
         return entry
 
 
-class ListWorker(Worker):
+class ListWorker(TrialWorker):
     def prepare(self, trial: Trial) -> Run:
         return Run(CrossEntropyLoss(), 0)
 
@@ -56,7 +56,7 @@ def _worker(evaluator: Scripted, size: int = 3, attempts: int = 1, batch: int = 
     return ListWorker(study, sampler, evaluator, Monitor(), batch)
 
 
-def _states(worker: Worker) -> list[str]:
+def _states(worker: TrialWorker) -> list[str]:
     return [trial.state.name for trial in worker.study.trials]
 
 

@@ -19,7 +19,7 @@ MAX_FAILURES_IN_A_ROW = 10
 """Crashed trainings after which the fault is the model's, not the candidates'."""
 
 
-class Worker(ABC):
+class TrialWorker(ABC):
     """One process's part of the work in a study.
 
     Args:
@@ -68,13 +68,14 @@ class Worker(ABC):
             runs = {trial.number: self._prepare(trial) for trial in trials}
             open_trials = [trial for trial in trials if runs[trial.number] is not None]
             try:
-                evaluations = self.evaluator.evaluate([run for run in runs.values() if run is not None])
+                own = [run for run in runs.values() if run is not None]
+                evaluations = self.evaluator.evaluate(own) if own else []
             except EvaluatorLostError as error:
                 for trial in open_trials:
-                    self._tell(trial, Evaluation(self.monitor.worst_metric, Status.FAILED, str(error)))
+                    self.tell(trial, Evaluation(self.monitor.worst_metric, Status.FAILED, str(error)))
                 raise
             for trial, evaluation in zip(open_trials, evaluations, strict=True):
-                self._tell(trial, evaluation)
+                self.tell(trial, evaluation)
         except BaseException as error:
             with suppress(StudyError):  # if it is the storage that fails, silence will tell
                 self.sampler.release(self.study, trials, reason=type(error).__name__)
@@ -86,23 +87,11 @@ class Worker(ABC):
         except UpdateFinishedTrialError:
             return None  # this worker was taken for dead, and another has the candidate
 
-    def _tell(self, trial: Trial, evaluation: Evaluation) -> None:
+    def tell(self, trial: Trial, evaluation: Evaluation) -> None:
+        """Tell the study what came of a trial's training."""
         # A worker that was silent for too long comes late: its trial has ended, and somebody else's verdict stands.
         with suppress(UpdateFinishedTrialError):
-            trial.set_user_attr(
-                "training",
-                {
-                    "status": evaluation.status,
-                    "reason": evaluation.reason,
-                    "seconds": round(evaluation.seconds, 4),
-                    "seed": evaluation.seed,
-                    "epoch": evaluation.epoch,
-                },
-            )
-            if evaluation.status is Status.DIVERGED:
-                trial.set_user_attr(DIVERGED, True)
-            if evaluation.metrics:
-                trial.set_user_attr("metrics", dict(evaluation.metrics))
+            self.note(trial, evaluation)
         if evaluation.status is Status.FAILED:
             self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             self._count_failure(evaluation.reason)
@@ -112,6 +101,23 @@ class Worker(ABC):
             self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
         else:
             self.study.tell(trial, evaluation.metric, skip_if_finished=True)
+
+    def note(self, trial: Trial, evaluation: Evaluation) -> None:
+        """Keep with a trial how its training went."""
+        trial.set_user_attr(
+            "training",
+            {
+                "status": evaluation.status,
+                "reason": evaluation.reason,
+                "seconds": round(evaluation.seconds, 4),
+                "seed": evaluation.seed,
+                "epoch": evaluation.epoch,
+            },
+        )
+        if evaluation.status is Status.DIVERGED:
+            trial.set_user_attr(DIVERGED, True)
+        if evaluation.metrics:
+            trial.set_user_attr("metrics", dict(evaluation.metrics))
 
     def _count_failure(self, reason: str) -> None:
         self._failures += 1
