@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from glo_lightning.errors import EnvironmentMismatchError, LossError
 from glo_lightning.export.source import check_one_head, write_forward, write_module
-from glo_lightning.losses import Loss, outputs_of
+from glo_lightning.losses import ClassAwareLoss, Loss, ScaledLoss, SigmoidLoss, label_distribution, outputs_of
 
 
 def export_loss(loss: Loss, format: str) -> bytes:
@@ -44,7 +44,8 @@ def _python(loss: Loss) -> bytes:
 
 def _latex(loss: Loss) -> bytes:
     outputs = r"(1 - \sigma(f),\ \sigma(f))" if outputs_of(loss) == "sigmoid" else r"\operatorname{softmax}(f)"
-    return rf"{loss.formula('latex')}, \qquad h = {outputs}".encode() + b"\n"
+    h = r"\mathrm{softmax}(f)" if loss.formula_note("latex") else "h"
+    return rf"{loss.formula('latex')}, \qquad {h} = {outputs}".encode() + b"\n"
 
 
 def _torchscript(loss: Loss) -> bytes:
@@ -79,9 +80,11 @@ def _onnx(loss: Loss) -> bytes:
     check_one_head(loss)
     sigmoid = outputs_of(loss) == "sigmoid"
     samples = torch.export.Dim("N")
-    classes = torch.export.Dim("C", min=1 if sigmoid else 2)
-    logits, labels = torch.zeros(3, 4), torch.zeros(3, 4) if sigmoid else torch.zeros(3, dtype=torch.int64)
-    shape = {0: samples, 1: classes}
+    logits = torch.zeros(3, 4 if sigmoid or loss.num_classes is None else loss.num_classes)
+    labels = torch.zeros_like(logits) if sigmoid else torch.zeros(3, dtype=torch.int64)
+    shape = {0: samples}
+    if sigmoid or loss.num_classes is None:
+        shape[1] = torch.export.Dim("C", min=1 if sigmoid else 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about the training mode, which means nothing to a loss
         program = torch.onnx.export(
@@ -114,12 +117,24 @@ class _Definition(nn.Module):
             logits = torch.cat([logits, second, target.unsqueeze(1).to(logits.dtype)], 1)[:, :-2]
             target = torch.where(target < 0, logits.shape[1], target)
         rows, labels, shape = self.loss.rows(logits, target)
-        losses = Loss._compute(self.loss, rows, labels, "none")
+        losses = _losses(self.loss, rows, label_distribution(rows, labels))
         if self.loss.reduction == "none":
             return losses.reshape(shape)
         total = losses.sum()
         # The mean of nothing is 0.
         return total / torch.ones_like(losses).sum().clamp(min=1.0) if self.loss.reduction == "mean" else total
+
+
+def _losses(loss: Loss, logits: Tensor, y: Tensor) -> Tensor:
+    """Return the loss of each row by operations that ONNX has."""
+    if isinstance(loss, ClassAwareLoss):
+        adjusted, weight = loss.adjust(logits, y)
+        return weight * _losses(loss.loss, adjusted, y)
+    if isinstance(loss, ScaledLoss):
+        return loss.factor * _losses(loss.loss, logits, y)
+    if isinstance(loss, SigmoidLoss):
+        return _losses(loss.loss, logits, y)
+    return Loss._compute(loss, logits, y, "none")
 
 
 FORMATS: dict[str, Callable[[Loss], bytes]] = {

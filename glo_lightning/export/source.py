@@ -10,8 +10,8 @@ import sympy
 from sympy.printing.precedence import PRECEDENCE
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import ClassAwareLoss, HeadsLoss, Loss, Outputs, Reduction, outputs_of
-from glo_lightning.losses.formula import PythonPrinter, exponent_of, nodes_of
+from glo_lightning.losses import ClassAwareLoss, Loss, Outputs, Reduction, outputs_of
+from glo_lightning.losses.formula import PythonPrinter, nodes_of, split_drive
 from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ REST = "rest = (torch.tanh(log_t / -2.0) * (1.0 + t)).clamp(min=1e-37)  # 1 - t\
 CLASS_AWARE = """\
 {classes}
 logits = logits + classes[0] - y * classes[1]
-weight = (y * classes[2]).sum(1)"""
+weight = {weight}(y * classes[2]).sum(1)"""
 
 REDUCTIONS: dict[Reduction, str] = {
     "mean": "return losses.sum() / torch.ones_like(losses).sum().clamp(min=1.0)",  # the mean of nothing is 0
@@ -147,8 +147,9 @@ def write_forward(loss: Loss) -> str:
         TARGETS[outputs_of(loss)].format(wrong_classes=wrong_classes),
     ]
     class_aware = _class_aware(loss)
-    if class_aware is not None:
-        body.append(CLASS_AWARE.format(classes=_constants("classes", class_aware.numbers(), VIEW)))
+    for place, each in enumerate(class_aware):
+        classes, weight = _constants("classes", each.numbers(), VIEW), "weight * " if place else ""
+        body.append(CLASS_AWARE.format(classes=classes, weight=weight))
     if loss.label_smoothing:
         keep = 1.0 - loss.label_smoothing
         body.append(f"y = {keep!r} * y + {loss.label_smoothing!r} / logits.shape[1]")
@@ -170,7 +171,7 @@ def write_forward(loss: Loss) -> str:
         body.append("h = log_h.exp()" if is_smooth else "h = log_h.exp().clamp(min=tiny)")
         if _vanishes_off_target(expression):
             body.append(MASKED)
-    weighted = "" if class_aware is None else "weight * "
+    weighted = "weight * " if class_aware else ""
     body.append(f"losses = {weighted}({text}).{loss.class_reduction}(1)")
     body.append(REDUCTIONS[loss.reduction])
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
@@ -183,27 +184,30 @@ def check_one_head(loss: Loss) -> None:
     Raises:
         LossError: if it is one.
     """
-    if isinstance(loss, HeadsLoss):
+    if loss.num_heads > 1:
         raise LossError(
             "a loss of one head",
-            f"losses of {len(loss.losses)} heads",
+            f"losses of {loss.num_heads} heads",
             "Store and export each head's by itself: save_loss(loss.losses[0], ...).",
         )
 
 
-def _class_aware(loss: Loss) -> ClassAwareLoss | None:
-    """Return the class-aware loss that a loss is, or that is inside it."""
-    while isinstance(loss, WrappedLoss) and not isinstance(loss, ClassAwareLoss):
+def _class_aware(loss: Loss) -> list[ClassAwareLoss]:
+    """Return the class-aware losses that a loss is or holds, the outermost first."""
+    found = []
+    while isinstance(loss, WrappedLoss):
+        if isinstance(loss, ClassAwareLoss):
+            found.append(loss)
         loss = loss.loss
-    return loss if isinstance(loss, ClassAwareLoss) else None
+    return found
 
 
 def _quadrature(integral: sympy.Integral) -> str:
     """Write the integral of a drive from h to 1 as a sum over nodes."""
     (p, *_), drive = integral.limits[0], integral.function
-    exponents = {"log_t": exponent_of(drive, p) + 1.0, "rest.log()": exponent_of(drive, 1 - p)}
-    powers = [factor for factor in sympy.Mul.make_args(drive) if factor.as_base_exp()[0] in (p, 1 - p)]
-    polynomial = (drive / sympy.Mul(*powers)).subs(p, sympy.Symbol("t"))
+    of_p, of_rest, polynomial = split_drive(drive, p)
+    polynomial = polynomial.subs(p, sympy.Symbol("t"))
+    exponents = {"log_t": of_p + 1.0, "rest.log()": of_rest}
     ends = " + ".join(f"{exponent!r}*{log}" for log, exponent in exponents.items() if exponent)
     factor = PythonPrinter().doprint(polynomial)
     lines = REST if "rest" in ends else ""

@@ -132,6 +132,7 @@ class Loss(nn.Module, ABC):
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         rows, labels, shape = self.rows(logits, target)
+        check_batch(rows, labels, self.num_classes)
         # The mean of nothing is no number, and a batch without labels no divergence: it costs nothing.
         reduction = "sum" if self.reduction == "mean" and not rows.numel() else self.reduction
         losses = self._compute(rows, labels, reduction)
@@ -163,7 +164,7 @@ class Loss(nn.Module, ABC):
         return logits.movedim(1, -1).flatten(0, -2), labels, positions
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-        """Compute the loss of rows in the logits' precision; families override it where there is a shorter way."""
+        """Compute the loss of rows that fit, in the logits' precision; families override it for a shorter way."""
         per_class = self.per_class(logits, self.smooth(label_distribution(logits, target)))
         return reduce_batch(per_class.sum(-1) if self.class_reduction == "sum" else per_class.mean(-1), reduction)
 
@@ -219,7 +220,11 @@ class Loss(nn.Module, ABC):
         """
         from glo_lightning.losses.formula import render
 
-        return render(self.expression(), style, self.class_reduction)
+        return render(self.expression(), style, self.class_reduction) + self.formula_note(style)
+
+    def formula_note(self, style: FormulaStyle) -> str:
+        """Return what stands behind the formula, as text: how its h is made, where that is more than softmax."""
+        return ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form: JSON values only; see :mod:`glo_lightning.losses.stored_form`."""
@@ -305,12 +310,13 @@ def label_distribution(logits: Tensor, target: Tensor) -> Tensor:
         raise explain_labels(error, logits, target) from None
 
 
-def check_batch(logits: Tensor, target: Tensor) -> None:
+def check_batch(logits: Tensor, target: Tensor, num_classes: int | None = None) -> None:
     """Refuse logits and labels whose shapes or dtypes do not fit each other.
 
     Args:
         logits: as in :func:`label_distribution`.
         target: as in :func:`label_distribution`.
+        num_classes: C, where a loss is for so many alone.
 
     Raises:
         LossError: if they do not fit.
@@ -321,6 +327,12 @@ def check_batch(logits: Tensor, target: Tensor) -> None:
             "floating logits of shape (N, C) or (N, C, ...) with C >= 2",
             describe(logits),
             "Give every class a logit; for yes-or-no questions with one logit each, use SigmoidLoss(loss).",
+        )
+    if num_classes not in (None, shape[1]):
+        raise LossError(
+            f"logits of {num_classes} classes, for which the loss was made",
+            f"{shape[1]}",
+            f"Make it for {shape[1]} classes.",
         )
     if (
         target.is_floating_point()

@@ -70,25 +70,35 @@ class ClassAwareLoss(WrappedLoss):
         double = torch.zeros((), dtype=torch.float64)
         return [each(double).tolist() for each in (self._adjustment, self._class_margins, self._weights)]
 
-    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate the loss inside from adjusted logits, weighted by the labels; see :meth:`Loss.per_class`."""
+    @property
+    def num_classes(self) -> int:  # type: ignore[override]
+        """How many classes were counted."""
+        return len(self.class_counts)
+
+    def adjust(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits that the loss inside is called with, shape (..., C), and what it is multiplied by, (...).
+
+        Args:
+            logits: shape (..., C), floating.
+            y: labels, shape (..., C), floating, not smoothed.
+        """
         self._check(logits)
         adjusted = logits + self._adjustment(logits) - y * self._class_margins(logits)
-        return self.loss.per_class(adjusted, y) * (y * self._weights(logits)).sum(-1, keepdim=True)
+        return adjusted, (y * self._weights(logits)).sum(-1)
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss inside from adjusted logits, weighted by the labels; see :meth:`Loss.per_class`."""
+        adjusted, weight = self.adjust(logits, y)
+        return self.loss.per_class(adjusted, y) * weight.unsqueeze(-1)
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-        self._check(logits)
-        adjusted, margins, weights = (
-            logits + self._adjustment(logits),
-            self._class_margins(logits),
-            self._weights(logits),
-        )
         if target.is_floating_point():
-            adjusted, weight = adjusted - target * margins, (target * weights).sum(-1)
+            adjusted, weight = self.adjust(logits, target)
         else:
             known = target.clamp(0, len(self.class_counts) - 1)  # what is no label, the loss inside explains
-            weight = weights[known]
-            adjusted = adjusted.scatter_add(-1, known.unsqueeze(-1), -margins[known].unsqueeze(-1))
+            weight, margins = self._weights(logits)[known], self._class_margins(logits)[known]
+            adjusted = logits + self._adjustment(logits)
+            adjusted = adjusted.scatter_add(-1, known.unsqueeze(-1), -margins.unsqueeze(-1))
         return reduce_batch(weight * self.loss._compute(adjusted, target, "none"), reduction)
 
     def _check(self, logits: Tensor) -> None:
@@ -119,18 +129,18 @@ class ClassAwareLoss(WrappedLoss):
             "margin": float(self.margin),
         }
 
-    def formula(self, style: FormulaStyle = "unicode") -> str:
-        """Write the loss inside and, but in ``"python"``, which is one expression, what it is made of."""
-        inside = super().formula(style)
+    def formula_note(self, style: FormulaStyle) -> str:
+        """Return how h and the weights are made; see :meth:`Loss.formula_note`."""
+        inside = super().formula_note(style)
         tau, beta, margin = (f"{float(number):.4g}" for number in (self.tau, self.beta, self.margin))
         if style == "python":
             return inside
         if style == "latex":
             return (
-                rf"{inside},\ h = \mathrm{{softmax}}(f + {tau} \log \pi - {margin}\, n_T^{{-1/4}} e_T),"
-                rf"\ v_T \propto \pi_T^{{-{beta}}}"
+                rf",\ h = \mathrm{{softmax}}(f + {tau} \log \pi - {margin}\, n_T^{{-1/4}} e_T),"
+                rf"\ v_T \propto \pi_T^{{-{beta}}}{inside}"
             )
-        return f"{inside}, h = softmax(f + {tau}·log π − {margin}·y·n^(−1/4)), weights ∝ π^(−{beta})"
+        return f", h = softmax(f + {tau}·log π − {margin}·y·n^(−1/4)), weights ∝ π^(−{beta}){inside}"
 
     def extra_repr(self) -> str:
         """Show the counts and the strengths; the loss is shown as a part."""

@@ -11,7 +11,6 @@ from torch.nn import functional
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import (
     Loss,
-    check_batch,
     explain_labels,
     finite_number,
 )
@@ -52,7 +51,6 @@ class CrossEntropyLoss(Loss):
         return -y * _seen_log(logits, y)
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-        check_batch(logits, target)
         if target.is_floating_point():
             target = target.to(logits.dtype)
         try:

@@ -14,6 +14,8 @@ Example:
 
 # ruff: noqa: N802  (sympy finds its printing methods by the names of its classes)
 
+from functools import reduce
+
 import sympy
 import torch
 from sympy.printing.latex import LatexPrinter
@@ -74,10 +76,14 @@ def _mantissa_and_exponent(number: sympy.Float) -> tuple[str, int]:
     return mantissa, int(exponent or 0)
 
 
-def exponent_of(drive: sympy.Expr, base: sympy.Expr) -> float:
-    """Return the exponent of a factor of a product; 0 if it is none."""
-    factors = (factor.as_base_exp() for factor in sympy.Mul.make_args(drive))
-    return float(next((exponent for own, exponent in factors if own == base), 0))
+def split_drive(drive: sympy.Expr, p: sympy.Symbol) -> tuple[float, float, sympy.Expr]:
+    """Take a drive apart: the exponents of p and of 1 - p, and the polynomial that they are multiplied by."""
+    powers = {
+        base: sympy.Mul(*(factor for factor in sympy.Mul.make_args(drive) if factor.as_base_exp()[0] == base))
+        for base in (p, 1 - p)
+    }
+    of_p, of_rest = (0.0 if power == 1 else float(power.as_base_exp()[1]) for power in powers.values())
+    return of_p, of_rest, drive / sympy.Mul(*powers.values())
 
 
 def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -88,11 +94,15 @@ def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0) -> tupl
         p: what is integrated over.
         tolerance: relative error for h above 1e-6, for fewer nodes; all by default.
     """
-    g = exponent_of(drive, 1 - p)
-    weight = sympy.lambdify([p], p * drive, "torch")
+    exponent, g, polynomial = split_drive(drive, p)
+    coefficients = [float(each) for each in sympy.Poly(polynomial, p).all_coeffs()]
     log_h = -torch.logspace(-2.0, 1.14, 24, dtype=torch.float64)
     rules = [gauss_jacobi(g, count) for count in (8, 12, 16, 24, NODES)]
-    sums = [(weight((log_h.unsqueeze(-1) * nodes).exp()) * weights).sum(-1) for nodes, weights in rules]
+    sums = []
+    for nodes, weights in rules:
+        log_t = log_h.unsqueeze(-1) * nodes
+        value = reduce(lambda total, each: total * log_t.exp() + each, coefficients, torch.zeros_like(log_t))
+        sums.append((value * ((exponent + 1.0) * log_t).exp() * (-log_t.expm1()) ** g * weights).sum(-1))
     enough = (rule for rule, own in zip(rules, sums, strict=True) if ((own / sums[-1] - 1.0).abs() <= tolerance).all())
     return next(enough)
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import (
     Loss,
-    check_batch,
     explain_labels,
     numbers_like,
     reduce_batch,
@@ -143,7 +142,6 @@ class TaylorLoss(Loss):
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         if "f" in self.inputs or self.order == 1:
             return super()._compute(logits, target, reduction)
-        check_batch(logits, target)
         soft = target.is_floating_point()
         if soft:
             target = self.smooth(target.to(logits.dtype))

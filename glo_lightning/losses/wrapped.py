@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
-from glo_lightning.losses.options import ClassReduction, Reduction
+from glo_lightning.losses.options import ClassReduction, FormulaStyle, Reduction
 
 if TYPE_CHECKING:
     import sympy
@@ -110,6 +110,10 @@ class WrappedLoss(Loss):
     def expression(self) -> "sympy.Expr":
         """Return the expression of the loss inside; see :meth:`Loss.expression`."""
         return self.loss.expression()
+
+    def formula_note(self, style: FormulaStyle) -> str:
+        """Return the note of the loss inside; see :meth:`Loss.formula_note`."""
+        return self.loss.formula_note(style)
 
     def extra_repr(self) -> str:
         """Show nothing: the loss inside is shown as a part."""

@@ -43,6 +43,7 @@ LOSSES: dict[str, Loss] = {
     "tree of powers in sums": TreeLoss("log(h * h + y) - y / h + sqrt(h) / (h * sqrt(h) + 1)"),
     "tree of one minus h": TreeLoss("y * log(h) + (1 - y) * log(1 - h)"),
     "scaled": ScaledLoss(PolyLoss(label_smoothing=0.1), 0.3),
+    "class-aware sigmoid": SigmoidLoss(ClassAwareLoss(CrossEntropyLoss(), [9, 1], beta=1.0)),
     "sigmoid": SigmoidLoss(CrossEntropyLoss()),
     "sigmoid drive": SigmoidLoss(DriveLoss(q=0.5, num_classes=2)),
     "sigmoid taylor": ScaledLoss(SigmoidLoss(TaylorLoss(THETA[:8], label_smoothing=0.1)), 2.0),

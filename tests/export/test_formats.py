@@ -16,6 +16,7 @@ from glo_lightning.errors import LossError
 from glo_lightning.export import FORMATS, export_loss, write_module
 from glo_lightning.losses import (
     BaikalLoss,
+    ClassAwareLoss,
     CrossEntropyLoss,
     FocalLoss,
     HeadsLoss,
@@ -100,6 +101,13 @@ def test_it_is_the_same_in_low_precision(loss: Loss, dtype: torch.dtype, make: M
         torch.testing.assert_close(found, loss(low, target), rtol=1e-4, atol=1e-4)
 
 
+def test_losses_that_know_the_classes_may_be_around_each_other(make: Make) -> None:
+    inside = ClassAwareLoss(PolyLoss(), [50, 5, 3, 1])
+    loss = ScaledLoss(ClassAwareLoss(inside, [1, 2, 3, 4], 0.3, margin=0.5), 2.0)
+    for logits, target in batches(loss):
+        torch.testing.assert_close(make(loss)(logits, target), loss(logits, target))
+
+
 def random_trees(count: int) -> list[TreeLoss]:
     """Trees as evolution makes them, with random coefficients, that are defined somewhere."""
     rng, variation, found = np.random.default_rng(0), Variation(initial_depth=4), []
@@ -169,14 +177,18 @@ def test_the_file_is_short_and_needs_torch_alone(loss: Loss) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["cross-entropy", "baikal cma", "taylor", "tree of roots", "sigmoid", "sigmoid of logits"]
-)
+    "name",
+    [
+        "cross-entropy", "baikal cma", "taylor", "tree of roots", "drive", "class-aware", "class-aware drive",
+        "sigmoid", "sigmoid of logits", "class-aware sigmoid",
+    ],
+)  # fmt: skip
 def test_onnx_gives_the_same_value_for_any_batch_and_classes(name: str) -> None:
     loss = LOSSES[name]
     session = onnxruntime.InferenceSession(export_loss(loss, "onnx"))
     generator = torch.Generator().manual_seed(1)
     for size, num_classes in ((0, 3), (1, 2), (9, 5)):
-        logits = torch.randn(size, num_classes, generator=generator)
+        logits = torch.randn(size, loss.num_classes or num_classes, generator=generator)
         labels = torch.rand(logits.shape, generator=generator)
         target = labels if outputs_of(loss) == "sigmoid" else labels.argmax(-1)
         (found,) = session.run(None, {"logits": logits.numpy(), "target": target.numpy()})

@@ -14,6 +14,7 @@ from torch import Tensor
 from glo_lightning.errors import LossError
 from glo_lightning.export import export_loss, write_module
 from glo_lightning.losses import (
+    ClassAwareLoss,
     CrossEntropyLoss,
     DriveLoss,
     Loss,
@@ -110,6 +111,8 @@ LOSSES: dict[str, Loss] = {
     "squared error": MeanSquaredErrorLoss(reduction="none"),
     "taylor": named_loss("taylorglo_1"),
     "baikal": named_loss("baikal"),
+    "drive": DriveLoss(num_classes=3),
+    "class-aware": ClassAwareLoss(CrossEntropyLoss(), [5, 2, 1]),
 }
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 torchs = pytest.mark.parametrize("make", [from_python, from_torchscript])
@@ -144,7 +147,7 @@ def test_what_does_not_fit_is_refused_as_the_library_refuses_it(loss: Loss, make
 @every_loss
 @torchs
 def test_so_are_yes_or_no_questions(loss: Loss, make: Any, tmp_path: Path) -> None:
-    questions = SigmoidLoss(loss)
+    questions = SigmoidLoss(DriveLoss(num_classes=2) if loss.num_classes else loss)
     call = make(questions, tmp_path)
     for shape, target, right in QUESTIONS:
         check(questions, call, shape, target, right)
@@ -152,13 +155,13 @@ def test_so_are_yes_or_no_questions(loss: Loss, make: Any, tmp_path: Path) -> No
         assert not takes(exported, hard(8, 3), soft(8, 3))
 
 
-@pytest.mark.parametrize("name", ["cross-entropy", "squared error"])
+@pytest.mark.parametrize("name", ["cross-entropy", "squared error", "class-aware"])
 def test_onnx_refuses_the_same_without_assertions(name: str, tmp_path: Path) -> None:
     loss = LOSSES[name]
     call = from_onnx(loss, tmp_path)
     for shape, target, right in CLASSES:
         check(loss, call, shape, target, right)
-    questions = SigmoidLoss(loss)
+    questions = SigmoidLoss(MeanSquaredErrorLoss())
     call = from_onnx(questions, tmp_path)
     for shape, target, right in QUESTIONS:
         check(questions, call, shape, target, right)

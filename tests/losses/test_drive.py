@@ -201,5 +201,5 @@ def test_no_members_are_refused(arguments: dict[str, Any]) -> None:
 
 
 def test_logits_of_other_classes_are_refused() -> None:
-    with pytest.raises(LossError, match="num_classes=7"):
+    with pytest.raises(LossError, match="Make it for 7 classes"):
         DriveLoss()(torch.zeros(2, 7), torch.tensor([0, 1]))
