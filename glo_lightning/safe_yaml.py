@@ -19,13 +19,17 @@ MAX_DEPTH = 50
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads 1e-3 as a number, as YAML 1.2 does."""
+    """Reads 1e-3 as a number, as YAML 1.2 does, and dates as text."""
 
 
 class _Dumper(yaml.SafeDumper):
     """Quotes text that the loader would read as a number."""
 
 
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
 for _each in (_Loader, _Dumper):
     _each.add_implicit_resolver(
         "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
@@ -61,7 +65,7 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise SettingsError("YAML", " ".join(str(error).split()), "Mend what is there.") from None
-    except ValueError as error:  # whole numbers of thousands of digits, dates that do not exist
+    except ValueError as error:  # whole numbers of thousands of digits
         raise SettingsError("YAML of ordinary values", str(error), "Put text in quotes.") from None
 
 

@@ -4,8 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
+
+from glo_lightning.errors import SettingsError
+from glo_lightning.safe_yaml import read_yaml, read_yaml_file
+
+MAX_FILES = 100
+"""Files that a configuration may be made of."""
 
 
 class ConfigFileWithBase(ActionConfigFile):
@@ -18,27 +23,36 @@ class ConfigFileWithBase(ActionConfigFile):
             ActionConfigFile.apply_config(parser, cfg, dest, file)
 
 
-def with_bases(file: str, readers: Sequence[Path] = ()) -> list[str]:
+def with_bases(file: str) -> list[str]:
     """Return a configuration file's bases, the bases of those included, and the file itself at the end.
 
     Args:
-        file: the file; anything else, text for one, has no bases.
-        readers: the files that named this one as a base.
+        file: the file; or text for one, which has no bases.
 
     Raises:
-        TypeError: if a file is no YAML, or is its own base. The parser turns it into a message.
+        SettingsError: if a file is missing, no YAML, or its own base.
     """
-    path = Path(file)
-    if not path.is_file():
+    if not Path(file).is_file() and isinstance(read_yaml(file), dict):
         return [file]
+    files: list[str] = []
+    _collect(Path(file), (), files)
+    return files
+
+
+def _collect(path: Path, readers: Sequence[Path], files: list[str]) -> None:
     if path.resolve() in readers:
-        raise TypeError(f"{file} is its own base")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TypeError(f"{file} is not YAML: {error}") from error
-    bases = content.get("base", []) if isinstance(content, dict) else []
-    files = []
-    for base in [bases] if isinstance(bases, str) else bases:
-        files += with_bases(str(path.parent / base), (*readers, path.resolve()))
-    return [*files, file]
+        raise SettingsError(
+            "configurations that start from others", f"{path}, which is its own base", "Break the circle."
+        )
+    content = read_yaml_file(path)
+    bases = content.get("base") or [] if isinstance(content, dict) else []
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise SettingsError(
+            f"base in {path} as one or more files", repr(bases), "List them: base: [one.yaml, two.yaml]."
+        )
+    for base in bases:
+        _collect(path.parent / base, (*readers, path.resolve()), files)
+    if len(files) == MAX_FILES:
+        raise SettingsError(f"at most {MAX_FILES} files", f"more that {files[-1]} starts from", "Name fewer bases.")
+    files.append(str(path))

@@ -33,4 +33,7 @@ def run(verb: Verb[Any], arguments: Sequence[str]) -> int:
 
     with options_of(verb.section):
         output = importlib.import_module(f"glo_lightning.{verb.section}.output")
-        return int(output.run(TaskCLI(verb, arguments)))
+        cli = TaskCLI(verb, arguments)
+        for note in cli.notes:
+            sys.stderr.write(f"{note}\n")
+        return int(output.run(cli))

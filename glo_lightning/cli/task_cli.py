@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from argparse import SUPPRESS, ArgumentError
+from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic
@@ -12,10 +12,12 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from glo_lightning.cli.config_file import ConfigFileWithBase
+from glo_lightning.cli.foreign import classes_of
 from glo_lightning.cli.parser import TaskParser
-from glo_lightning.cli.verb import SECTIONS, SettingsT, Verb
+from glo_lightning.cli.verb import SettingsT, Verb
 from glo_lightning.errors import SettingsError
 from glo_lightning.files import write_whole
+from glo_lightning.options import option
 from glo_lightning.training.task import LEAN_TRAINER, Hyperparameters, Task, saves_checkpoints, with_callbacks
 
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -33,6 +35,9 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
     Args:
         verb: whose options these are. Those of other verbs may be in a configuration file, and are not read.
         arguments: the command line without the program's name.
+
+    Attributes:
+        notes: lines about what was not read.
     """
 
     def __init__(self, verb: Verb[SettingsT], arguments: Sequence[str]) -> None:
@@ -58,29 +63,28 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Return a parser for configuration files that may have a base."""
         parser = TaskParser(**kwargs)
+        parser.verb, parser.classes, self.notes = self.verb.section, classes_of(self.arguments), parser.notes
         parser.add_argument("-c", "--config", action=ConfigFileWithBase, help="Path to a YAML file.")
         return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the verb's own options, and the defaults that make a bare command run."""
         self.verb.add_options(parser)
-        for ignored in self._ignored:
-            parser.add_argument(f"--{ignored}", type=Any, default=SUPPRESS, help=SUPPRESS)
         parser.set_defaults(DEFAULTS)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse the command line, and leave out what other verbs read."""
+        """Parse the command line; null means not set, for the Trainer, too."""
         self._forget_other_defaults(parser, args)
         super().parse_arguments(parser, args)
-        for ignored in self._ignored:
-            self.config.pop(ignored, None)
+        for name, default in self.trainer_defaults.items():
+            if self.config.trainer[name] is None:
+                self.config.trainer[name] = default
         seed = self.config.get("seed_everything")
         if seed is not None and seed is not False:  # 0 is a seed
-            raise SettingsError(
-                f"the seed in --{self.verb.section}.seed",
-                f"seed_everything={seed}, which every training would undo",
-                f"Set --{self.verb.section}.seed.",
+            self.notes.append(
+                f"seed_everything={seed} is not read: {option('seed', self.settings().seed)} is the seed."
             )
+        self.config["seed_everything"] = False
 
     def _forget_other_defaults(self, parser: LightningArgumentParser, args: Sequence[str]) -> None:
         """Let classes other than our own have their own defaults; the parser would keep ours of the same names."""
@@ -94,10 +98,6 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
         chosen = {section: first[section].class_path for section in DEFAULTS if first[section] is not None}
         others = {section: path for section, path in chosen.items() if path != DEFAULTS[section]["class_path"]}
         parser.set_defaults({section: {"class_path": path} for section, path in others.items()})
-
-    @property
-    def _ignored(self) -> list[str]:
-        return ["base", *(section for section in SECTIONS if section != self.verb.section)]
 
     def instantiate_classes(self) -> None:
         """Build nothing yet: every training gets objects of its own."""

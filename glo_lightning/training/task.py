@@ -101,16 +101,16 @@ def python_task(
             f"required arguments {required}",
             "Pass lambda: MyModel(...) with those arguments filled in.",
         )
-    settings = {**LEAN_TRAINER, **(trainer or {})}
+    # None means not set, as null does in a configuration file.
+    given = {name: value for name, value in (trainer or {}).items() if value is not None or name not in LEAN_TRAINER}
+    settings = {**LEAN_TRAINER, **given}
     return Task(
         build_model=functools.partial(_build_model, model),
         datamodule=datamodule,
         build_trainer=functools.partial(_build_trainer, settings),
         description={
             "data": _describe(datamodule),
-            "trainer": {
-                name: _describe(value) for name, value in sorted((trainer or {}).items()) if _differs(name, value)
-            },
+            "trainer": {name: _describe(value) for name, value in sorted(given.items()) if _differs(name, value)},
         },
         rebuild=functools.partial(python_task, model, datamodule, trainer),
         configured=functools.partial(_default_argument, model),
