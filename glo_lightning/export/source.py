@@ -165,6 +165,8 @@ def write_forward(loss: Loss) -> str:
         text = f"{text} + 0.0 * log_h"
     if integrals and not loss.label_smoothing and loss.class_reduction == "sum" and outputs_of(loss) == "softmax":
         body.append(ON_TARGET)
+    if sympy.Symbol("s") in expression.free_symbols:
+        body.append("sum_log_h = log_h.sum(1, keepdim=True)")
     if integrals:
         body += [MASKED, *map(_quadrature, integrals)]
     else:
@@ -253,7 +255,7 @@ class _TorchPrinter(PythonPrinter):
         self._is_smooth = is_smooth
 
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
-        return {"f": "logits", "t": "self.progress"}.get(symbol.name, str(symbol.name))
+        return {"f": "logits", "t": "self.progress", "s": "sum_log_h"}.get(symbol.name, str(symbol.name))
 
     def _print_Integral(self, integral: sympy.Integral) -> str:
         return "integral"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from glo_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from glo_lightning.losses.active_passive import ActivePassiveLoss
     from glo_lightning.losses.base import Loss, label_distribution
     from glo_lightning.losses.class_aware import ClassAwareLoss
     from glo_lightning.losses.classic import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NAMED_LOSSES",
+    "ActivePassiveLoss",
     "BaikalCMALoss",
     "BaikalLoss",
     "ClassAwareLoss",
@@ -63,6 +65,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "active_passive": ["ActivePassiveLoss"],
         "base": ["Loss", "label_distribution"],
         "class_aware": ["ClassAwareLoss"],
         "classic": [

@@ -9,6 +9,7 @@ import importlib
 from glo_lightning.errors import LossError
 
 MODULES = {
+    "active_passive": "glo_lightning.losses.active_passive",
     "baikal": "glo_lightning.losses.classic",
     "baikal_cma": "glo_lightning.losses.classic",
     "class_aware": "glo_lightning.losses.class_aware",

@@ -62,7 +62,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     if placement.rank == 0:
         output.write_trials(candidate_frame(part.study))
         output.write_best_loss(part.verdict.loss)
-        if settings.joint:
+        if part.verdict.hyperparameters:
             output.write_json("best_hyperparameters.json", part.verdict.hyperparameters)
         output.write_json("comparison.json", part.verdict.to_dict())
         write_history_files(part.study, part.verdict.finalists[0], search_monitor(settings), output)

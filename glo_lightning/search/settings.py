@@ -12,13 +12,20 @@ from glo_lightning.search.ranges import Range, read_ranges
 
 Input = Literal["y", "h", "f", "t"]
 
+POPULATION_SIZES = {"drive": 8, "glo": 80}
+"""Candidates per generation, of families whose population does not depend on the invariant."""
+
 SEARCHED = "what is searched"
 LENGTH = "how long"
 VERDICT = "the verdict"
 
+OF_TREES = ("stage", "screen", "known", "tuned_trees", "coefficient_generations")
+OF_POLYNOMIALS = ("order", "inputs", "parameters", "start")
+
 UNUSED = {
-    "taylor": ("stage", "screen", "known", "tuned_trees", "coefficient_generations"),
-    "glo": ("order", "inputs", "parameters", "start", "sigma", "on_violation", "joint"),
+    "taylor": OF_TREES,
+    "drive": (*OF_TREES, *OF_POLYNOMIALS, "normalize"),
+    "glo": (*OF_POLYNOMIALS, "sigma", "on_violation", "joint", "class_aware"),
 }
 """Settings that a family has no use for."""
 
@@ -28,26 +35,29 @@ class SearchSettings(ScoreSettings):
     """What to search, and how.
 
     Args:
-        family: the losses searched: taylor (TaylorGLO's polynomials, by CMA-ES) or glo (expression trees by genetic
-            programming, then their coefficients by CMA-ES).
+        family: the losses searched: taylor (TaylorGLO's polynomials, by CMA-ES), drive (losses of the target's
+            confidence, by CMA-ES from cross-entropy: few candidates serve, and label noise is where they win) or glo
+            (expression trees by genetic programming, then their coefficients by CMA-ES).
         order: of family=taylor: order K of the polynomial, 1 or more.
         inputs: of family=taylor: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training
             progress in [0, 1]).
         parameters: of family=taylor: theta (search all parameters, as the papers do) or canonical (only those that
             training can tell apart: 4 instead of 8 at order 3).
         start: of family=taylor: mean of the first generation: zeros, as in the papers, or cross_entropy, its expansion.
-        joint: of family=taylor: numbers of the model that CMA-ES searches along with the loss, from where they are
-            configured, as JSON, e.g. {"model.learning_rate": {"low": 0.001, "high": 1.0, "log": true}}. Names are those
-            of options; a list of numbers is searched as a whole. Further keys: scale (what weighs as much as 1 in
-            theta; by default a quarter of the range) and increasing (puts a list in order, for milestones).
+        class_aware: of families taylor and drive: whether losses know how frequent the classes are, for long tails; the
+            strengths of logit adjustment, class weights and margins are searched along.
+        joint: of families taylor and drive: numbers of the model that CMA-ES searches along with the loss, from where
+            they are configured, as JSON, e.g. {"model.learning_rate": {"low": 0.001, "high": 1.0, "log": true}}. Names
+            are those of options; a list of numbers is searched as a whole. Further keys: scale (what weighs as much as
+            1 in theta; by default a quarter of the range) and increasing (puts a list in order, for milestones).
         normalize: drive scales each candidate to start with cross-entropy's gradient, so that shapes compete and not
             learning rates; none leaves the scale to the search.
-        sigma: of family=taylor: initial step size of CMA-ES.
+        sigma: of families taylor and drive: initial step size of CMA-ES; by default 1.2, the papers', and 0.6.
         invariant: which candidates may train: none (all), paper (the printed invariant), exact (start-up follows
             cross-entropy downhill), stable (exact, and the collapsed output is not attractive). Of family=glo it
             judges coefficients; screen judges trees.
-        on_violation: of family=taylor: prune (a violating candidate takes its place in the generation, ranked last) or
-            resample (draw until one may train).
+        on_violation: of families taylor and drive: prune (a violating candidate takes its place in the generation,
+            ranked last) or resample (draw until one may train).
         stage: of family=glo: trees, coefficients (of the trees that an earlier run found), or both.
         screen: of family=glo: which trees may train: theory (those that are finite and start downhill as the stable
             invariant has it, each behaviour once) or paper (all that have a label and a prediction, each formula once).
@@ -55,7 +65,7 @@ class SearchSettings(ScoreSettings):
             mean_squared_error.
         seed: fixes candidates, initial weights and data order.
         generations: generations to run; raise it later to continue a finished search.
-        population_size: candidates per generation; by default 20, 40 with an invariant, and 80 trees.
+        population_size: candidates per generation; by default 20, 40 with an invariant, 8 drive losses and 80 trees.
         tuned_trees: of family=glo: best trees whose coefficients are tuned.
         coefficient_generations: of family=glo: generations of each tuning.
         pruner: stops unpromising trainings early: none, median, successive_halving, hyperband, or patient (a
@@ -85,14 +95,15 @@ class SearchSettings(ScoreSettings):
             in a terminal, how far it is) or verbose (every candidate, too).
     """
 
-    family: Literal["taylor", "glo"] = setting("taylor", section=SEARCHED)
+    family: Literal["taylor", "drive", "glo"] = setting("taylor", section=SEARCHED)
     order: int = setting(3, at_least=1, section=SEARCHED)
     inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
     parameters: Literal["theta", "canonical"] = setting("theta", section=SEARCHED)
     start: Literal["zeros", "cross_entropy"] = setting("zeros", section=SEARCHED)
+    class_aware: bool = setting(False, section=SEARCHED)
     joint: dict[str, Range] = setting({}, section=SEARCHED)
     normalize: Literal["none", "drive"] = setting("none", section=SEARCHED)
-    sigma: float = setting(1.2, above=0, cure="Use 1.2, the papers' value.", section=SEARCHED)
+    sigma: float | None = setting(None, above=0, cure="Use 1.2, the papers' value.", section=SEARCHED)
     invariant: Literal["none", "paper", "exact", "stable"] = setting("exact", section=SEARCHED)
     on_violation: Literal["prune", "resample"] = setting("prune", section=SEARCHED)
     stage: Literal["both", "trees", "coefficients"] = setting("both", section=SEARCHED)
@@ -159,7 +170,7 @@ class SearchSettings(ScoreSettings):
                 raise SettingsError(
                     f"no {option(field.name)} with {option('family', self.family)}, which has no use for it",
                     repr(value),
-                    f"Leave {option(field.name)} out, or choose the other family.",
+                    f"Leave {option(field.name)} out, or choose another family.",
                 )
 
     def _check_polynomial(self) -> None:
@@ -191,7 +202,7 @@ class SearchSettings(ScoreSettings):
                 repr(list(self.tasks)),
                 "For one, leave them out, and use --config on the command line.",
             )
-        for name, needed in {"joint": {}, "pruner": "none"}.items():
+        for name, needed in {"joint": {}, "pruner": "none", "class_aware": False}.items():
             if getattr(self, name) != needed:
                 raise SettingsError(
                     f"no {option(name)} with several tasks", repr(getattr(self, name)), f"Leave {option(name)} out."
@@ -219,12 +230,17 @@ class SearchSettings(ScoreSettings):
 
     @property
     def candidates_per_generation(self) -> int:
-        """The population size: as set, or 80 trees, or 20, or 40 with an invariant."""
+        """The population size: as set, or 80 trees, or 8 drive losses, or 20, or 40 with an invariant."""
         if self.population_size is not None:
             return self.population_size
-        if self.family == "glo":
-            return 80
+        if self.family in POPULATION_SIZES:
+            return POPULATION_SIZES[self.family]
         return 20 if self.invariant == "none" else 40
+
+    @property
+    def step_size(self) -> float:
+        """CMA-ES's initial step size: as set, or 0.6 for drive losses, or 1.2."""
+        return self.sigma or (0.6 if self.family == "drive" else 1.2)
 
 
 def read_settings(stored: Mapping[str, Any]) -> SearchSettings:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.abort import AbortRule
+from glo_lightning.training.checks.class_counts import count_classes
 from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, max_epochs
@@ -30,6 +31,7 @@ class ProbedTask:
         epochs: of a partial training.
         full_epochs: of a full training.
         abort: when a training is given up; None for never.
+        class_counts: training samples of each class, if losses shall know them.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ProbedTask:
     epochs: int
     full_epochs: int
     abort: AbortRule | None
+    class_counts: tuple[int, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -97,8 +100,15 @@ def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
         abort = _abort_rule(settings, probe.num_classes, epochs)
         if probe.num_heads > 1 and settings.outputs != "softmax":
             raise SettingsError("softmax outputs of several heads", settings.outputs, "Use --search.outputs=softmax.")
+        if settings.class_aware and settings.outputs != "softmax":
+            raise SettingsError(
+                "softmax outputs for losses that know how frequent classes are",
+                settings.outputs,
+                "Leave --search.class_aware out; of yes-or-no questions, search joint hyperparameters such as weights.",
+            )
+        class_counts = count_classes(task, probe.num_classes) if settings.class_aware else ()
     full_epochs = FULL_LENGTH * epochs if settings.comparison_epochs is None else settings.comparison_epochs
-    return ProbedTask(name, task, probe, epochs, full_epochs, abort)
+    return ProbedTask(name, task, probe, epochs, full_epochs, abort, class_counts)
 
 
 def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:

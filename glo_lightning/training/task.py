@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.errors import ModelError, SettingsError
 
 Hyperparameters = Mapping[str, Any]
@@ -27,6 +28,12 @@ LEAN_TRAINER: Mapping[str, Any] = {
     "devices": 1,
 }
 """Trainer arguments that switch off what hundreds of short trainings do not need, more devices than one included."""
+
+
+def learning_rate_factor(hyperparameters: Hyperparameters) -> tuple[float, Hyperparameters]:
+    """Return what multiplies all learning rates, and the hyperparameters that are the model's own."""
+    own = {name: value for name, value in hyperparameters.items() if name != LEARNING_RATE_FACTOR}
+    return float(hyperparameters.get(LEARNING_RATE_FACTOR, 1.0)), own
 
 
 class ModelBuilder(Protocol):

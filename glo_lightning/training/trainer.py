@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer, seed_everythin
 from glo_lightning.callbacks.adversarial_validation import METRIC, AdversarialValidation
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.callbacks.injection import LossInjection
+from glo_lightning.callbacks.learning_rate import LearningRateFactor
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.callbacks.validated_weights import ValidatedWeights
 from glo_lightning.data.corrupted import tensors_of
@@ -20,7 +21,7 @@ from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Run, Status
-from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.task import Task, learning_rate_factor, quiet_lightning
 from glo_lightning.training.test_split import score_on_test
 
 
@@ -95,11 +96,14 @@ class TrainerEvaluator:
         )
         validated = ValidatedWeights()
         callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence, report, validated]
+        factor, hyperparameters = learning_rate_factor(run.hyperparameters)
+        if factor != 1.0:
+            callbacks.append(LearningRateFactor(factor))
         seed_everything(run.seed, workers=True, verbose=False)
         data = tensors_of(self.task.datamodule)
         if data is not None:
             data.seed = run.seed
-        model = self.task.build_model(run.hyperparameters)
+        model = self.task.build_model(hyperparameters)
         overrides = {} if self.epochs is None else {"max_epochs": self.epochs}
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
         with keyboard_interrupts(trainer):

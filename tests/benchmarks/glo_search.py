@@ -27,8 +27,8 @@ from glo_lightning.search.engines.variation import Variation
 from glo_lightning.search.exploration.repetition import repetition_key
 from glo_lightning.search.exploration.screening import PAPER_STEPS, Screen
 from glo_lightning.search.samplers.genetic import NUM_ELITES, REDRAWS
-from glo_lightning.search.spaces.polynomial import NormalizedSpace
 from glo_lightning.search.spaces.trees import ExpressionSpace
+from glo_lightning.search.spaces.wrapped import NormalizedSpace
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.run import Run

@@ -13,8 +13,8 @@ from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.candidates import CandidateRecord
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.spaces.base import LossSpace
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
-from glo_lightning.search.spaces.polynomial import LossSpace
 from glo_lightning.search.storage.study import note_environment, open_study
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluator, Run
@@ -64,6 +64,11 @@ class ExplorationContext:
     def num_classes(self) -> tuple[int, ...]:
         """Numbers of classes of the tasks, each once."""
         return tuple(dict.fromkeys(task.num_classes for task in self.evaluators.tasks))
+
+    @property
+    def class_counts(self) -> tuple[int, ...]:
+        """Training samples of each class, for losses that know them; none unless they were asked for."""
+        return self.evaluators.tasks[0].class_counts
 
     @property
     def num_heads(self) -> int:

@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 import optuna
 
+from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.decision import decide_once
 from glo_lightning.search.tasks import ProbedTask, naming, search_monitor, task_monitor
@@ -66,7 +67,7 @@ class EvaluatorFactory:
         study.set_user_attr("evaluator", self.way)
 
     def _try_out(self, say: Callable[[str], None]) -> Way:
-        if self.settings.joint and self.settings.evaluator != "trainer":
+        if set(self.settings.joint) - {LEARNING_RATE_FACTOR} and self.settings.evaluator != "trainer":
             say("Training one candidate after another: the candidates differ in their hyperparameters.")
             return "trainer"
         ways = [

@@ -12,8 +12,8 @@ from optuna.trial import Trial, TrialState
 from glo_lightning.losses import HeadsLoss, Loss
 from glo_lightning.search.records.candidates import VIOLATED, proposal
 from glo_lightning.search.samplers import GenerationalSampler
+from glo_lightning.search.spaces.base import LossSpace
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
-from glo_lightning.search.spaces.polynomial import LossSpace
 from glo_lightning.search.trial_worker import TrialWorker
 from glo_lightning.theory import Trainability, trainability
 from glo_lightning.theory.trainability import Invariant

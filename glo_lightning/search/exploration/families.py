@@ -2,9 +2,9 @@
 
 from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.glo import explore_trees
-from glo_lightning.search.exploration.taylor import explore_taylor
+from glo_lightning.search.exploration.vectors import explore_vectors
 
 
 def explore(context: ExplorationContext) -> list[Source]:
     """Run the search of the family that the settings name, and return its studies, the main one first."""
-    return explore_trees(context) if context.settings.family == "glo" else explore_taylor(context)
+    return explore_trees(context) if context.settings.family == "glo" else explore_vectors(context)

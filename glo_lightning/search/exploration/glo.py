@@ -14,7 +14,7 @@ from glo_lightning.search.exploration.tree_explorer import TreeExplorer
 from glo_lightning.search.records.candidates import ranked, read_candidates
 from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
 from glo_lightning.search.samplers.screens import Sameness
-from glo_lightning.search.spaces.polynomial import as_asked
+from glo_lightning.search.spaces.asked import as_asked
 from glo_lightning.search.spaces.trees import COEFFICIENT_SIGMA, CoefficientSpace, ExpressionSpace
 from glo_lightning.search.storage.study import LATER_STAGE, later_stages, tuned_expression
 

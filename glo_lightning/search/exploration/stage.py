@@ -6,7 +6,7 @@ from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.explorer import Explorer
 from glo_lightning.search.samplers import GenerationalSampler
-from glo_lightning.search.spaces.polynomial import LossSpace
+from glo_lightning.search.spaces.base import LossSpace
 from glo_lightning.theory.trainability import Invariant
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from optuna.distributions import FloatDistribution
 
+from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.ranges import Range
-from glo_lightning.training.task import Hyperparameters, Task
+from glo_lightning.training.task import Hyperparameters, Task, learning_rate_factor
 
 
 class HyperparameterSpace:
@@ -87,10 +88,11 @@ def hyperparameters_of(task: Task, ranges: Mapping[str, Range]) -> Hyperparamete
         SettingsError: if there is no such hyperparameter, its configured value does not fit its range, or the model
             refuses the limits of the ranges.
     """
-    space = HyperparameterSpace(ranges, {name: task.configured(name) for name in ranges})
+    configured = {name: 1.0 if name == LEARNING_RATE_FACTOR else task.configured(name) for name in ranges}
+    space = HyperparameterSpace(ranges, configured)
     for corner in space.corners() if ranges else []:
         try:
-            task.build_model(corner)
+            task.build_model(learning_rate_factor(corner)[1])
         except Exception as error:  # whatever the user's model raises
             raise SettingsError(
                 f"a model that can be built with {corner}",

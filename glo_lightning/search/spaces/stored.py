@@ -3,7 +3,8 @@
 import optuna
 
 from glo_lightning.search.settings import read_settings
-from glo_lightning.search.spaces.polynomial import LossSpace, as_asked, make_space
+from glo_lightning.search.spaces.asked import as_asked, make_space
+from glo_lightning.search.spaces.base import LossSpace
 from glo_lightning.search.spaces.trees import CoefficientSpace, ExpressionSpace
 from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
 
@@ -23,5 +24,5 @@ def space_of(study: optuna.Study) -> LossSpace:
     elif settings.family == "glo":
         space = ExpressionSpace()
     else:
-        space = make_space(settings, num_classes, fingerprint.get("num_heads", 1))
+        space = make_space(settings, num_classes, fingerprint.get("num_heads", 1), fingerprint.get("class_counts", ()))
     return as_asked(space, settings, num_classes)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from glo_lightning.losses import TreeLoss
-from glo_lightning.search.spaces.polynomial import UNBOUNDED
+from glo_lightning.search.spaces.base import UNBOUNDED
 
 
 class ExpressionSpace:

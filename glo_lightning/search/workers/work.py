@@ -8,6 +8,7 @@ import optuna
 import torch
 from optuna.storages import BaseStorage
 
+from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.search.exploration.context import ExplorationContext
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.exploration.families import explore
@@ -31,6 +32,7 @@ SEARCHED = (
     "inputs",
     "parameters",
     "start",
+    "class_aware",
     "joint",
     "tasks",
     "normalize",
@@ -49,6 +51,9 @@ SEARCHED = (
     "known",
 )
 """Settings that must not change while a search runs; the sampler sees to ``attempts``, and all others may change."""
+
+RATE_FACTORS = Range(1e-4, 1e4, log=True, scale=1.0)
+"""Where the factor of the learning rate may be; its logarithm weighs as a drive loss's scale would."""
 
 CIRCUMSTANCES = {*LEAN_TRAINER, "accelerator", "num_nodes", "strategy", "default_root_dir"}
 """Trainer arguments that say where to train and what to show; a search may continue with others."""
@@ -101,12 +106,23 @@ def _explore_and_judge(
     settings: SearchSettings, storage: BaseStorage, evaluators: EvaluatorFactory, progress: Progress
 ) -> Part:
     first, *others = evaluators.tasks
+    settings = with_learning_rate(settings, evaluators.tasks)
     fingerprint = {**searched(settings, evaluators.tasks), **_describe(first.task, first.probe)}
     if others:
         fingerprint |= {f"task {each.name}": _describe(each.task, each.probe) for each in evaluators.tasks}
+    if first.class_counts:
+        fingerprint["class_counts"] = list(first.class_counts)
     hyperparameters = hyperparameters_of(first.task, settings.joint)
     sources = explore(ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress))
     return Part(sources[0].study, Judge(settings, sources, evaluators).judge(progress))
+
+
+def with_learning_rate(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> SearchSettings:
+    """Have drive losses search a factor of the learning rate where one of the loss would not do what that does."""
+    needed = settings.family == "drive" and len(tasks) == 1 and not tasks[0].probe.plain_sgd
+    if not needed or LEARNING_RATE_FACTOR in settings.joint:
+        return settings
+    return replace(settings, joint={LEARNING_RATE_FACTOR: RATE_FACTORS, **settings.joint})
 
 
 def searched(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> dict[str, object]:
@@ -115,6 +131,7 @@ def searched(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> dict[str,
     resolved = replace(
         settings,
         population_size=settings.candidates_per_generation,
+        sigma=None if settings.family == "glo" else settings.step_size,
         joint={name: replace(each, scale=each.unit) for name, each in settings.joint.items()},
         abort_below=below.pop() if len(below) == 1 else settings.abort_below,
         tasks=tuple(task.name for task in tasks) if settings.tasks else (),

@@ -38,6 +38,8 @@ class Probe:
         model: its class, and a digest of its layers and hyper-parameters.
         metrics: every metric the validation logged, and its value.
         caveat: what losses in the place of the model's own do without, in one line; empty if that is nothing.
+        plain_sgd: whether a factor of the loss does exactly what a factor of the learning rate does: all optimizers are
+            SGD without weight decay, and nothing clips gradients.
     """
 
     num_classes: int
@@ -46,6 +48,7 @@ class Probe:
     model: str
     metrics: Mapping[str, float]
     caveat: str = ""
+    plain_sgd: bool = False
 
 
 def probe_task(
@@ -100,7 +103,10 @@ def probe_task(
             "Log it in validation_step with self.log, or choose another monitor, as with --search.monitor.",
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return Probe(found.num_classes, found.num_heads, weights, _identify(model), metrics, injection.caveat)
+    identity = _identify(model)
+    return Probe(
+        found.num_classes, found.num_heads, weights, identity, metrics, injection.caveat, _is_plain_sgd(trainer)
+    )
 
 
 def require_worst(probe: Probe, monitor: Monitor) -> None:
@@ -116,6 +122,12 @@ def require_worst(probe: Probe, monitor: Monitor) -> None:
             f"{metric:.4g} of the untrained model",
             "Set the worst the metric can be, as with --search.worst_metric.",
         )
+
+
+def _is_plain_sgd(trainer: Trainer) -> bool:
+    groups = [(type(optimizer), group) for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    plain = all(kind is torch.optim.SGD and not group["weight_decay"] for kind, group in groups)
+    return plain and not trainer.gradient_clip_val
 
 
 def _identify(model: LightningModule) -> str:

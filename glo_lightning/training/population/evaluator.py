@@ -13,7 +13,7 @@ from glo_lightning.training.population.plan import Plan, Split, make_plan
 from glo_lightning.training.population.recipe import refuse
 from glo_lightning.training.population.training import Population
 from glo_lightning.training.run import Evaluation, Run, Status
-from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.task import Task, learning_rate_factor, quiet_lightning
 
 
 class PopulationEvaluator:
@@ -74,7 +74,7 @@ class PopulationEvaluator:
         Raises:
             SettingsError: if the task cannot be trained as a population, or the runs differ in hyperparameters.
         """
-        if any(run.hyperparameters for run in runs):
+        if any(learning_rate_factor(run.hyperparameters)[1] for run in runs):
             refuse("the candidates differ in their hyperparameters")
         evaluations = self._train_all(runs, self.abort)
         for attempt in range(1, 1 + (0 if self.abort is None else self.abort.attempts)):

@@ -17,6 +17,7 @@ from glo_lightning.training.population.networks import NetworkStack
 from glo_lightning.training.population.plan import Plan
 from glo_lightning.training.population.scoring import score
 from glo_lightning.training.run import Evaluation, Run, Status
+from glo_lightning.training.task import learning_rate_factor
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Population:
         for group in self._optimizer.param_groups:
             if "fused" in group:
                 group["fused"] = True
+        factors = torch.tensor([learning_rate_factor(runs[place].hyperparameters)[0] for place in order], device=device)
+        self._rate_factors = factors if bool((factors != 1.0).any()) else None
         self._scheduler = models[seeds[0]].make_scheduler(self._optimizer, plan.recipe.epochs)
         self._check_interval = 1 if device.type == "cpu" else StopOnDivergence().interval
         self._steps = 0
@@ -108,11 +111,23 @@ class Population:
         torch.autograd.backward(logits, gradient, inputs=self._weights)
         if recipe.clip_gradients is not None:
             recipe.clip_gradients(weight.grad for weight in self._weights if weight.grad is not None)
-        self._optimizer.step()
+        self._update()
         # Freed before the next ones are computed, gradients stay in the same memory, which a cache then still holds.
         self._optimizer.zero_grad()
         self._steps += 1
         return losses
+
+    def _update(self) -> None:
+        """Take the optimizer's step, each model's as long as its learning rate is: steps are linear in it."""
+        if self._rate_factors is None:
+            self._optimizer.step()
+            return
+        before = [weight.detach().clone() for weight in self._weights]
+        self._optimizer.step()
+        with torch.no_grad():
+            for weight, old in zip(self._weights, before, strict=True):
+                factors = self._rate_factors.to(weight.dtype).view(-1, *[1] * (weight.ndim - 1))
+                weight.copy_(old.lerp(weight, factors))
 
     def _drop_diverged(self, losses: Tensor) -> None:
         finite = losses.isfinite()
@@ -156,6 +171,8 @@ class Population:
             for name, value in self._optimizer.state[weight].items():
                 if isinstance(value, Tensor) and value.shape == weight.shape:
                     self._optimizer.state[weight][name] = value[models]
+        if self._rate_factors is not None:
+            self._rate_factors = self._rate_factors[models]
         self._networks.keep(models)
         self._losses.keep(models)
         self._batches.keep(models)

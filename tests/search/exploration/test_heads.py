@@ -14,7 +14,7 @@ from glo_lightning.search import LossSearch, SearchResult
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.spaces.polynomial import as_asked, make_space
+from glo_lightning.search.spaces.asked import as_asked, make_space
 from glo_lightning.theory import trainability
 from tests.models.test_heads import small_network
 

@@ -7,8 +7,10 @@ import torch
 
 from glo_lightning.losses import CrossEntropyLoss, TaylorLoss, TreeLoss
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.spaces.polynomial import CanonicalSpace, NormalizedSpace, TaylorSpace, as_asked, make_space
+from glo_lightning.search.spaces.asked import as_asked, make_space
+from glo_lightning.search.spaces.polynomial import CanonicalSpace, TaylorSpace
 from glo_lightning.search.spaces.trees import CoefficientSpace, ExpressionSpace
+from glo_lightning.search.spaces.wrapped import NormalizedSpace
 from glo_lightning.theory import canonical, trainability
 
 

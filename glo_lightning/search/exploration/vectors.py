@@ -1,4 +1,4 @@
-"""TaylorGLO: one CMA-ES over the parameters of a polynomial."""
+"""Families that are spaces of vectors: one CMA-ES over the parameters of the loss."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,14 @@ from glo_lightning.search.exploration.explorer import least_favourable
 from glo_lightning.search.exploration.stage import explore_study
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.spaces.asked import as_asked, make_space
+from glo_lightning.search.spaces.base import VectorSpace
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
-from glo_lightning.search.spaces.polynomial import VectorSpace, as_asked, make_space
 
 
-def explore_taylor(context: ExplorationContext) -> list[Source]:
+def explore_vectors(context: ExplorationContext) -> list[Source]:
     """Work on the search's study until every generation is complete."""
-    vectors = make_space(context.settings, context.num_classes[0], context.num_heads)
+    vectors = make_space(context.settings, context.num_classes[0], context.num_heads, context.class_counts)
     sampler = _make_sampler(context.settings, vectors, context.hyperparameters, context.num_classes)
     space = as_asked(vectors, context.settings, context.num_classes[0])
     announcer = GenerationAnnouncer.of_search(context.open_study(sampler), context.settings, context.progress)
@@ -27,7 +28,8 @@ def _make_sampler(
     settings: SearchSettings, space: VectorSpace, hyperparameters: HyperparameterSpace, num_classes: Sequence[int]
 ) -> GenerationalCmaEsSampler:
     distributions = {**space.distributions, **hyperparameters.distributions}
-    mean = space.cross_entropy if settings.start == "cross_entropy" else [0.0] * len(space.distributions)
+    from_cross_entropy = settings.start == "cross_entropy" or settings.family == "drive"
+    mean = space.cross_entropy if from_cross_entropy else [0.0] * len(space.distributions)
 
     def is_feasible(theta: np.ndarray) -> bool:
         loss = space.build(dict(zip(distributions, theta.tolist(), strict=True)))
@@ -37,9 +39,9 @@ def _make_sampler(
     return GenerationalCmaEsSampler(
         distributions,
         population_size=settings.candidates_per_generation,
-        sigma=settings.sigma,
-        scales=hyperparameters.scales,
-        mean=[*mean, *hyperparameters.start] if settings.start == "cross_entropy" or hyperparameters.start else None,
+        sigma=settings.step_size,
+        scales={**space.scales, **hyperparameters.scales},
+        mean=[*mean, *hyperparameters.start] if from_cross_entropy or hyperparameters.start else None,
         seed=settings.seed,
         max_retry=settings.attempts,
         is_feasible=is_feasible if resample else None,

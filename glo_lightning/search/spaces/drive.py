@@ -1,0 +1,52 @@
+"""Drive losses as a space of vectors."""
+
+import math
+from collections.abc import Mapping
+
+from optuna.distributions import FloatDistribution
+
+from glo_lightning.losses import DriveLoss
+from glo_lightning.search.spaces.base import UNBOUNDED
+
+EXPONENT = FloatDistribution(-0.95, 16.0)
+"""Exponents must be above -1."""
+
+LOG_SCALE = FloatDistribution(-16.0, 16.0)
+"""Beyond these nothing trains."""
+
+
+class DriveSpace:
+    """The drive family: scale, exponents at either end, and two coefficients of a polynomial.
+
+    Args:
+        num_classes: classes of the task, 2 or more.
+        with_scale: whether the scale is searched here, as its logarithm; otherwise it is 1.
+
+    Example:
+        >>> space = DriveSpace(num_classes=10)
+        >>> list(space.distributions)
+        ['log_scale', 'q', 'g', 'c_1', 'c_2']
+        >>> space.build(dict.fromkeys(space.distributions, 0.0)).to_dict() == DriveLoss().to_dict()
+        True
+
+    Source: derivations.md, section 9.
+    """
+
+    def __init__(self, num_classes: int, with_scale: bool = True) -> None:
+        self.num_classes = num_classes
+        self.with_scale = with_scale
+        shape = {"q": EXPONENT, "g": EXPONENT, "c_1": UNBOUNDED, "c_2": UNBOUNDED}
+        self.distributions = {"log_scale": LOG_SCALE, **shape} if with_scale else shape
+        # A step of 1 in an exponent is a larger change of the loss than one in a coefficient.
+        self.scales = {"q": 0.5, "g": 0.5}
+
+    @property
+    def cross_entropy(self) -> list[float]:
+        """Zeros, which are cross-entropy itself."""
+        return [0.0] * len(self.distributions)
+
+    def build(self, parameters: Mapping[str, float]) -> DriveLoss:
+        """Make the drive loss with these parameters."""
+        scale = math.exp(parameters["log_scale"]) if self.with_scale else 1.0
+        c = (parameters["c_1"], parameters["c_2"])
+        return DriveLoss(scale, parameters["q"], parameters["g"], c, self.num_classes)

@@ -1,0 +1,47 @@
+"""Drive losses as a space, and with classes counted."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glo_lightning.losses import ClassAwareLoss, CrossEntropyLoss, DriveLoss
+from glo_lightning.search import Range
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.spaces.asked import make_space
+from glo_lightning.search.spaces.drive import DriveSpace
+from glo_lightning.search.spaces.wrapped import ClassAwareSpace
+from glo_lightning.theory import startup_drive
+
+
+def test_the_start_is_cross_entropy() -> None:
+    space = DriveSpace(7)
+    logits, target = torch.randn(5, 7), torch.arange(5)
+    loss = space.build(dict(zip(space.distributions, space.cross_entropy, strict=True)))
+    torch.testing.assert_close(loss(logits, target), CrossEntropyLoss()(logits, target))
+
+
+@given(st.floats(-5.0, 5.0), st.floats(-0.95, 16.0), st.floats(-0.95, 16.0), st.floats(-9.0, 9.0))
+@settings(max_examples=25, deadline=None)
+def test_everything_within_the_bounds_is_a_loss(log_scale: float, q: float, g: float, c: float) -> None:
+    loss = DriveSpace(5).build({"log_scale": log_scale, "q": q, "g": g, "c_1": c, "c_2": -c})
+    assert startup_drive(loss, 5) == pytest.approx(5.0 * math.exp(log_scale), rel=1e-9)
+
+
+def test_without_a_scale_the_size_of_steps_is_somebody_elses() -> None:
+    assert "log_scale" not in DriveSpace(5, with_scale=False).distributions
+    asked = SearchSettings(family="drive", joint={"learning_rate_factor": Range(0.1, 10.0, log=True)})
+    assert isinstance(make_space(asked, 5), DriveSpace)
+    assert "log_scale" not in make_space(asked, 5).distributions
+    assert "log_scale" in make_space(SearchSettings(family="drive"), 5).distributions
+
+
+def test_class_aware_losses_begin_as_the_loss_inside() -> None:
+    space = ClassAwareSpace(DriveSpace(3), [8, 4, 1])
+    loss = space.build(dict(zip(space.distributions, space.cross_entropy, strict=True)))
+    assert isinstance(loss, ClassAwareLoss)
+    logits, target = torch.randn(5, 3), torch.arange(5) % 3
+    torch.testing.assert_close(loss(logits, target), DriveLoss(num_classes=3)(logits, target))
+    assert space.scales == DriveSpace(3).scales
