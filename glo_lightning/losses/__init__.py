@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from glo_lightning.losses.drive import DriveLoss
     from glo_lightning.losses.heads import HeadsLoss
+    from glo_lightning.losses.known import KnownLoss, known_losses
     from glo_lightning.losses.loss_file import load_loss, save_loss
     from glo_lightning.losses.multi_index import multi_indices, num_parameters
     from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
@@ -40,6 +41,7 @@ __all__ = [
     "FormulaStyle",
     "HeadsLoss",
     "Input",
+    "KnownLoss",
     "Loss",
     "MeanSquaredErrorLoss",
     "Outputs",
@@ -52,6 +54,7 @@ __all__ = [
     "cross_entropy_taylor",
     "find_loss",
     "for_outputs",
+    "known_losses",
     "label_distribution",
     "load_loss",
     "load_losses",
@@ -78,6 +81,7 @@ __getattr__, __dir__ = lazy_names(
         ],
         "drive": ["DriveLoss"],
         "heads": ["HeadsLoss"],
+        "known": ["KnownLoss", "known_losses"],
         "loss_file": ["load_loss", "save_loss"],
         "multi_index": ["multi_indices", "num_parameters"],
         "named": ["NAMED_LOSSES", "find_loss", "load_losses", "named_loss"],
