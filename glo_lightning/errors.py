@@ -1,5 +1,7 @@
 """Every error a user can cause says what was expected, what was got, and the cure."""
 
+import re
+
 
 class GloError(Exception):
     """Root of the library's errors.
@@ -15,6 +17,7 @@ class GloError(Exception):
     """
 
     def __init__(self, expected: str, got: str, cure: str) -> None:
+        expected, got, cure = map(hide_passwords, (expected, got, cure))
         super().__init__(expected, got, cure)
         self.expected = expected
         self.got = got
@@ -22,6 +25,17 @@ class GloError(Exception):
 
     def __str__(self) -> str:
         return f"Expected {self.expected}, got {self.got}. {self.cure}"
+
+
+def hide_passwords(text: str) -> str:
+    """Return a text without the passwords of the addresses in it.
+
+    Example:
+        >>> hide_passwords("postgresql://me:secret@host/db and mysql://host/db?user=me&password=secret")
+        'postgresql://me:***@host/db and mysql://host/db?user=me&password=***'
+    """
+    text = re.sub(r"(\w://[^\s:/@'\"]*):[^\s'\"]*@", r"\1:***@", text)
+    return re.sub(r"([?&]\w*password=)[^\s&'\"]+", r"\1***", text)
 
 
 class LossError(GloError, ValueError):

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from glo_lightning import __version__
-from glo_lightning.errors import GloError
+from glo_lightning.errors import GloError, hide_passwords
 
 VERBS = {
     "search": ("glo_lightning.search.command", "find a loss for your model"),
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        what = " ".join(f"{type(error).__name__}: {error}".split())
+        what = hide_passwords(" ".join(f"{type(error).__name__}: {error}".split()))
         sys.stderr.write(f"error: {what}\nThe same command with --debug shows where this comes from.\n")
         return EXIT_FAILURE
 

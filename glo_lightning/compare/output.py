@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from glo_lightning.cli.own_folder import require_own
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.compare.comparison import LossResult, divergence_sentences
 from glo_lightning.compare.figures import figure_curves, figure_fractions
@@ -47,6 +48,7 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
     if settings.fractions:
         _require_fractions(cli)
         tasks = {fraction: _on_a_fraction(cli, fraction) for fraction in sorted(set(settings.fractions))}
+    require_own(settings.folder, "compare", settings.name)
     folder = writable_folder(settings.folder)
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if leads:

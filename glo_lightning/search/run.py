@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 
 import optuna
 from rich.console import Console
 from torch.distributed import DistNetworkError
 
+from glo_lightning.cli.own_folder import require_own
 from glo_lightning.errors import SettingsError
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
@@ -16,7 +18,7 @@ from glo_lightning.search.records.verdict import read_verdict
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
-from glo_lightning.search.storage.study import count_run
+from glo_lightning.search.storage.study import count_run, find_study
 from glo_lightning.search.tasks import search_monitor
 from glo_lightning.search.workers.interruption import interruptible
 from glo_lightning.search.workers.supervisor import supervise
@@ -40,6 +42,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         GloError: if settings, tasks, output folder or study do not fit, before anything trains.
         KeyboardInterrupt: after Ctrl-C or SIGTERM; the candidates at work have been given back.
     """
+    require_own(settings.folder, "search", settings.study_name)
     output = SearchOutput.of(settings)
     given, settings = settings, replace(settings, storage=settings.storage or output.storage_url)
     # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
@@ -48,10 +51,11 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     silent = placement.rank > 0 or settings.verbosity == "quiet"
     progress = Progress(Console(stderr=True, quiet=silent), every_candidate=settings.verbosity == "verbose")
     part = None
-    configured = output.configured(given, configuration) if placement.rank == 0 else nullcontext()
+    storage = open_storage(settings.storage)
+    configured = output.configured(given, configuration, partial(find_study, settings.study_name, storage))
     if placement.rank == 0:
-        count_run(settings.study_name, open_storage(settings.storage))
-    with configured, interruptible(), progress:
+        count_run(settings.study_name, storage)
+    with configured if placement.rank == 0 else nullcontext(), interruptible(), progress:
         if alone or placement.external:
             part = _take_part(settings, tasks, placement, progress)
         else:
@@ -60,6 +64,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         study = optuna.load_study(study_name=settings.study_name, storage=open_storage(settings.storage))
         part = Part(study, read_verdict(study))
     if placement.rank == 0:
+        output.record_evaluator(part.study)
         output.write_trials(candidate_frame(part.study))
         output.write_best_loss(part.verdict.loss)
         if part.verdict.hyperparameters:

@@ -3,6 +3,7 @@
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
+from glo_lightning.cli.own_folder import require_own
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.files import write_json
 from glo_lightning.losses import load_losses, save_loss
@@ -29,6 +30,7 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
     (loss,) = load_losses([settings.loss], settings.outputs).values()
     task = cli.task()
     folder = settings.folder
+    require_own(folder, "train", settings.name_of_results)
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if leads:
         claim(folder, what_learns(task, loss, settings), settings.resume)

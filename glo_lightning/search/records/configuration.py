@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from optuna.storages import BaseStorage
-from sqlalchemy.engine import make_url
 
-from glo_lightning.errors import StudyError
+from glo_lightning.errors import SettingsError, StudyError, hide_passwords
+from glo_lightning.safe_yaml import read_yaml_file
 from glo_lightning.search.settings import SearchSettings, read_settings
 from glo_lightning.search.storage.open import open_storage, storage_file
 
@@ -43,21 +42,18 @@ class Configuration:
                 f"{str(folder)!r} without a config.yaml",
                 "Name a folder such as runs/search; a search creates it when it begins.",
             )
-        text = path.read_text(encoding="utf-8")
         try:
-            content = yaml.safe_load(text)
-            if isinstance(content, dict) and "search" not in content:
-                raise StudyError(
-                    "the output folder of a search", f"{str(folder)!r} of something else", "Name a search's folder."
-                )
-            settings = read_settings(content["search"])
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-            reason = str(error) or type(error).__name__
-            raise StudyError(f"the settings of a search in {path}", reason, "Restore the file.") from error
-        if settings.storage and "@" in settings.storage:
-            content["search"]["storage"] = make_url(settings.storage).render_as_string(hide_password=True)
-            text = yaml.safe_dump(content, sort_keys=False)
-        return cls(folder, settings, text, "model" in content)
+            content = read_yaml_file(path)
+        except SettingsError as error:
+            raise StudyError(error.expected, error.got, "Restore the file.") from None
+        if isinstance(content, dict) and "search" not in content:
+            raise StudyError(
+                "the output folder of a search", f"{str(folder)!r} of something else", "Name a search's folder."
+            )
+        if not isinstance(content, dict) or not isinstance(content["search"], dict):
+            raise StudyError(f"the settings of a search in {path}", "something else", "Restore the file.")
+        settings = read_settings(content["search"])
+        return cls(folder, settings, hide_passwords(path.read_text(encoding="utf-8")), "model" in content)
 
     def open_storage(self) -> BaseStorage:
         """Open the storage of the search's studies.

@@ -1,22 +1,27 @@
 """The files a search leaves behind."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import optuna
 import pandas as pd
-import yaml
 
 from glo_lightning.errors import GloError
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json, write_whole
 from glo_lightning.losses import Loss, save_loss
+from glo_lightning.safe_yaml import read_yaml, read_yaml_file, write_yaml
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.storage.open import without_password
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+PASSWORD = "# The storage's password is not kept: set PGPASSWORD or ~/.pgpass, or give the storage again.\n"
 
 
 class SearchOutput:
@@ -43,25 +48,54 @@ class SearchOutput:
         return f"sqlite:///{self.folder / 'study.db'}"
 
     @contextmanager
-    def configured(self, settings: SearchSettings, whole: str | None = None) -> Iterator[None]:
+    def configured(
+        self, settings: SearchSettings, whole: str | None = None, find: Callable[[], optuna.Study | None] = lambda: None
+    ) -> Iterator[None]:
         """Write how the search is configured, and put back what was there if the search is refused.
 
         Args:
             settings: of the search, written unless the folder has a whole configuration.
             whole: that of the command line, with model, data and Trainer.
+            find: returns the study that the configuration belongs to, once it is there.
         """
-        path = self.folder / "config.yaml"
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        before = self._config.read_bytes() if self._config.exists() else None
         if whole is not None:
-            write_whole(path, whole)
-        elif "model" not in (yaml.safe_load(before) or {}):
-            write_whole(path, yaml.safe_dump({"search": _plain(asdict(settings))}, sort_keys=False))
+            self._write_config(read_yaml(whole))
+        elif "model" not in (self._read_config() or {}):
+            self._write_config({"search": _plain(asdict(settings))})
         try:
             yield
         except GloError:
-            if before:
-                write_whole(path, before)
+            if before is not None:
+                write_whole(self._config, before)
+            elif find() is None:
+                self._config.unlink()
             raise
+        except KeyboardInterrupt:
+            with suppress(GloError):
+                self.record_evaluator(find())
+            raise
+
+    def record_evaluator(self, study: optuna.Study | None) -> None:
+        """Write how candidates were trained in place of ``auto``, so that the configuration repeats the search."""
+        way = None if study is None else study.user_attrs.get("evaluator")
+        content = self._read_config()
+        if way is not None and content["search"].get("evaluator") == "auto":
+            content["search"]["evaluator"] = way
+            self._write_config(content)
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    def _read_config(self) -> Any:
+        return read_yaml_file(self._config) if self._config.exists() else None
+
+    def _write_config(self, content: dict[str, Any]) -> None:
+        search, head = content.get("search", {}), ""
+        if search.get("storage") and without_password(search["storage"]) != search["storage"]:
+            search["storage"], head = without_password(search["storage"]), PASSWORD
+        write_whole(self._config, head + write_yaml(content))
 
     def write_trials(self, frame: pd.DataFrame) -> None:
         """Write one row per candidate."""

@@ -69,6 +69,24 @@ def storage_file(url: str) -> Path | None:
     return None if "://" in url or url == "memory" else Path(url)
 
 
+def without_password(url: str) -> str:
+    """Return the address of a storage as it may be kept: the password comes from elsewhere.
+
+    Example:
+        >>> without_password("postgresql://me:secret@host/db"), without_password("study.log")
+        ('postgresql://me@host/db', 'study.log')
+    """
+    if "://" not in url:
+        return url
+    try:
+        parsed = make_url(url)
+    except (sql.ArgumentError, ValueError):
+        return url
+    bare = URL.create(parsed.drivername, parsed.username, None, parsed.host, parsed.port, parsed.database)
+    kept = {name: value for name, value in parsed.query.items() if "password" not in name}
+    return bare.update_query_dict(kept).render_as_string(hide_password=False)
+
+
 def _open_database(text: str) -> BaseStorage:
     try:
         url = make_url(text)
@@ -96,7 +114,8 @@ def _open_database(text: str) -> BaseStorage:
         raise StudyError(
             f"a storage to read and write at {url.render_as_string(hide_password=True)}",
             _reason(error),
-            "Check that it runs, and its address, user, password and permissions.",
+            "Check that it runs, and its address, user, password and permissions; a password is never stored: give it "
+            "in the address, or by PGPASSWORD or ~/.pgpass.",
         ) from error
 
 

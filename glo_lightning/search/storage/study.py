@@ -53,9 +53,16 @@ RUNS = "runs"
 
 def count_run(name: str, storage: optuna.storages.BaseStorage) -> None:
     """Count another run of a search, unless it is the first, whose study is not there yet."""
-    with suppress(KeyError):
-        study = optuna.load_study(study_name=name, storage=storage)
+    study = find_study(name, storage)
+    if study is not None:
         study.set_user_attr(RUNS, study.user_attrs.get(RUNS, 0) + 1)
+
+
+def find_study(name: str, storage: optuna.storages.BaseStorage) -> optuna.Study | None:
+    """Return the study of that name; None if there is none yet."""
+    with suppress(KeyError):
+        return optuna.load_study(study_name=name, storage=storage)
+    return None
 
 
 GIVEN_UP = "given up in run"

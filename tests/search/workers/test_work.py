@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import yaml
 from optuna.trial import TrialState
 
+from glo_lightning.cli.main import main
 from glo_lightning.errors import GloError, SettingsError, StudyError
 from glo_lightning.search import LossSearch, Range
 from glo_lightning.search.records.candidates import read_candidates
@@ -16,6 +18,8 @@ from glo_lightning.search.tasks import ProbedTask
 from glo_lightning.search.workers.work import searched
 from glo_lightning.training.abort import AbortRule, attempt_seed
 from tests.search.toy import TRAINER, DropoutModel, NarrowModel, ToyData, ToyModel
+
+WAYS = ("trainer", "population")
 
 
 def _search(folder: Path, model: Any = ToyModel, trainer: dict[str, Any] | None = None, **changes: Any) -> SearchResult:
@@ -173,3 +177,31 @@ def test_a_storage_nobody_answers_is_refused_before_anything_trains(tmp_path: Pa
 
     with pytest.raises(GloError, match=r"127\.0\.0\.1"):
         _search(tmp_path, Never, storage="postgresql://nobody:secret@127.0.0.1:1/none")
+
+
+def test_a_password_is_in_no_file_and_no_line_and_the_search_goes_on(
+    postgres: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    postgres.psql("create database guarded_search;")
+    address = postgres.get_uri("guarded_search").replace("postgres:@", "postgres:s3cret@")
+    assert "s3cret" in address
+    monkeypatch.chdir(tmp_path)
+    in_python = _search(tmp_path / "python", storage=address, study_name="python")
+    arguments = [
+        "search", "--model=tests.search.toy.ToyModel", "--data=tests.search.toy.ToyData", "--trainer.max_epochs=2",
+        "--trainer.accelerator=cpu", "--search.generations=2", "--search.population_size=5", "--search.invariant=none",
+        "--search.finalists=1", "--search.finalist_seeds=1", "--search.comparison_seeds=0", "--search.study_name=shell",
+        "--search.output_dir=shell", "--search.evaluator=auto",
+    ]  # fmt: skip
+    assert main([*arguments, f"--search.storage={address}"]) == 0
+    assert main([*arguments, f"--search.storage={address}", "--search.generations=3"]) == 0, "the same command goes on"
+    assert main(["search", "--config=shell/config.yaml"]) == 0, "this server trusts its own users"
+    assert main(["report", "shell"]) == 0
+    assert main([*arguments, f"--search.storage={address.replace('guarded_search', 'nowhere')}"]) == 2
+    printed = capfd.readouterr()
+    assert "PGPASSWORD" in printed.err
+    assert "s3cret" not in printed.out + printed.err
+    assert read_settings(yaml.safe_load(Path("shell/config.yaml").read_text())["search"]).evaluator in WAYS
+    assert in_python.study.user_attrs["evaluator"] in WAYS
+    for path in (each for each in tmp_path.rglob("*") if each.is_file()):
+        assert b"s3cret" not in path.read_bytes(), path
