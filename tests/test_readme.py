@@ -155,7 +155,8 @@ def test_own_model_example(project: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_objective_example(project: Path) -> None:
-    code = _shorten(_example("objective"), "max_epochs=1", "max_epochs=1, limit_train_batches=1, logger=False")
+    short = "max_epochs=1, limit_train_batches=1, logger=False, enable_checkpointing=False"
+    code = _shorten(_example("objective"), "max_epochs=1", short)
     study = _run(code)["study"]
     assert len(study.trials) == 16
     assert all(0.0 <= trial.value <= 1.0 for trial in study.trials)
