@@ -19,6 +19,7 @@ from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.checks.one_batch import probe_task
+from glo_lightning.training.checks.splits import check_splits
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
@@ -65,6 +66,9 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         Console(stderr=True).print(probe.caveat, highlight=False, markup=False)
     if settings.test:
         require_test_data(task)
+    doubt = check_splits(task, monitor.name, tested=settings.test)
+    if doubt:
+        Console(stderr=True).print(doubt, highlight=False, markup=False)
     divergence = StopOnDivergence()
     # Not save_last=True: Lightning's is of the last epoch that was the best so far.
     checkpoints = [

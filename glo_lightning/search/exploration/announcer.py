@@ -64,7 +64,7 @@ class GenerationAnnouncer:
             if settings.tasks
             else f"{search['num_classes']} classes by {settings.monitor}; model with {search['num_weights']:,} weights"
         )
-        tasks = (search, *(search[f"task {name}"] for name in settings.tasks))
+        tasks = (search, *(task for name, task in search.items() if name.startswith("task ")))
         caveats = dict.fromkeys(task["caveat"] for task in tasks if "caveat" in task)
         return cls(
             study,
