@@ -33,7 +33,7 @@ from glo_lightning.training.seeds import fresh_seeds
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
 from glo_lightning.training.trainer import TrainerEvaluator
-from glo_lightning.words import say_aside
+from glo_lightning.words import say, say_aside
 
 TOGETHER = 20
 """Trainings of a population at once: few enough to be kept soon, many enough to be fast."""
@@ -92,7 +92,7 @@ def run_comparison(
     require_fresh_models(first)
     require_test(first, monitor)
     for line in filter(None, (probe.caveat, check_splits(first, monitor.name, tested=True))):
-        console.print(line, highlight=False, markup=False)
+        say(console, line)
     losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs)
     channel = Channel() if placement.ranks > 1 else None
     with _crashes_explained():

@@ -26,6 +26,7 @@ from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import measure_on_test, require_test_data
 from glo_lightning.training.trainer import build_trainer
+from glo_lightning.words import say
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
     monitor = Monitor(settings.monitor, settings.mode)
     probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
     if probe.caveat and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        Console(stderr=True).print(probe.caveat, highlight=False, markup=False)
+        say(Console(stderr=True), probe.caveat)
     if settings.test:
         require_test_data(task)
     doubt = check_splits(task, monitor.name, tested=settings.test)
