@@ -36,6 +36,7 @@ class TrainerEvaluator:
         split: ``"val"`` scores by the last validation, or one more if the weights have changed since; ``"test"`` opens
             the test split after training.
         abort: when to give up on a training and try another seed; None for never.
+        callbacks: further ones of every training.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class TrainerEvaluator:
         epochs: int | None = None,
         split: Literal["val", "test"] = "val",
         abort: AbortRule | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self.task = task
         self.monitor = monitor
@@ -53,6 +55,7 @@ class TrainerEvaluator:
         self.epochs = epochs
         self.split = split
         self.abort = abort
+        self.callbacks = callbacks
 
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
         """Train every run and return its evaluation, in the order given."""
@@ -99,6 +102,7 @@ class TrainerEvaluator:
         factor, hyperparameters = learning_rate_factor(run.hyperparameters)
         if factor != 1.0:
             callbacks.append(LearningRateFactor(factor))
+        callbacks += self.callbacks
         seed_everything(run.seed, workers=True, verbose=False)
         data = tensors_of(self.task.datamodule)
         if data is not None:
