@@ -16,7 +16,7 @@ from glo_lightning.search.records.candidates import (
 )
 from glo_lightning.search.records.history import sum_fates
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.storage.study import FINGERPRINT
+from glo_lightning.search.storage.study import fingerprint_of
 from glo_lightning.search.tasks import search_monitor
 from glo_lightning.training.monitor import Monitor
 
@@ -58,7 +58,7 @@ class GenerationAnnouncer:
     @classmethod
     def of_search(cls, study: optuna.Study, settings: SearchSettings, progress: Progress) -> "GenerationAnnouncer":
         """Follow the main study of a search."""
-        search = study.user_attrs[FINGERPRINT]
+        search = fingerprint_of(study)
         subject = (
             f"the tasks {', '.join(settings.tasks)} by {settings.monitor}"
             if settings.tasks
