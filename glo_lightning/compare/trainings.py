@@ -32,6 +32,7 @@ from glo_lightning.training.run import Evaluator, EvaluatorLostError
 from glo_lightning.training.seeds import fresh_seeds
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
+from glo_lightning.training.traces import no_trace
 from glo_lightning.training.trainer import TrainerEvaluator
 from glo_lightning.words import say, say_aside
 
@@ -61,6 +62,7 @@ class TrainedComparison:
         return {"fraction": self.fraction, **self.comparison.to_dict(), "curves": self.curves}
 
 
+@no_trace()
 def run_comparison(
     settings: CompareSettings,
     losses: Mapping[str, Loss],

@@ -25,6 +25,7 @@ from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import measure_on_test, require_test_data
+from glo_lightning.training.traces import no_trace
 from glo_lightning.training.trainer import build_trainer
 from glo_lightning.words import say
 
@@ -44,6 +45,7 @@ class FullTraining:
     best: Path
 
 
+@no_trace()
 def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -> FullTraining:
     """Train with a loss, going on from the last checkpoint in the folder if there is one.
 

@@ -9,6 +9,9 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
+from lightning.pytorch import LightningDataModule
+
+from glo_lightning.data.corrupted import tensors_of
 
 VARIABLES = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG")
 """Environment variables that Lightning sets: by seeding, and for deterministic trainings."""
@@ -52,6 +55,20 @@ def random_numbers_kept() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def ordered_by(seed: int, datamodule: LightningDataModule) -> Iterator[None]:
+    """Let a seed order and augment training data that are tensors, whatever seed their data module has."""
+    data = tensors_of(datamodule)
+    if data is None:
+        yield
+        return
+    own, data.seed = data.seed, seed
+    try:
+        yield
+    finally:
+        data.seed = own
 
 
 def _set_variables(values: Mapping[str, str | None]) -> None:

@@ -15,7 +15,6 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.learning_rate import LearningRateFactor
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.callbacks.validated_weights import ValidatedWeights
-from glo_lightning.data.corrupted import tensors_of
 from glo_lightning.errors import GloError, LossError, SettingsError
 from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_seed
 from glo_lightning.training.interrupt import keyboard_interrupts
@@ -23,6 +22,7 @@ from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Run, Status
 from glo_lightning.training.task import Task, learning_rate_factor, quiet_lightning
 from glo_lightning.training.test_split import score_on_test
+from glo_lightning.training.traces import ordered_by
 
 
 class TrainerEvaluator:
@@ -73,7 +73,7 @@ class TrainerEvaluator:
 
     def _attempt(self, run: Run, abort: AbortRule | None) -> Evaluation:
         try:
-            with quiet_lightning():
+            with quiet_lightning(), ordered_by(run.seed, self.task.datamodule):
                 return self._train(run, abort)
         except GloError:
             raise
@@ -104,9 +104,6 @@ class TrainerEvaluator:
             callbacks.append(LearningRateFactor(factor))
         callbacks += self.callbacks
         seed_everything(run.seed, workers=True, verbose=False)
-        data = tensors_of(self.task.datamodule)
-        if data is not None:
-            data.seed = run.seed
         model = self.task.build_model(hyperparameters)
         overrides = {} if self.epochs is None else {"max_epochs": self.epochs}
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
