@@ -25,7 +25,7 @@ PLACES: dict[str, dict[str, set[str]]] = {
         "losses/taylor.py": {"_C", "_are_functorch_transforms_active", "_version"},
         "losses/drive.py": {"_C", "_are_functorch_transforms_active", "_version"},
         "training/population/layers.py": {"_forward_hooks", "_forward_pre_hooks"},
-        "callbacks/injection.py": {"_modules"},
+        "losses/promises.py": {"_modules"},
     },
 }
 
@@ -178,3 +178,5 @@ def test_torch_is_what_its_files_were_checked_with() -> None:
         layer.register_forward_hook(lambda *_: None)
         layer.register_forward_pre_hook(lambda *_: None)
         assert len(layer._forward_hooks) == len(layer._forward_pre_hooks) == 1
+    with _held("torch", "losses/promises.py"):
+        assert list(torch.nn.Sequential(layer)._modules.values()) == [layer]

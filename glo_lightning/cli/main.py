@@ -1,6 +1,5 @@
 """The command line: ``glo-lightning VERB`` and ``python -m glo_lightning.VERB`` are the same door."""
 
-import difflib
 import importlib
 import os
 import sys
@@ -44,9 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     verb, *rest = arguments
     if verb not in VERBS:
-        meant = difflib.get_close_matches(verb, VERBS, 1)
-        cure = f"Did you mean {meant[0]}?" if meant else "See glo-lightning --help."
-        sys.stderr.write(f"error: Expected a verb out of {', '.join(VERBS)}, got {verb!r}. {cure}\n")
+        sys.stderr.write(f"error: no verb {verb!r}\n\n{_usage()}")
         return EXIT_ERROR
     debug = "--debug" in rest
     rest = [argument for argument in rest if argument != "--debug"]

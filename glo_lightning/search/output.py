@@ -11,7 +11,6 @@ from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.run import run_search
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.task import Task
-from glo_lightning.words import say
 
 
 def run(cli: TaskCLI[SearchSettings]) -> int:
@@ -37,7 +36,7 @@ def run(cli: TaskCLI[SearchSettings]) -> int:
             f"Stopped. Finished candidates are kept in {output.folder}; the same command continues the search."
         ) from None
     if leads:
-        say(Console(), str(result))
+        Console().print(str(result), highlight=False, markup=False)
     return 0
 
 

@@ -115,8 +115,7 @@ class Progress:
             line = (
                 f"{place:>10} {_number(candidate.metric):>8} {candidate.status:>9} {candidate.seconds:>8.2f} s  {told}"
             )
-            fits = {"no_wrap": True, "overflow": "ellipsis"} if self.console.is_terminal else {"soft_wrap": True}
-            self.console.print(line, highlight=False, markup=False, **fits)
+            self.console.print(line, highlight=False, markup=False, no_wrap=True, overflow="ellipsis", crop=True)
 
     def advance(self, standing: Standing) -> None:
         """Show how far the stage is; hide the bar when it is at its end."""
@@ -144,7 +143,7 @@ class Progress:
 
     def _say(self, text: str) -> None:
         if self.is_visible:
-            self.console.print(text, highlight=False, soft_wrap=not self.console.is_terminal)
+            self.console.print(text, highlight=False)
 
 
 def _number(metric: float | None) -> str:

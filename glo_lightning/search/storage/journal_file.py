@@ -24,9 +24,13 @@ class JournalFile(JournalFileBackend):
     def __init__(self, file_path: str) -> None:
         super().__init__(file_path)
         self._path = file_path
-        self._guard = FileLock(f"{file_path}.guard")
         with self._guard, open(file_path, "r+b") as file:
             _end(file)
+
+    @property
+    def _guard(self) -> FileLock:
+        # A new one for each use: a lock that is kept could not be sent to other processes.
+        return FileLock(f"{self._path}.guard")
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write log entries, all or none."""

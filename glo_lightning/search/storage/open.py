@@ -1,5 +1,6 @@
 """Open the storage of a study from a path or a URL."""
 
+import functools
 import importlib.util
 import os
 import random
@@ -101,7 +102,7 @@ def _open_database(text: str) -> BaseStorage:
         if url.get_backend_name() == "postgresql":
             options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
         if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-            options = {"creator": lambda: _connect_sqlite(url)}
+            options = {"creator": functools.partial(_connect_sqlite, url)}  # which can be sent to other processes
             _check_sqlite(url)
         return get_storage(_create_tables(url, options))
     except (ImportError, sql.NoSuchModuleError) as error:

@@ -55,7 +55,7 @@ def participate(work: Callable[[], None], environment: Mapping[str, str], pipe: 
         work: what to do.
         environment: variables for this process.
         pipe: to the launcher.
-        follows: whether this process trains with another one, which alone hears Ctrl-C and decides.
+        follows: whether this process trains with another one, which alone hears Ctrl-C and SIGTERM, and decides.
     """
     threading.Thread(target=_end_with_parent, args=(follows,), daemon=True).start()
     # A terminal sends Ctrl-C to its whole process group; the launcher alone shall hear it, and pass it on once.
@@ -63,8 +63,8 @@ def participate(work: Callable[[], None], environment: Mapping[str, str], pipe: 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # forgets what came while Ctrl-C was blocked
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ.update(environment)
-    if not follows:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for each in (signal.SIGINT, signal.SIGTERM):  # schedulers may send SIGTERM to every process of a job
+        signal.signal(each, signal.SIG_IGN if follows else signal.default_int_handler)
     Message("started").send(pipe)
     try:
         work()

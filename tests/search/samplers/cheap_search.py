@@ -75,3 +75,10 @@ def work(url: str, generations: int, grace_period: float, seconds: float, count:
     """Be a worker process."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     run(open_study(open_storage(url), make_sampler(generations, grace_period)), count, seconds)
+
+
+def work_on(study: optuna.Study) -> bool:
+    """Be a process that was sent a study."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    run(study)
+    return study.sampler.state(study).finished

@@ -14,7 +14,7 @@ from optuna.pruners import HyperbandPruner
 from optuna.trial import Trial, TrialState
 
 from glo_lightning.errors import StudyError
-from glo_lightning.search.samplers import SearchFinished
+from glo_lightning.search.samplers import SearchFinished, find_slot
 from glo_lightning.search.samplers.worker_identity import give_back_trials
 from glo_lightning.search.storage.open import open_storage
 from tests.search.samplers.cheap_search import (
@@ -360,11 +360,33 @@ def test_enqueued_trials_run_beside_the_search(expected: Candidates) -> None:
         study.sampler.slot_of(study.trials[0])
 
 
-def test_parameters_outside_the_search_space_are_drawn_at_random() -> None:
-    study = optuna.create_study(sampler=make_sampler())
-    study.optimize(lambda t: t.suggest_int("depth", 1, 5) + t.suggest_float("theta_0", -1e12, 1e12), n_trials=25)
-    assert len({trial.params["depth"] for trial in study.trials}) > 1
+def foreign_parameters(n_jobs: int = 1, direction: str = "minimize", **settings: object) -> Candidates:
+    """Draw, for each candidate, parameters that the search space does not know."""
+
+    def objective(trial: Trial) -> float:
+        foreign = trial.suggest_int("depth", 1, 5), trial.suggest_float("rate", 0.1, 1.0, log=True)
+        trial.set_user_attr("kind", trial.suggest_categorical("kind", "abc"))
+        return float(sum(foreign))
+
+    study = optuna.create_study(sampler=make_sampler(**settings), direction=direction)
+    study.enqueue_trial({"depth": 3})
+    study.optimize(objective, n_trials=2 * POPULATION + 1, n_jobs=n_jobs)
     assert study.sampler.generation(study) == 2
+    return {find_slot(trial): tuple(trial.params[name] for name in ("depth", "rate", "kind")) for trial in study.trials}
+
+
+def test_parameters_outside_the_search_space_depend_on_seed_slot_and_name() -> None:
+    drawn = foreign_parameters()
+    assert len(set(drawn.values())) == 2 * POPULATION + 1
+    assert {depth for depth, *_ in drawn.values()} == {1, 2, 3, 4, 5}
+    assert {kind for *_, kind in drawn.values()} == set("abc")
+    ranks = np.argsort([rate for _, rate, _ in drawn.values()]), np.argsort([depth for depth, *_ in drawn.values()])
+    assert not np.array_equal(*ranks), "each parameter is drawn by itself"
+    assert drawn == foreign_parameters(n_jobs=4), "whoever draws them"
+    assert drawn == foreign_parameters(direction="maximize"), "whatever came of others"
+    assert drawn != foreign_parameters(seed=8)
+    assert drawn[None] == foreign_parameters()[None], "enqueued trials have no slot, but a number"
+    assert foreign_parameters(seed=None) != foreign_parameters(seed=None)
 
 
 # What the study holds

@@ -1,7 +1,9 @@
 """Searches by several processes, some of which die."""
 
+import itertools
 import json
 import multiprocessing
+import os
 import random
 import sqlite3
 import time
@@ -15,8 +17,18 @@ import pytest
 from optuna.trial import TrialState
 
 from glo_lightning.search.samplers.history import DIED, RELEASED
+from glo_lightning.search.samplers.worker_identity import give_back_trials
 from glo_lightning.search.storage.open import open_storage
-from tests.search.samplers.cheap_search import POPULATION, candidates, make_sampler, open_study, run, theta_of, work
+from tests.search.samplers.cheap_search import (
+    POPULATION,
+    candidates,
+    make_sampler,
+    open_study,
+    run,
+    tell,
+    theta_of,
+    work,
+)
 
 GENERATIONS = 6
 
@@ -175,3 +187,22 @@ def test_the_database_holds_nothing_but_small_json(start: Start, tmp_path: Path)
             assert name in (*own, "constraints:invariant")
             assert len(value) < 500
             assert isinstance(json.loads(value), dict | list | int | float | str)
+
+
+def test_a_candidate_that_is_taken_away_while_it_is_claimed_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the claim and the last parameter of a batch, somebody may take the worker for dead."""
+    study = optuna.create_study(sampler=make_sampler(2))
+    suggest, count = optuna.trial.Trial.suggest_float, itertools.count()
+
+    def slowly(trial: optuna.trial.Trial, *args: Any, **kwargs: Any) -> float:
+        if next(count) == 7:
+            give_back_trials(study, os.getpid(), "another worker thought so")
+        return suggest(trial, *args, **kwargs)
+
+    monkeypatch.setattr(optuna.trial.Trial, "suggest_float", slowly)
+    trials = study.sampler.claim(study, 4)
+    assert [study.sampler.slot_of(trial).index for trial in trials] == [0, 1, 2, 3]
+    for trial in trials:
+        tell(study, trial)
+    run(study)
+    assert candidates(study) == candidates(undisturbed(2))

@@ -1,5 +1,6 @@
 """One of many workers decides; by threads on one storage."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 import optuna
 import pytest
 
+from glo_lightning.errors import StudyError
+from glo_lightning.search.samplers.worker_identity import give_back_trials
 from glo_lightning.search.storage.decision import decide_once
 from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.study import count_run
 
 
 def _study(folder: Path) -> optuna.Study:
@@ -41,6 +45,32 @@ def test_a_decision_nobody_could_take_is_left_to_the_next(tmp_path: Path) -> Non
     def fail() -> str:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        decide_once(_study(tmp_path), "evaluator", fail)
+    for _ in range(8):
+        with pytest.raises(KeyboardInterrupt):
+            decide_once(_study(tmp_path), "evaluator", fail)
     assert decide_once(_study(tmp_path), "evaluator", lambda: "now") == "now"
+
+
+def test_a_decision_that_kills_its_workers_ends_with_an_error_and_the_next_run_decides(tmp_path: Path) -> None:
+    deaths = []
+
+    def die() -> str:
+        deaths.append(None)
+        give_back_trials(
+            optuna.load_study(study_name="mine/references", storage=open_storage(tmp_path / "study.db")),
+            os.getpid(),
+            "signal SIGKILL",
+        )
+        raise RuntimeError("a process that dies says nothing")
+
+    _study(tmp_path)
+    for _ in range(6):
+        with pytest.raises(RuntimeError):
+            decide_once(_study(tmp_path), "references", die)
+    for _ in range(2):
+        with pytest.raises(StudyError, match="a decision on references, got none"):
+            decide_once(_study(tmp_path), "references", die)
+    assert len(deaths) == 6, "a worker that is started again belongs to the same run"
+    count_run("mine", open_storage(tmp_path / "study.db"))
+    assert decide_once(_study(tmp_path), "references", lambda: "now") == "now"
+    assert decide_once(_study(tmp_path), "references", lambda: "otherwise") == "now"

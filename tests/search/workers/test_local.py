@@ -120,6 +120,13 @@ def test_ctrl_c_reaches_every_worker_once_and_leaves_none(tmp_path: Path) -> Non
     assert len(list(tmp_path.glob("* gave back"))) == 2
 
 
+def test_a_worker_that_is_terminated_gives_back_first_and_is_started_again(tmp_path: Path) -> None:
+    dead: list[DeadWorker] = []
+    LocalLauncher(functools.partial(works.give_back_when_terminated, tmp_path), [{}], on_death=dead.append).run()
+    assert len(list(tmp_path.glob("* gave back"))) == 1
+    assert len(dead) == 1
+
+
 LOADING = """
 import multiprocessing.forkserver, os, signal, sys, threading, time
 from functools import partial
