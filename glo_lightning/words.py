@@ -22,6 +22,17 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def say(console: "Console", text: str, style: str = "") -> None:
+    """Print text: broken into lines in a terminal, and left as it is where the output is piped.
+
+    Example:
+        >>> from rich.console import Console
+        >>> say(Console(width=20), "A sentence that is longer than that.")
+        A sentence that is longer than that.
+    """
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+
+
 def say_aside(console: "Console", line: str) -> None:
     """Print a dim line in a terminal, and nothing where the output is piped."""
     if console.is_terminal:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningCLI
 from torch import nn
 
@@ -292,20 +291,13 @@ def _words(command: str) -> list[str]:
     return words[: words.index(">")] if ">" in words else words
 
 
-@cache
-def _cli(section: str) -> TaskCLI[Any]:
-    return TaskCLI(TRAINING_VERBS[section], [])
-
-
 def _parse(verb: str, arguments: list[str]) -> None:
     """Parse a command line of a verb that trains, and build its settings."""
-    cli = _cli(verb)
     if "--print_config" in arguments:
         with pytest.raises(SystemExit, match="0"):
-            cli.parser.parse_args(arguments)
-        return
-    parsed = cli.parser.parse_args(cli.verb.spell_out(arguments))
-    cli.parser.instantiate(Namespace(**{verb: parsed[verb]}))  # type: ignore[no-untyped-call]
+            TaskCLI(TRAINING_VERBS[verb], arguments)
+    else:
+        TaskCLI(TRAINING_VERBS[verb], arguments).settings()
 
 
 def _check_by_help(arguments: list[str], run: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -345,12 +337,11 @@ def test_a_command_parses(command: str, project: Path, capsys: pytest.CaptureFix
 
 
 def _write_lightning_cli_file(path: Path) -> None:
-    """Write what a LightningCLI with classes of its own writes, less the line that README says to delete."""
+    """Write what a LightningCLI with classes of its own writes when it fits."""
     from my_project import MyData, MyModel  # type: ignore[import-not-found]
 
     cli = LightningCLI(MyModel, MyData, save_config_callback=None, run=False, args=["--model.learning_rate=0.2"])
-    lines = cli.parser.dump(cli.config, skip_unset=False).splitlines()
-    path.write_text("\n".join(line for line in lines if not line.startswith("seed_everything")) + "\n")
+    path.write_text(cli.parser.dump(cli.config, skip_unset=False) + "ckpt_path: null\n")
 
 
 def test_a_lightning_cli_file_is_read(project: Path) -> None:

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from glo_lightning.callbacks.compiled import forget_compiled
 from glo_lightning.callbacks.fit_progress import FitProgress
 from glo_lightning.callbacks.label_range import LabelRange
 from glo_lightning.callbacks.outputs import step_loss
@@ -76,8 +77,8 @@ class LossInjection(Callback):
         self._path, _, self._name = attribute.rpartition(".")
         self._replacement = loss
         self._owner: Any = None
-        self._had_own: bool = False
         self._own: Any = None
+        self._is_stored = False
         self._first_call: RemovableHandle | None = None
         self._progress: FitProgress | None = None
         self._labels: LabelRange | None = None
@@ -94,17 +95,16 @@ class LossInjection(Callback):
             raise ModelError(
                 f"one LossInjection for {self.attribute!r}", "several", "Remove all but one; a search brings its own."
             )
-        owner, own = self._find(pl_module)
-        self._replacement = replacement(self.loss, own)
-        self.caveat = Promises.of(own).caveat
+        owner, self._own = self._find(pl_module)
+        self._replacement = replacement(self.loss, self._own)
+        self.caveat = Promises.of(self._own).caveat
         if self.caveat and trainer.is_global_zero:
             _log.warning(self.caveat)
-        self._owner = owner
+        forget_compiled(pl_module, owner)
         # The instance's __dict__ wins over registered submodules and over methods of the class. Neither is
         # touched, so neither the state dict nor the parameters change.
-        self._had_own = self._name in vars(self._owner)
-        self._own = vars(self._owner).get(self._name)
-        self._inject()
+        self._owner, self._is_stored = owner, self._name in vars(owner)
+        self._put(self._replacement)
         self._replacement.to(pl_module.device)
         self._first_call = self._replacement.register_forward_hook(self._note_call)
         if isinstance(self.loss, Loss):
@@ -141,11 +141,11 @@ class LossInjection(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let validation see the module's own loss."""
-        self._restore()
+        self._put(self._own)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Return to the candidate when validation ran inside a fit."""
-        self._inject()
+        self._put(self._replacement)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Restore the module; a failed fit never reaches teardown."""
@@ -155,22 +155,18 @@ class LossInjection(Callback):
         """Restore the module after the fit."""
         self._leave()
 
-    def _inject(self) -> None:
+    def _put(self, loss: Callable[..., Any]) -> None:
+        # Always into the __dict__, where a compiled step looks each time whether it is another.
         if self._owner is not None:
-            vars(self._owner)[self._name] = self._replacement
-
-    def _restore(self) -> None:
-        if self._owner is None:
-            return
-        if self._had_own:
-            vars(self._owner)[self._name] = self._own
-        else:
-            vars(self._owner).pop(self._name, None)
+            vars(self._owner)[self._name] = loss
 
     def _leave(self) -> None:
         if self._owner is None:
             return
-        self._restore()
+        if self._is_stored:
+            self._put(self._own)
+        else:
+            del vars(self._owner)[self._name]
         self._owner = self._own = self._progress = None
         if self._labels is not None:
             self._labels.leave()

@@ -1,5 +1,6 @@
 """The command line: ``glo-lightning VERB`` and ``python -m glo_lightning.VERB`` are the same door."""
 
+import difflib
 import importlib
 import os
 import sys
@@ -43,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     verb, *rest = arguments
     if verb not in VERBS:
-        sys.stderr.write(f"error: no verb {verb!r}\n\n{_usage()}")
+        meant = difflib.get_close_matches(verb, VERBS, 1)
+        cure = f"Did you mean {meant[0]}?" if meant else "See glo-lightning --help."
+        sys.stderr.write(f"error: Expected a verb out of {', '.join(VERBS)}, got {verb!r}. {cure}\n")
         return EXIT_ERROR
     debug = "--debug" in rest
     rest = [argument for argument in rest if argument != "--debug"]

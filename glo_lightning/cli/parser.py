@@ -1,13 +1,13 @@
 """LightningCLI's parser, which reads YAML safely and says in one line what it cannot read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import yaml
 from jsonargparse import Namespace, get_loader, set_dumper, set_loader
 from lightning.pytorch.cli import LightningArgumentParser
 
-from glo_lightning.cli.foreign import adapted
+from glo_lightning.cli.foreign import adapted, classes_of
 from glo_lightning.cli.refusals import explained
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.safe_yaml import read_yaml, require_ordinary, write_yaml
@@ -32,6 +32,12 @@ class TaskParser(LightningArgumentParser):
         self.verb = ""
         self.classes: Mapping[str, str] = {}
         self.notes: list[str] = []
+
+    def parse_args(self, args: Sequence[str] | None = None, *others: Any, **kwargs: Any) -> Namespace:  # type: ignore[override]
+        """Read a command line, which may name the classes that its configuration files leave out."""
+        self.classes = classes_of(args or ())
+        parsed: Namespace = super().parse_args(args, *others, **kwargs)
+        return parsed
 
     def parse_string(self, content: str, path: Any = "", *args: Any, **kwargs: Any) -> Namespace:
         """Read a configuration."""

@@ -12,7 +12,6 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from glo_lightning.cli.config_file import ConfigFileWithBase
-from glo_lightning.cli.foreign import classes_of
 from glo_lightning.cli.parser import TaskParser
 from glo_lightning.cli.verb import SettingsT, Verb
 from glo_lightning.errors import SettingsError
@@ -63,7 +62,7 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Return a parser for configuration files that may have a base."""
         parser = TaskParser(**kwargs)
-        parser.verb, parser.classes, self.notes = self.verb.section, classes_of(self.arguments), parser.notes
+        parser.verb, self.notes = self.verb.section, parser.notes
         parser.add_argument("-c", "--config", action=ConfigFileWithBase, help="Path to a YAML file.")
         return parser
 

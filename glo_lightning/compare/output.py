@@ -23,6 +23,7 @@ from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json, write_whole
 from glo_lightning.losses import Loss, load_losses
 from glo_lightning.training.task import Task
+from glo_lightning.words import say
 
 LEGEND = """\
 p  Welch's t-test against the first loss, adjusted for the others (Holm)
@@ -64,10 +65,10 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
         for outcome in outcomes:
             console.print(outcome_table(outcome))
             for sentence in divergence_sentences(outcome.comparison):
-                console.print(sentence, highlight=False, markup=False)
-        console.print(LEGEND, style="dim", highlight=False)
+                say(console, sentence)
+        say(console, LEGEND, "dim")
         _write(losses, outcomes, folder)
-        console.print(f"Files in {folder}", highlight=False, markup=False)
+        say(console, f"Files in {folder}")
     return 0
 
 

@@ -13,6 +13,7 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.samplers.fixed import FixedListSampler, read_verdicts
 from glo_lightning.search.samplers.optuna_adapter import storage_of
+from glo_lightning.search.storage.attributes import Attributes
 from glo_lightning.search.storage.study import was_given_up_earlier
 from glo_lightning.search.trial_worker import TrialWorker
 from glo_lightning.training.monitor import Monitor
@@ -88,7 +89,7 @@ class SharedTrainings:
         _ListWorker(list(runs.items()), finished, study, sampler, self).run()
         verdicts = read_verdicts(study)
         evaluations = {
-            key: _read_evaluation(verdicts[place], trial.value)
+            key: _read_evaluation(study.study_name, trial, trial.value)
             for place, key in enumerate(runs)
             if (trial := verdicts[place]).value is not None
         }
@@ -160,7 +161,7 @@ class _ListWorker(TrialWorker):
         name, earlier = self.finished[key]
         assert earlier.value is not None
         trial.set_user_attr(REUSED, name)
-        self.tell(trial, _read_evaluation(earlier, earlier.value))
+        self.tell(trial, _read_evaluation(name, earlier, earlier.value))
         return None
 
     def note(self, trial: Trial, evaluation: Evaluation) -> None:
@@ -171,17 +172,18 @@ class _ListWorker(TrialWorker):
         self.shared.announce(len(read_verdicts(self.study)))
 
 
-def _read_evaluation(trial: FrozenTrial, metric: float) -> Evaluation:
-    training = trial.user_attrs["training"]
+def _read_evaluation(study_name: str, trial: FrozenTrial, metric: float) -> Evaluation:
+    attributes = Attributes.of_trial(study_name, trial)
+    training = attributes.inside("training")
     return Evaluation(
         metric,
-        Status(training["status"]),
-        training["reason"],
-        training["seconds"],
-        training["seed"],
-        training["epoch"],
-        trial.user_attrs.get("metrics", {}),
-        tuple(trial.user_attrs["curve"]),
+        Status(training.text("status", out_of=[*Status])),
+        training.text("reason"),
+        training.number("seconds"),
+        training.count("seed"),
+        training.count("epoch", least=-1),
+        attributes.numbers("metrics"),
+        attributes.curve("curve"),
     )
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from glo_lightning.compare.comparison import Comparison, LossResult, divergence_sentences
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.words import say
 
 
 def comparison_table(comparison: Comparison) -> Table:
@@ -85,5 +86,5 @@ def render(comparison: Comparison, discovered: str, width: int = 80) -> str:
     with console.capture() as capture:
         console.print(comparison_table(comparison))
         for sentence in verdict_sentences(comparison, discovered):
-            console.print(sentence, markup=False)
+            say(console, sentence)
     return capture.get()

@@ -20,7 +20,9 @@ from glo_lightning.losses import Loss
 from glo_lightning.search.storage.decision import decide_once
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import count_run, quiet_optuna
+from glo_lightning.training.checks.models import require_fresh_models
 from glo_lightning.training.checks.one_batch import probe_task, require_worst
+from glo_lightning.training.checks.splits import check_splits
 from glo_lightning.training.choice import Way, choose_evaluator
 from glo_lightning.training.distributed import Channel, DistributedEvaluator, serve
 from glo_lightning.training.monitor import Monitor
@@ -30,8 +32,9 @@ from glo_lightning.training.run import Evaluator, EvaluatorLostError
 from glo_lightning.training.seeds import fresh_seeds
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
+from glo_lightning.training.traces import no_trace
 from glo_lightning.training.trainer import TrainerEvaluator
-from glo_lightning.words import say_aside
+from glo_lightning.words import say, say_aside
 
 TOGETHER = 20
 """Trainings of a population at once: few enough to be kept soon, many enough to be fast."""
@@ -59,6 +62,7 @@ class TrainedComparison:
         return {"fraction": self.fraction, **self.comparison.to_dict(), "curves": self.curves}
 
 
+@no_trace()
 def run_comparison(
     settings: CompareSettings,
     losses: Mapping[str, Loss],
@@ -87,9 +91,10 @@ def run_comparison(
     epochs = settings.epochs or max_epochs(first)
     probe = probe_task(first, monitor, settings.loss_attribute, outputs=settings.outputs)
     require_worst(probe, monitor)
-    if probe.caveat:
-        console.print(probe.caveat, highlight=False, markup=False)
+    require_fresh_models(first)
     require_test(first, monitor)
+    for line in filter(None, (probe.caveat, check_splits(first, monitor.name, tested=True))):
+        say(console, line)
     losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs)
     channel = Channel() if placement.ranks > 1 else None
     with _crashes_explained():

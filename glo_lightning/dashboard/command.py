@@ -1,6 +1,5 @@
 """``python -m glo_lightning.dashboard``: watch a search in the browser."""
 
-import argparse
 import ipaddress
 import sys
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glo_lightning.errors import StudyError
+from glo_lightning.plain_parser import PlainParser
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -71,10 +71,10 @@ def _is_local(host: str) -> bool:
         return False
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m glo_lightning.dashboard",
-        description="Watch a search in the browser, finished or running, with optuna-dashboard.",
+def _parser() -> PlainParser:
+    parser = PlainParser(
+        "dashboard",
+        "Watch a search in the browser, finished or running, with optuna-dashboard.",
     )
     parser.add_argument(
         "source",

@@ -19,7 +19,7 @@ from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.figures import draw_attraction, draw_shape
 from glo_lightning.search.records.candidates import proposal
 from glo_lightning.search.spaces.stored import space_of
-from glo_lightning.search.storage.study import FINGERPRINT
+from glo_lightning.search.storage.study import fingerprint_of
 
 PICTURES = ("1-formula.svg", "2-shape.svg", "3-attraction.svg")
 """Files that every candidate seems to have; the dashboard sorts them by name."""
@@ -86,7 +86,7 @@ class Pictures:
         study = optuna.load_study(study_name=name, storage=self._storage)
         try:
             loss = space_of(study).build(proposal(trial))
-            return draw_picture(loss, study.user_attrs[FINGERPRINT]["num_classes"], picture)
+            return draw_picture(loss, fingerprint_of(study)["num_classes"], picture)
         except (GloError, KeyError, ValueError) as error:
             return _draw_words(str(error))
 

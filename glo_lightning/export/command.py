@@ -1,6 +1,5 @@
 """``python -m glo_lightning.export``: take a found loss home."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.export.formats import FORMATS, export_loss
 from glo_lightning.files import write_whole
 from glo_lightning.losses.named import NAMED_LOSSES, find_loss
+from glo_lightning.plain_parser import PlainParser
 
 TEXTS = ("python", "latex")
 """Formats that a terminal can show."""
@@ -39,10 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "glo-lightning export",
-        description="Write a loss for where this package is not.",
+def _parser() -> PlainParser:
+    parser = PlainParser(
+        "export",
+        "Write a loss for where this package is not.",
         epilog=f"named losses: {', '.join(NAMED_LOSSES)}",
     )
     parser.add_argument("loss", help="a stored loss, e.g. runs/search/best_loss.json, or the name of one")

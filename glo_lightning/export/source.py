@@ -2,6 +2,7 @@
 
 # ruff: noqa: N802  (sympy finds its printing methods by the names of its classes)
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -139,7 +140,8 @@ def write_forward(loss: Loss) -> str:
     """
     check_one_head(loss)
     expression = loss.expression()
-    if expression.has(sympy.I, sympy.zoo, sympy.oo, sympy.nan):
+    overflows = any(math.isinf(float(number)) for number in expression.atoms(sympy.Float))
+    if overflows or expression.has(sympy.I, sympy.zoo, sympy.oo, sympy.nan):
         raise LossError("a real number", str(expression), "This loss is undefined everywhere: export another.")
     wrong_classes = "logits.shape[1] < 2" if loss.num_classes is None else f"logits.shape[1] != {loss.num_classes}"
     body = [

@@ -19,7 +19,7 @@ from glo_lightning.landscape.curvature import top_eigenvalue
 from glo_lightning.landscape.figures import figure_landscape
 from glo_lightning.landscape.settings import LandscapeSettings
 from glo_lightning.landscape.surface import Surface, grid, measure_surface, random_directions, require_radius
-from glo_lightning.words import say_aside
+from glo_lightning.words import say, say_aside
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,10 @@ def run(cli: TaskCLI[LandscapeSettings]) -> int:
     console = Console(highlight=False)
     found = explore(subjects, settings, coordinates, partial(say_aside, console))
     console.print(landscape_table(found, subjects.num_images))
-    console.print(
+    say(
+        console,
         f"flatness: mean accuracy over steps of up to {settings.radius:g} filter norms; "
-        "curvature: largest eigenvalue of the Hessian of cross-entropy"
+        "curvature: largest eigenvalue of the Hessian of cross-entropy",
     )
     record = {
         "split": settings.split,
@@ -76,7 +77,7 @@ def run(cli: TaskCLI[LandscapeSettings]) -> int:
     write_json(folder / "landscape.json", record)
     figure = figure_landscape({name: each.surface for name, each in found.items()}, settings.radius)
     save_figure(figure, folder / "landscape.png")
-    console.print(f"Files in {folder}", markup=False)
+    say(console, f"Files in {folder}")
     return 0
 
 

@@ -1,6 +1,6 @@
 """The contract every candidate loss keeps."""
 
-import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -386,9 +386,9 @@ def finite_number(value: object, name: str) -> float:
     Raises:
         LossError: if it is not a finite number.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise LossError(f"a finite number for {name}", repr(value), "Pass a float.")
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
+        return float(value)
+    raise LossError(f"a finite number for {name}", repr(value)[:80], "Pass a float.")
 
 
 def describe(tensor: Tensor) -> str:

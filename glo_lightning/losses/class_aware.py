@@ -1,5 +1,6 @@
 """Losses that know how frequent the classes are: logit adjustment, class weights and margins around any loss."""
 
+import sys
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any, ClassVar
@@ -150,8 +151,10 @@ class ClassAwareLoss(WrappedLoss):
 
 def _counts(class_counts: Sequence[float]) -> tuple[float, ...]:
     counts = tuple(class_counts)
-    good = all(isinstance(each, Real) and not isinstance(each, bool) and 0.0 < each < float("inf") for each in counts)
-    if len(counts) < 2 or not good:
+    good = (
+        isinstance(each, Real) and not isinstance(each, bool) and 0.0 < each <= sys.float_info.max for each in counts
+    )
+    if len(counts) < 2 or not all(good):
         raise LossError(
             "class_counts above 0, one for each of two or more classes",
             repr(counts)[:80],

@@ -32,6 +32,8 @@ MAX_EXPONENT = 64.0
 MAX_TERMS = 8
 """Coefficients that the polynomial of a drive may have."""
 
+MAX_CLASSES = 10**7
+
 Member = Literal["cross_entropy", "mae", "gce", "poly", "sce", "agce"]
 """Losses of the literature that are drive losses."""
 
@@ -90,8 +92,12 @@ class DriveLoss(Loss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(class_reduction, reduction, label_smoothing)
-        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 2:
-            raise LossError("num_classes of 2 or more", repr(num_classes), "Count the labels of your data.")
+        if isinstance(num_classes, bool) or not isinstance(num_classes, int) or not 2 <= num_classes <= MAX_CLASSES:
+            raise LossError(
+                f"num_classes of 2 or more, up to {MAX_CLASSES}",
+                repr(num_classes)[:80],
+                "Count the labels of your data.",
+            )
         for name, exponent in (("q", q), ("g", g)):
             if not -1.0 < finite_number(exponent, name) <= MAX_EXPONENT:
                 raise LossError(

@@ -14,6 +14,7 @@ Example:
 
 # ruff: noqa: N802  (sympy finds its printing methods by the names of its classes)
 
+import math
 from functools import reduce
 
 import sympy
@@ -68,12 +69,15 @@ def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassRe
 
 def _round(number: sympy.Float) -> sympy.Number:
     rounded = float(f"{float(number):.4g}")
+    if math.isinf(rounded):
+        return number
     return sympy.Integer(rounded) if rounded == int(rounded) and abs(rounded) < 1e6 else sympy.Float(rounded)
 
 
 def _mantissa_and_exponent(number: sympy.Float) -> tuple[str, int]:
-    mantissa, _, exponent = f"{float(number):.4g}".partition("e")
-    return mantissa, int(exponent or 0)
+    text = str(number.n(4)) if math.isinf(float(number)) else f"{float(number):.4g}"
+    mantissa, _, exponent = text.partition("e")
+    return f"{float(mantissa):g}", int(exponent or 0)
 
 
 def split_drive(drive: sympy.Expr, p: sympy.Symbol) -> tuple[float, float, sympy.Expr]:
@@ -111,7 +115,7 @@ class PythonPrinter(StrPrinter):  # type: ignore[misc]
     """Prints what Python reads back to the last bit."""
 
     def _print_Float(self, number: sympy.Float) -> str:
-        return repr(float(number))
+        return repr(float(number)).replace("inf", "1e999")
 
     def _print_Abs(self, expression: sympy.Abs) -> str:
         return f"abs({self._print(expression.args[0])})"

@@ -14,6 +14,8 @@ from glo_lightning.losses.families import find_family, known_families
 
 FORMAT = 1
 MAX_DEPTH = 16
+MAX_BITS = 64
+MAX_LOSSES = 100
 
 T = TypeVar("T")
 
@@ -97,7 +99,12 @@ def _revive(value: object) -> object:
     """Build the losses among a loss's parameters."""
     if isinstance(value, dict):
         return from_stored(value, object)
-    return [_revive(each) for each in value] if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    losses = sum(isinstance(each, dict) for each in value)
+    if losses > MAX_LOSSES:
+        raise LossFileError(f"a list of at most {MAX_LOSSES} losses", f"{losses}", "Check the file.")
+    return [_revive(each) for each in value]
 
 
 def _check_values(value: object, depth: int) -> None:
@@ -114,6 +121,8 @@ def _check_values(value: object, depth: int) -> None:
             _check_values(inner, depth - 1)
     elif isinstance(value, float) and not math.isfinite(value):
         refuse_constant(repr(value))
+    elif isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise LossFileError(f"integers of at most {MAX_BITS} bits", f"one of {value.bit_length()}", "Check the file.")
     elif not isinstance(value, str | int | float | bool | None):
         raise LossFileError("JSON values", type(value).__name__, "Store a loss with save_loss.")
 

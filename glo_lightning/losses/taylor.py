@@ -44,7 +44,7 @@ class TaylorLoss(Loss):
 
     Args:
         theta: shape (D,), finite, with D = :func:`num_parameters` of the order and inputs.
-        order: K, the total degree; 1 or more.
+        order: K, the total degree; 1 to 32.
         inputs: variables of the polynomial, of ``"y"`` (label), ``"h"`` (scaled logit), ``"f"`` (unscaled
             logit) and ``"t"`` (training progress in [0, 1]); ``"h"`` or ``"f"`` is required.
         folded: whether the coefficients have 1/alpha! already multiplied in, as in the authors' code.
@@ -344,7 +344,7 @@ def cross_entropy_taylor(order: int = 3, center: float = 0.5) -> TaylorLoss:
     Its value differs from cross-entropy's by terms of the labels alone, which have no gradient.
 
     Args:
-        order: K, the total degree; 1 or more.
+        order: K, the total degree; 1 to 32.
         center: expansion point in (0, 1]; the series converges for h below twice the centre.
 
     Raises:

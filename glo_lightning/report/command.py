@@ -1,12 +1,12 @@
 """``python -m glo_lightning.report``: a search as one HTML page."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.files import write_whole
+from glo_lightning.plain_parser import PlainParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m glo_lightning.report",
-        description="Write one HTML file that tells a search: its verdict, its loss, how it went, how to repeat it.",
+def _parser() -> PlainParser:
+    parser = PlainParser(
+        "report",
+        "Write one HTML file that tells a search: its verdict, its loss, how it went, how to repeat it.",
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="output folder of a search, such as runs/search")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write (default: report.html in RUN)")

@@ -19,7 +19,7 @@ from glo_lightning.losses import load_loss
 from glo_lightning.robustness.accuracy import Robustness, measure_robustness
 from glo_lightning.robustness.figures import figure_robustness
 from glo_lightning.robustness.settings import RobustnessSettings
-from glo_lightning.words import say_aside
+from glo_lightning.words import say, say_aside
 
 
 def run(cli: TaskCLI[RobustnessSettings]) -> int:
@@ -53,7 +53,7 @@ def run(cli: TaskCLI[RobustnessSettings]) -> int:
     )
     console.print(robustness_table(robustness))
     for sentence in masking_sentences(robustness):
-        console.print(sentence, markup=False)
+        say(console, sentence)
     record = {
         "split": settings.split,
         "attack_loss": settings.attack_loss,
@@ -64,7 +64,7 @@ def run(cli: TaskCLI[RobustnessSettings]) -> int:
     }
     write_json(folder / "robustness.json", record)
     save_figure(figure_robustness(robustness), folder / "robustness.png")
-    console.print(f"Files in {folder}", markup=False)
+    say(console, f"Files in {folder}")
     return 0
 
 

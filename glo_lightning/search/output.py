@@ -11,6 +11,7 @@ from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.run import run_search
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.task import Task
+from glo_lightning.words import say
 
 
 def run(cli: TaskCLI[SearchSettings]) -> int:
@@ -36,7 +37,7 @@ def run(cli: TaskCLI[SearchSettings]) -> int:
             f"Stopped. Finished candidates are kept in {output.folder}; the same command continues the search."
         ) from None
     if leads:
-        Console().print(str(result), highlight=False, markup=False)
+        say(Console(), str(result))
     return 0
 
 

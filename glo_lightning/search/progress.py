@@ -115,7 +115,8 @@ class Progress:
             line = (
                 f"{place:>10} {_number(candidate.metric):>8} {candidate.status:>9} {candidate.seconds:>8.2f} s  {told}"
             )
-            self.console.print(line, highlight=False, markup=False, no_wrap=True, overflow="ellipsis", crop=True)
+            fits = {"no_wrap": True, "overflow": "ellipsis"} if self.console.is_terminal else {"soft_wrap": True}
+            self.console.print(line, highlight=False, markup=False, **fits)
 
     def advance(self, standing: Standing) -> None:
         """Show how far the stage is; hide the bar when it is at its end."""
@@ -143,7 +144,7 @@ class Progress:
 
     def _say(self, text: str) -> None:
         if self.is_visible:
-            self.console.print(text, highlight=False)
+            self.console.print(text, highlight=False, soft_wrap=not self.console.is_terminal)
 
 
 def _number(metric: float | None) -> str:

@@ -25,8 +25,10 @@ from glo_lightning.search.workers.supervisor import supervise
 from glo_lightning.search.workers.work import Part, take_part
 from glo_lightning.training.placement import Placement, place_all
 from glo_lightning.training.task import Task
+from glo_lightning.training.traces import no_trace
 
 
+@no_trace()
 def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuration: str | None = None) -> SearchResult:
     """Search, choose and compare; continue where an earlier run of the same study stopped.
 

@@ -8,7 +8,9 @@ from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.checks.class_counts import count_classes
+from glo_lightning.training.checks.models import require_fresh_models
 from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
+from glo_lightning.training.checks.splits import check_splits
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
@@ -32,6 +34,7 @@ class ProbedTask:
         full_epochs: of a full training.
         abort: when a training is given up; None for never.
         class_counts: training samples of each class, if losses shall know them.
+        doubt: what could not be known of its data, in one line, or empty.
     """
 
     name: str
@@ -41,6 +44,7 @@ class ProbedTask:
     full_epochs: int
     abort: AbortRule | None
     class_counts: tuple[int, ...] = ()
+    doubt: str = ""
 
     @property
     def num_classes(self) -> int:
@@ -95,8 +99,10 @@ def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
         monitor = task_monitor(settings)
         probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
         require_worst(probe, monitor)
+        require_fresh_models(task)
         if settings.comparison_seeds:
             require_test(task, monitor)
+        doubt = check_splits(task, monitor.name, tested=settings.comparison_seeds > 0)
         abort = _abort_rule(settings, probe.num_classes, epochs)
         if probe.num_heads > 1 and settings.outputs != "softmax":
             raise SettingsError("softmax outputs of several heads", settings.outputs, "Use --search.outputs=softmax.")
@@ -108,7 +114,7 @@ def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
             )
         class_counts = count_classes(task, probe.num_classes) if settings.class_aware else ()
     full_epochs = FULL_LENGTH * epochs if settings.comparison_epochs is None else settings.comparison_epochs
-    return ProbedTask(name, task, probe, epochs, full_epochs, abort, class_counts)
+    return ProbedTask(name, task, probe, epochs, full_epochs, abort, class_counts, doubt)
 
 
 def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:

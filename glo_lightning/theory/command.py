@@ -1,6 +1,5 @@
 """``python -m glo_lightning.theory``: a table and figures of what losses will do."""
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.figures import save_figure
 from glo_lightning.files import write_json
 from glo_lightning.losses import NAMED_LOSSES, Loss, load_losses, outputs_of
+from glo_lightning.plain_parser import PlainParser
 from glo_lightning.theory.figures import (
     figure_attraction,
     figure_shapes,
@@ -45,10 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         GloError: if a loss or a record cannot be read, or a number is outside its range.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     if not options.losses and not options.records:
-        parser.error("name at least one loss or record")
+        raise SettingsError("at least one loss or record", "none", "Name one: glo-lightning theory baikal.")
     losses = load_losses(options.losses)
     records = load_records(options.records)
     if records and options.output is None:
@@ -113,10 +112,10 @@ def summary_table(summaries: Mapping[str, LossSummary]) -> "Table":
     return table
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m glo_lightning.theory",
-        description="Say what losses will do before anyone trains with them.",
+def _parser() -> PlainParser:
+    parser = PlainParser(
+        "theory",
+        "Say what losses will do before anyone trains with them.",
         epilog=f"named losses: {', '.join(NAMED_LOSSES)}",
     )
     parser.add_argument("losses", nargs="*", metavar="LOSS", help="a named loss, or a JSON file such as best_loss.json")

@@ -19,12 +19,15 @@ from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.checks.one_batch import probe_task
+from glo_lightning.training.checks.splits import check_splits
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import measure_on_test, require_test_data
+from glo_lightning.training.traces import no_trace
 from glo_lightning.training.trainer import build_trainer
+from glo_lightning.words import say
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class FullTraining:
     best: Path
 
 
+@no_trace()
 def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -> FullTraining:
     """Train with a loss, going on from the last checkpoint in the folder if there is one.
 
@@ -62,9 +66,12 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
     monitor = Monitor(settings.monitor, settings.mode)
     probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
     if probe.caveat and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        Console(stderr=True).print(probe.caveat, highlight=False, markup=False)
+        say(Console(stderr=True), probe.caveat)
     if settings.test:
         require_test_data(task)
+    doubt = check_splits(task, monitor.name, tested=settings.test)
+    if doubt:
+        Console(stderr=True).print(doubt, highlight=False, markup=False)
     divergence = StopOnDivergence()
     # Not save_last=True: Lightning's is of the last epoch that was the best so far.
     checkpoints = [

@@ -5,6 +5,7 @@ from one training to the next. Rank 0 alone has a study; before each training it
 JSON, over a group of their own: they may wait long for it, while the Trainer's group should notice a lost rank soon.
 """
 
+import copy
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from glo_lightning.losses import Loss
 from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, EvaluatorLostError, Run, Status
+from glo_lightning.training.stragglers import StragglerWatch
 from glo_lightning.training.task import Task
 from glo_lightning.training.trainer import TrainerEvaluator
 
@@ -34,10 +36,17 @@ class Channel:
     """Carries JSON from rank 0 to the other ranks; as a context, sends them home at its end.
 
     All ranks must make theirs at the same point, after a first training has set up the process group.
+
+    Attributes:
+        watch: a callback of every training, which reports the ranks that it waits for.
     """
 
     def __init__(self) -> None:
         self._group: Any = dist.new_group(backend="gloo", timeout=PATIENCE)
+        rank, ranks = dist.get_rank(), dist.get_world_size()
+        self.watch = StragglerWatch(rank, ranks, None if rank == 0 else self.receive())
+        if rank == 0:
+            self.send(self.watch.port)
 
     def send(self, message: Any) -> None:
         """Send from rank 0."""
@@ -79,7 +88,8 @@ class DistributedEvaluator:
     """
 
     def __init__(self, evaluator: TrainerEvaluator, channel: Channel, task: str = "") -> None:
-        self.evaluator = evaluator
+        self.evaluator = copy.copy(evaluator)
+        self.evaluator.callbacks = (*evaluator.callbacks, channel.watch)
         self.channel = channel
         self.task = task
 
@@ -105,7 +115,7 @@ class DistributedEvaluator:
                 "abort": None if abort is None else asdict(abort),
             }
         )
-        return _train(self.evaluator, run)
+        return _train(self.evaluator, run, self.channel)
 
 
 def serve(tasks: Mapping[str, Callable[[], Task]], monitor: Monitor, attribute: str, channel: Channel) -> None:
@@ -126,17 +136,18 @@ def serve(tasks: Mapping[str, Callable[[], Task]], monitor: Monitor, attribute: 
             name = order["task"]
             task = tasks[name]()
         abort = None if order["abort"] is None else AbortRule(**order["abort"])
-        evaluator = TrainerEvaluator(task, monitor, attribute, order["epochs"], order["split"], abort)
+        evaluator = TrainerEvaluator(task, monitor, attribute, order["epochs"], order["split"], abort, [channel.watch])
         report = _leave_it_to_rank_0 if order["reported"] else None
-        _train(evaluator, Run(Loss.from_dict(order["loss"]), order["seed"], report, order["hyperparameters"]))
+        _train(evaluator, Run(Loss.from_dict(order["loss"]), order["seed"], report, order["hyperparameters"]), channel)
 
 
 def _leave_it_to_rank_0(epoch: int, metric: float) -> bool:
     raise AssertionError("rank 0 alone reports")
 
 
-def _train(evaluator: TrainerEvaluator, run: Run) -> Evaluation:
-    (evaluation,) = evaluator.evaluate([run])
+def _train(evaluator: TrainerEvaluator, run: Run, channel: Channel) -> Evaluation:
+    with channel.watch.watching():
+        (evaluation,) = evaluator.evaluate([run])
     if evaluation.status is Status.FAILED:
         # If another rank was first, the launcher ends this one in a moment, and knows the reason better.
         time.sleep(MOMENT)

@@ -9,6 +9,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from glo_lightning.errors import GloError, ModelError, SettingsError
+from glo_lightning.training.checks.loaders import PLACE
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
@@ -99,16 +100,14 @@ def name_on_test(monitor: str) -> str:
 
 
 def _find(metrics: dict[str, float], monitor: str) -> float:
-    for name in (name_on_test(monitor), monitor):
+    on_one_loader = PLACE.sub("", monitor)  # Lightning numbers the names on several
+    for name in (name_on_test(monitor), monitor, name_on_test(on_one_loader), on_one_loader):
         if name in metrics:
             return metrics[name]
-    several = any("/dataloader_idx_" in name for name in metrics)
     raise SettingsError(
         f"test_step to log {name_on_test(monitor)!r}",
         f"only {sorted(metrics) or 'nothing'}",
-        "Serve one data loader to test on."
-        if several
-        else "Log there what validation_step logs; or leave test_step out, and the test data are validated.",
+        "Log there what validation_step logs; or leave test_step out, and the test data are validated.",
     )
 
 

@@ -15,7 +15,6 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.learning_rate import LearningRateFactor
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.callbacks.validated_weights import ValidatedWeights
-from glo_lightning.data.corrupted import tensors_of
 from glo_lightning.errors import GloError, LossError, SettingsError
 from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_seed
 from glo_lightning.training.interrupt import keyboard_interrupts
@@ -23,6 +22,7 @@ from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Run, Status
 from glo_lightning.training.task import Task, learning_rate_factor, quiet_lightning
 from glo_lightning.training.test_split import score_on_test
+from glo_lightning.training.traces import ordered_by
 
 
 class TrainerEvaluator:
@@ -36,6 +36,7 @@ class TrainerEvaluator:
         split: ``"val"`` scores by the last validation, or one more if the weights have changed since; ``"test"`` opens
             the test split after training.
         abort: when to give up on a training and try another seed; None for never.
+        callbacks: further ones of every training.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class TrainerEvaluator:
         epochs: int | None = None,
         split: Literal["val", "test"] = "val",
         abort: AbortRule | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self.task = task
         self.monitor = monitor
@@ -53,6 +55,7 @@ class TrainerEvaluator:
         self.epochs = epochs
         self.split = split
         self.abort = abort
+        self.callbacks = callbacks
 
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
         """Train every run and return its evaluation, in the order given."""
@@ -70,7 +73,7 @@ class TrainerEvaluator:
 
     def _attempt(self, run: Run, abort: AbortRule | None) -> Evaluation:
         try:
-            with quiet_lightning():
+            with quiet_lightning(), ordered_by(run.seed, self.task.datamodule):
                 return self._train(run, abort)
         except GloError:
             raise
@@ -99,10 +102,8 @@ class TrainerEvaluator:
         factor, hyperparameters = learning_rate_factor(run.hyperparameters)
         if factor != 1.0:
             callbacks.append(LearningRateFactor(factor))
+        callbacks += self.callbacks
         seed_everything(run.seed, workers=True, verbose=False)
-        data = tensors_of(self.task.datamodule)
-        if data is not None:
-            data.seed = run.seed
         model = self.task.build_model(hyperparameters)
         overrides = {} if self.epochs is None else {"max_epochs": self.epochs}
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)

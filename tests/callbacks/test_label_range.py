@@ -22,7 +22,7 @@ from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Run, Status
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
-from tests.training.same_data import SameData
+from tests.training.same_data import ThreeParts
 
 BATCH, BATCHES = 4, 6
 INPUTS = torch.randn(BATCH * BATCHES, 3, generator=torch.Generator().manual_seed(0))
@@ -64,9 +64,16 @@ SPOILT: dict[str, tuple[Outputs, Tensor, str, str]] = {
 every_label = pytest.mark.parametrize(("outputs", "target", "got", "cure"), SPOILT.values(), ids=SPOILT)
 
 
+def data_of(target: Tensor) -> ThreeParts:
+    """Labels to train on, and others, that are labels, to validate and test."""
+    sound = target[:BATCH].repeat(BATCHES, *[1] * (target.ndim - 1))
+    return ThreeParts(
+        TensorDataset(torch.cat([INPUTS, INPUTS + 9.0]), torch.cat([target, sound])), BATCH, shuffle=False
+    )
+
+
 def task_of(target: Tensor) -> Task:
-    data = SameData(TensorDataset(INPUTS, target), BATCH, shuffle=False)
-    return python_task(Model, data, {"accelerator": "cpu", "max_epochs": 2})
+    return python_task(Model, data_of(target), {"accelerator": "cpu", "max_epochs": 2})
 
 
 def by_callback(target: Tensor, outputs: Outputs, folder: Path) -> None:
@@ -102,7 +109,7 @@ def test_a_search_ends_with_the_error(tmp_path: Path) -> None:
         generations=1, population_size=4, invariant="none", outputs="sigmoid", monitor="val_score", comparison_seeds=0,
         output_dir=tmp_path, verbosity="quiet",
     )  # fmt: skip
-    data = SameData(TensorDataset(INPUTS, spoilt(YES, torch.nan)), BATCH, shuffle=False)
+    data = data_of(spoilt(YES, torch.nan))
     with pytest.raises(LossError, match="got NaN"):
         search.run(Model, data, {"accelerator": "cpu", "max_epochs": 1})
 
@@ -132,8 +139,7 @@ def test_a_gpu_that_refuses_an_index_is_no_failure_of_a_candidate() -> None:
             self.loss_fn(self.network(batch[0]), batch[1])
             raise RuntimeError("CUDA error: device-side assert triggered")
 
-    data = SameData(TensorDataset(INPUTS, CLASSES), BATCH)
-    task = python_task(Asserting, data, {"accelerator": "cpu", "max_epochs": 1})
+    task = python_task(Asserting, data_of(CLASSES), {"accelerator": "cpu", "max_epochs": 1})
     with pytest.raises(LossError, match="an index that the GPU refuses"):
         TrainerEvaluator(task, Monitor("val_score")).evaluate([Run(CrossEntropyLoss(), 0)])
 

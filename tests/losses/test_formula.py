@@ -4,14 +4,19 @@ import pytest
 import sympy
 
 from glo_lightning.errors import LossError
+from glo_lightning.export import write_module
 from glo_lightning.losses import (
     BaikalLoss,
     CrossEntropyLoss,
     FocalLoss,
     MeanSquaredErrorLoss,
+    ScaledLoss,
     TaylorLoss,
+    TreeLoss,
     cross_entropy_taylor,
 )
+from glo_lightning.losses.expression import parse
+from glo_lightning.losses.expression.coefficients import coefficient_paths
 from glo_lightning.losses.formula import render
 
 H, Y = sympy.symbols("h y")
@@ -86,3 +91,43 @@ def test_other_functions() -> None:
 def test_unknown_style_is_refused() -> None:
     with pytest.raises(LossError, match="'latex', 'unicode' or 'python'"):
         CrossEntropyLoss().formula("html")  # type: ignore[arg-type]
+
+
+def nested(levels: int, inside: str) -> str:
+    return "square(" * levels + inside + ")" * levels
+
+
+HUGE = [
+    f"h * {nested(16, '3')}",
+    f"h + {nested(28, '1 + 1')}",
+    nested(16, "h * 3"),
+    nested(26, "2 / h"),
+    nested(16, "(h + 1) * (y + 2) * 3"),
+    f"sqrt({nested(14, '3')} + h) + log({nested(12, '999983')}) * y",
+]
+
+
+@pytest.mark.parametrize("expression", HUGE)
+@pytest.mark.parametrize("coefficient", [1.0, -1.37])
+def test_numbers_beyond_double_precision_are_written_as_powers_of_ten(expression: str, coefficient: float) -> None:
+    count = len(coefficient_paths(parse(expression)))
+    loss = TreeLoss(expression, [coefficient] * count)
+    assert "·10" in loss.formula("unicode")
+    assert r" \cdot 10^{" in loss.formula("latex")
+    assert len(loss.formula("python")) < 1000
+    with pytest.raises(LossError, match="undefined everywhere"):
+        write_module(loss)
+
+
+def test_a_scaled_loss_that_overflows_is_written_too() -> None:
+    loss = ScaledLoss(ScaledLoss(CrossEntropyLoss(), 1e300), 1e300)
+    assert loss.formula() == "L = −Σᵢ 1·10⁶⁰⁰·yᵢ·log(hᵢ)"
+    assert loss.formula("python") == "(-1e999*y*log(h)).sum(-1)"
+
+
+def test_what_rounds_to_nothing_is_left_out() -> None:
+    assert TreeLoss(f"log(h) + h / {nested(24, '7')} / {nested(24, '5')}", [1.0, 1.0]).formula() == "L = −Σᵢ log(hᵢ)"
+
+
+def test_high_powers_of_variables_stay_exact() -> None:
+    assert TreeLoss(nested(16, "h")).formula() == "L = −Σᵢ hᵢ⁶⁵⁵³⁶"

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import tracemalloc
 from typing import Any, ClassVar
 
 import pytest
@@ -86,8 +87,8 @@ def nested(depth: int) -> dict[str, Any]:
         (changed(TAYLOR, "parameters", "theta", to=[0.0]), "8 numbers"),
         (changed(TAYLOR, "parameters", "theta", to="0" * 8), "8 numbers"),
         (changed(TAYLOR, "parameters", "theta", to=[float("nan")] * 8), "finite numbers, got nan"),
-        (changed(TAYLOR, "parameters", "theta", to=[10**400] * 8), "8 numbers"),
-        (changed(TAYLOR, "parameters", "order", to=10**30), "numbers"),
+        (changed(TAYLOR, "parameters", "theta", to=[10**400] * 8), "at most 64 bits, got one of 1329"),
+        (changed(TAYLOR, "parameters", "order", to=10**15), "order of 1 or more, up to 32"),
         (changed(TAYLOR, "parameters", "order", to=-1), "order of 1 or more"),
         (changed(TAYLOR, "parameters", "inputs", to=[["y"], "h"]), "inputs out of"),
         (changed(TAYLOR, "parameters", "folded", to="no"), "folded"),
@@ -121,6 +122,42 @@ def test_a_users_own_family_is_stored_like_ours() -> None:
     loss = AbsoluteErrorLoss(label_smoothing=0.1)
     assert isinstance(Loss.from_dict(json.loads(json.dumps(loss.to_dict()))), AbsoluteErrorLoss)
     assert loss.formula("python") == "(abs(h - y)).sum(-1)"
+
+
+def taylor(order: int, inputs: list[str], size: int) -> dict[str, Any]:
+    return {"format": 1, "family": "taylor", "parameters": {"theta": [0] * size, "order": order, "inputs": inputs}}
+
+
+def tree(expression: str) -> dict[str, Any]:
+    return {"format": 1, "family": "tree", "parameters": {"expression": expression}}
+
+
+BOMBS = {
+    "an order of hundreds": taylor(700, ["y", "h"], 245_702),
+    "a pascal triangle": taylor(200_000, ["h"], 200_001),
+    "ten thousand terms": taylor(20, ["y", "h", "f", "t"], 10_399),
+    "a deep tree": tree("square(" * 33 + "h" + ")" * 33),
+    "a wide tree": tree("h" + " * h" * 2000),
+    "many heads": {"format": 1, "family": "heads", "parameters": {"losses": [CROSS_ENTROPY] * 10_000}},
+    "classes": {"format": 1, "family": "drive", "parameters": {"num_classes": 2**63}},
+    "an integer": {"format": 1, "family": "focal", "parameters": {"focusing": 10**5000}},
+    "another format": {"format": 10**5000},
+    "counts": {
+        "format": 1,
+        "family": "class_aware",
+        "parameters": {"loss": CROSS_ENTROPY, "class_counts": [10**400, 1]},
+    },
+}
+
+
+@pytest.mark.parametrize("stored", BOMBS.values(), ids=BOMBS)
+def test_what_would_be_huge_is_refused_before_it_is_built(stored: dict[str, Any]) -> None:
+    tracemalloc.start()
+    with pytest.raises(LossFileError):
+        Loss.from_dict(stored)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
 
 
 json_values = st.recursive(

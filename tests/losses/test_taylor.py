@@ -254,7 +254,7 @@ def test_losses_of_logits_refuse_what_needs_h_alone() -> None:
         ({"theta": [0.0] * 8, "order": 0}, "order of 1 or more"),
         ({"theta": [0.0] * 8, "order": 2.0}, "order of 1 or more"),
         ({"theta": [0.0] * 8, "order": True}, "order of 1 or more"),
-        ({"theta": [0.0] * 8, "order": 10**9}, "numbers"),
+        ({"theta": [0.0] * 8, "order": 10**9}, "up to 32"),
         ({"theta": [0.0] * 8, "inputs": ("y", "x")}, "inputs out of"),
         ({"theta": [0.0] * 8, "inputs": "yh"}, "inputs out of"),
         ({"theta": [0.0] * 8, "inputs": ("h", "h")}, "different inputs"),

@@ -12,7 +12,8 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import GloError, LossError, SettingsError, StudyError
 from glo_lightning.losses import TaylorLoss, load_loss
 from glo_lightning.models import Classifier, mlp
-from glo_lightning.search import LossSearch, SearchResult, evaluators
+from glo_lightning.search import LossSearch, SearchResult
+from glo_lightning.search.exploration import evaluators
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.theory import trainability
 
@@ -123,7 +124,7 @@ def test_the_comparison_is_stored_and_not_repeated(tmp_path: Path) -> None:
     def once() -> Classifier:
         nonlocal probes
         probes += 1
-        return Classifier(mlp(hidden=(8,))) if probes <= 2 else never()
+        return Classifier(mlp(hidden=(8,))) if probes <= 4 else never()
 
     again = search.run(once, DigitsDataModule(), CPU)
     assert again.comparison == first.comparison
@@ -173,7 +174,7 @@ def test_a_model_that_always_crashes_ends_the_search_with_its_reason(tmp_path: P
     def build() -> Classifier:
         nonlocal built
         built += 1
-        if built > 1:  # the probe passes
+        if built > 3:  # the checks pass
             raise RuntimeError("the disk with the pretrained weights is gone")
         return Classifier(mlp(hidden=(8,)))
 

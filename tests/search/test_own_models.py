@@ -12,7 +12,7 @@ from torchmetrics.classification import BinaryAveragePrecision, MulticlassJaccar
 from glo_lightning.errors import GloError
 from glo_lightning.losses import SigmoidLoss, TreeLoss, load_loss
 from glo_lightning.search import LossSearch, SearchResult
-from tests.training.same_data import SameData
+from tests.training.same_data import ThreeParts
 
 CPU = {"max_epochs": 1, "accelerator": "cpu"}
 SMALL = {"generations": 1, "population_size": 4, "finalists": 2, "finalist_seeds": 1, "comparison_seeds": 2}
@@ -75,7 +75,7 @@ def search(task: str, folder: Path, **settings: object) -> SearchResult:
         **{**SMALL, "outputs": outputs, "monitor": "val_metric", "loss_attribute": "criterion", **settings},
         output_dir=str(folder),
     )
-    return found.run(model, SameData(data(), batch_size=32), CPU)
+    return found.run(model, ThreeParts(data(), batch_size=32), CPU)
 
 
 @pytest.mark.parametrize("task", TASKS)

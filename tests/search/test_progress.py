@@ -55,10 +55,13 @@ def test_a_file_sees_no_control_characters() -> None:
 
 def test_candidates_have_lines_if_wanted() -> None:
     assert "4.2" not in say()
-    (line,) = [line for line in say(every_candidate=True).splitlines() if "4.2" in line]
-    assert "0.9000" in line
-    assert "completed" in line
-    assert len(line) <= 80
+    for terminal in (False, True):
+        (line,) = [line for line in say(terminal, every_candidate=True).splitlines() if "completed" in line]
+        assert "4.2" in line
+        assert "0.9000" in line
+        assert ("h" * 90 in line) is not terminal, (
+            "a formula is cut where it would not fit, and whole where it is piped"
+        )
 
 
 def test_quiet_is_quiet() -> None:

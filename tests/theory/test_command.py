@@ -68,7 +68,7 @@ def test_what_is_neither_a_name_nor_a_loss_is_refused(tmp_path: Path) -> None:
         main(["--records", str(tmp_path / "none.npz"), "--output", str(tmp_path)])
     with pytest.raises(SettingsError, match="num_classes"):
         main(["mse", "--num-classes", "1"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SettingsError, match="at least one loss or record"):
         main([])
 
 

@@ -1,6 +1,10 @@
 """What the ranks of the distributed tests do."""
 
+import functools
 import json
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,6 +14,7 @@ import torch
 from torch import Tensor
 
 from glo_lightning.losses import CrossEntropyLoss, Loss, MeanSquaredErrorLoss, TaylorLoss
+from glo_lightning.training import stragglers
 from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.distributed import Channel, DistributedEvaluator, serve
@@ -32,7 +37,7 @@ class NanOnRank1(ToyModel):
         return loss * torch.nan if self.current_epoch == 1 and self.global_rank == 1 else loss
 
 
-def make_task(model: type[ToyModel], devices: int) -> Task:
+def make_task(model: Callable[[], ToyModel], devices: int) -> Task:
     trainer = {"accelerator": "cpu", "max_epochs": 4, "devices": devices, "strategy": "ddp" if devices > 1 else "auto"}
     return python_task(model, ToyData(batch_size=16 // devices), trainer)
 
@@ -72,3 +77,34 @@ def train(model: type[ToyModel], file: Path) -> None:
 
     with channel:
         file.write_text(json.dumps(script(make)))
+
+
+class HangsOnce(ToyModel):
+    """Hangs in the second batch on one rank, until a file is there; or stops its process, until somebody wakes it."""
+
+    def __init__(self, folder: Path, rank: int, how: str) -> None:
+        super().__init__()
+        self.folder, self.rank, self.how = folder, rank, how
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        if self.trainer.world_size > 1 and (self.global_rank, self.global_step) == (self.rank, 1):
+            (self.folder / "pid").write_text(str(os.getpid()))
+            if self.how == "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            while not (self.folder / "go on").exists():
+                time.sleep(0.01)
+        return super().training_step(batch, batch_idx)
+
+
+def hang(folder: Path, rank: int, how: str) -> None:
+    """Be one of two ranks, of which one hangs while a candidate trains."""
+    stragglers.SILENCE_SECONDS = 3.0
+    sys.stderr = (folder / "said").open("a", buffering=1)
+    probe_task(make_task(ToyModel, devices=2), MONITOR)
+    channel = Channel()
+    task = make_task(functools.partial(HangsOnce, folder, rank, how), devices=2)
+    if place(task).rank > 0:
+        serve({"": lambda: task}, MONITOR, "loss_fn", channel)
+        return
+    with channel:
+        DistributedEvaluator(TrainerEvaluator(task, MONITOR), channel).evaluate([Run(CrossEntropyLoss(), 0)])

@@ -7,9 +7,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from glo_lightning.data import DigitsDataModule
-from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.errors import DataError, GloError, ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
+from glo_lightning.training.checks.one_batch import probe_task
+from glo_lightning.training.checks.splits import check_splits
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Run
 from glo_lightning.training.task import Task, python_task
@@ -104,8 +106,76 @@ def test_metrics_of_several_test_loaders_come_together() -> None:
     task = _task(Measured, TwoTests())
     metrics = measure_on_test(task.build_trainer([], {}), task.build_model(), task)
     assert metrics == {"test_mean/dataloader_idx_0": 30.0, "test_mean/dataloader_idx_1": 40.0}
-    with pytest.raises(SettingsError, match=r"'test_mean', got only .*idx_0.* Serve one data loader"):
-        TrainerEvaluator(task, Monitor("val_mean"), split="test").evaluate([Run(CrossEntropyLoss(), 0)])
+    with pytest.raises(DataError, match=r"one loader to test on.*got 2 from TwoTests.test_dataloader"):
+        check_splits(task, "val_mean", tested=True)
+
+
+class TwoValidations(Numbers):
+    """Has two loaders to validate."""
+
+    def val_dataloader(self) -> list[DataLoader[tuple[Tensor, ...]]]:  # type: ignore[override]
+        return [_loader(2.0), _loader(5.0)]
+
+
+class TwoOfEach(TwoValidations, TwoTests):
+    """Has two loaders of each."""
+
+
+class Several(Validated):
+    def validation_step(self, batch: list[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
+        super().validation_step(batch, batch_idx)
+
+
+class MeasuredSeveral(Several, Measured):
+    """Has a test_step, too."""
+
+
+@pytest.mark.parametrize("model", [Several, MeasuredSeveral])
+@pytest.mark.parametrize(
+    ("data", "metric"), [(TwoValidations, 30.0), (TwoOfEach, 40.0)], ids=["one to test on", "two to test on"]
+)
+def test_a_monitor_of_one_of_several_loaders_is_measured_on_its_place(
+    model: type[LightningModule], data: type[LightningDataModule], metric: float
+) -> None:
+    task, monitor = _task(model, data()), Monitor("val_mean/dataloader_idx_1")
+    assert probe_task(task, monitor).metrics[monitor.name] == 50.0
+    require_test(task, monitor)
+    assert check_splits(task, monitor.name, tested=True) == ""
+    (evaluation,) = TrainerEvaluator(task, monitor, split="test").evaluate([Run(CrossEntropyLoss(), 0)])
+    assert evaluation.metric == metric
+
+
+class ThreeTests(TwoValidations):
+    def test_dataloader(self) -> list[DataLoader[tuple[Tensor, ...]]]:  # type: ignore[override]
+        return [_loader(3.0)] * 3
+
+
+class NothingToTest(Numbers):
+    def test_dataloader(self) -> list[DataLoader[tuple[Tensor, ...]]]:  # type: ignore[override]
+        return []
+
+
+class Incomplete(Numbers):
+    def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(TensorDataset(torch.ones(8, 1), torch.arange(8) % 2), 16, drop_last=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "trainer", "text"),
+    [
+        (ThreeTests, {}, "one loader to test on, or 2, as many as to validate, got 3 from ThreeTests"),
+        (NothingToTest, {}, "test_dataloader to serve at least one batch, got none from NothingToTest"),
+        (Incomplete, {}, "test_dataloader to serve at least one batch, got none from Incomplete"),
+        (Numbers, {"limit_test_batches": 0}, "limit_test_batches above 0"),
+    ],
+)
+def test_what_leaves_nothing_or_too_much_to_test_on_is_refused(
+    data: type[LightningDataModule], trainer: dict[str, object], text: str
+) -> None:
+    monitor = "val_mean/dataloader_idx_0" if data is ThreeTests else "val_mean"
+    with pytest.raises(GloError, match=text):
+        check_splits(python_task(Several, data(), {**CPU, **trainer}), monitor, tested=True)
+    assert check_splits(python_task(Several, data(), {**CPU, **trainer}), monitor, tested=False) == ""
 
 
 @pytest.mark.parametrize("model", [Validated, Measured])

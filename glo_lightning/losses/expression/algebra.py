@@ -12,6 +12,9 @@ MAX_CANONICAL_NODES = 24
 MAX_CANONICAL_DEGREE = 8
 """Larger expressions are left as they are. Limits on size, not time, give every machine the same form."""
 
+MAX_BITS = 1000
+"""Integers beyond which a number of double precision is infinite, and sympy would count for hours."""
+
 
 def to_sympy(tree: Node, coefficients: Mapping[Path, float] | None = None, positive: bool = False) -> "sympy.Expr":
     """Convert an expression.
@@ -22,11 +25,13 @@ def to_sympy(tree: Node, coefficients: Mapping[Path, float] | None = None, posit
         positive: whether sympy may take h and y for positive.
 
     Returns:
-        The same function of the symbols y and h, as far simplified as sympy always does.
+        The same function of the symbols y and h, as far simplified as sympy always does. Where powers would make
+        integers of hundreds of digits, numbers are rounded to double precision.
     """
     import sympy
 
     coefficients = coefficients or {}
+    number = sympy.Integer if _bits(tree) <= MAX_BITS else sympy.Float
 
     def convert(node: Node, path: Path) -> sympy.Expr:
         arguments = [convert(child, (*path, place)) for place, child in enumerate(node.children)]
@@ -46,7 +51,7 @@ def to_sympy(tree: Node, coefficients: Mapping[Path, float] | None = None, posit
             case "/", [a, b]:
                 value = a / b
             case int(), _:
-                value = sympy.Integer(node.symbol)
+                value = number(node.symbol)
             case _:
                 value = sympy.Symbol(node.symbol, positive=positive or None)
         return coefficients.get(path, 1) * value
@@ -88,6 +93,14 @@ def simplified_text(tree: Node) -> str:
     """
     expression = simplify(tree)
     return str(tree) if expression is None else str(expression)
+
+
+def _bits(tree: Node) -> int:
+    """Bound the length of the integers that adding, multiplying and squaring could make."""
+    if not tree.children:
+        return tree.symbol.bit_length() if isinstance(tree.symbol, int) else 1
+    below = sum(map(_bits, tree.children))
+    return 2 * below if tree.symbol == "square" else below
 
 
 def _degree(tree: Node) -> int:

@@ -16,7 +16,7 @@ from glo_lightning.search.records.candidates import (
 )
 from glo_lightning.search.records.history import sum_fates
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.storage.study import FINGERPRINT
+from glo_lightning.search.storage.study import fingerprint_of
 from glo_lightning.search.tasks import search_monitor
 from glo_lightning.training.monitor import Monitor
 
@@ -58,13 +58,13 @@ class GenerationAnnouncer:
     @classmethod
     def of_search(cls, study: optuna.Study, settings: SearchSettings, progress: Progress) -> "GenerationAnnouncer":
         """Follow the main study of a search."""
-        search = study.user_attrs[FINGERPRINT]
+        search = fingerprint_of(study)
         subject = (
             f"the tasks {', '.join(settings.tasks)} by {settings.monitor}"
             if settings.tasks
             else f"{search['num_classes']} classes by {settings.monitor}; model with {search['num_weights']:,} weights"
         )
-        tasks = (search, *(search[f"task {name}"] for name in settings.tasks))
+        tasks = (search, *(task for name, task in search.items() if name.startswith("task ")))
         caveats = dict.fromkeys(task["caveat"] for task in tasks if "caveat" in task)
         return cls(
             study,

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.engines import Slot
+from glo_lightning.search.storage.attributes import Attributes
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Status
 
@@ -89,37 +90,52 @@ def read_candidates(study: optuna.Study) -> list[CandidateRecord]:
     """Return the candidates that have a verdict, in the order of generation and index.
 
     A candidate that was tried twice, because a worker died or was late, appears once: its first verdict counts.
+
+    Raises:
+        StudyError: if somebody else wrote into the trials of the search, so that they cannot be read.
     """
     records: dict[tuple[int, int], CandidateRecord] = {}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
-        record = _read(study.study_name, trial)
-        if record is not None:
+        attributes = Attributes.of_trial(study.study_name, trial)
+        if "generation" in attributes:
+            record = _read(study.study_name, trial, attributes)
             records.setdefault((record.generation, record.index), record)
     return [records[slot] for slot in sorted(records)]
 
 
-def _read(study: str, trial: FrozenTrial) -> CandidateRecord | None:
-    attributes = trial.user_attrs
-    if "generation" not in attributes:
-        return None
-    training = attributes.get("training", {})
+def _read(study: str, trial: FrozenTrial, attributes: Attributes) -> CandidateRecord:
+    generation, training = attributes.count("generation"), attributes.inside("training")
+    if "expression" in attributes:
+        attributes.text("expression")
     return CandidateRecord(
         study=study,
         trial=trial.number,
-        generation=attributes["generation"],
-        index=attributes["index"],
+        generation=generation,
+        index=attributes.count("index"),
         # Optuna gives a trial that was stopped early its last report as a value.
         metric=trial.value if trial.state == TrialState.COMPLETE else None,
         parameters=proposal(trial),
-        formula=attributes.get("formula", ""),
-        status=training.get("status", ""),
-        reason=training.get("reason", ""),
-        seconds=training.get("seconds", 0.0),
-        theory=attributes.get("theory", {}),
-        step=training.get("step", ""),
-        origin=attributes.get("origin", {}),
-        metrics=attributes.get("metrics", {}),
+        formula=attributes.text("formula", ""),
+        status=training.text("status", ""),
+        reason=training.text("reason", ""),
+        seconds=training.number("seconds", 0.0),
+        theory=attributes.inside("theory").values,
+        step=training.text("step", ""),
+        origin=_read_origin(attributes.inside("origin"), generation),
+        metrics=attributes.numbers("metrics"),
     )
+
+
+def _read_origin(origin: Attributes, generation: int) -> dict[str, Any]:
+    """Return where a tree comes from: from earlier generations, so that a line of ancestors ends."""
+    if origin.values:
+        origin.text("operation")
+        origin.texts("mutations")
+        origin.slots("parents", before=generation)
+        origin.counts("refused")
+        if origin.values.get("repeats") is not None:
+            Attributes({"repeats": [origin.values["repeats"]]}, origin.where).slots("repeats", before=generation + 1)
+    return origin.values
 
 
 def ranked(candidates: Iterable[CandidateRecord], monitor: Monitor) -> list[CandidateRecord]:
@@ -168,8 +184,12 @@ def proposal(trial: Trial | FrozenTrial) -> dict[str, Any]:
 
 def count_crashes(studies: Iterable[optuna.Study]) -> Counter[str]:
     """Count the trainings that crashed, by their reasons; candidates that were given back did not."""
-    trials = (trial for study in studies for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)))
-    return Counter(trial.user_attrs["training"]["reason"] for trial in trials if "training" in trial.user_attrs)
+    failed = (
+        Attributes.of_trial(study.study_name, trial)
+        for study in studies
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    )
+    return Counter(trial.inside("training").text("reason") for trial in failed if "training" in trial)
 
 
 def monitor_of(study: optuna.Study) -> Monitor:

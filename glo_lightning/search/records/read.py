@@ -20,7 +20,15 @@ from glo_lightning.search.records.verdict import PURPOSES, STORED, Verdict
 from glo_lightning.search.samplers.optuna_adapter import storage_of
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.stored import space_of
-from glo_lightning.search.storage.study import ENVIRONMENTS, FINGERPRINT, later_stages, stage_title, tuned_expression
+from glo_lightning.search.storage.attributes import Attributes
+from glo_lightning.search.storage.study import (
+    ENVIRONMENTS,
+    FINGERPRINT,
+    fingerprint_of,
+    later_stages,
+    stage_title,
+    tuned_expression,
+)
 from glo_lightning.search.tasks import search_monitor
 from glo_lightning.training.monitor import Monitor
 
@@ -90,8 +98,7 @@ class Archive:
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """What was searched: space, task, seed."""
-        fingerprint: Mapping[str, Any] = self.study.user_attrs[FINGERPRINT]
-        return fingerprint
+        return fingerprint_of(self.study)
 
     @property
     def settings(self) -> SearchSettings:
@@ -187,7 +194,7 @@ def _measure(study: optuna.Study, title: str) -> Phase:
     trials = [
         each for each in study.get_trials(deepcopy=False) if each.state.is_finished() and REUSED not in each.user_attrs
     ]
-    trainings = [trial.user_attrs["training"] for trial in trials if "training" in trial.user_attrs]
+    trainings = [Attributes.of_trial(study.study_name, trial).inside("training") for trial in trials]
     trained = [training for training in trainings if "seconds" in training]
     begins = [trial.datetime_start for trial in trials if trial.datetime_start is not None]
     ends = [trial.datetime_complete for trial in trials if trial.datetime_complete is not None]
@@ -195,7 +202,7 @@ def _measure(study: optuna.Study, title: str) -> Phase:
         title,
         len(trained),
         sum(trial.state == TrialState.FAIL for trial in trials),
-        sum(training["seconds"] for training in trained),
+        sum(training.number("seconds") for training in trained),
         min(begins, default=None),
         max(ends, default=None),
     )

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import optuna
 
 from glo_lightning.compare.comparison import Comparison
-from glo_lightning.errors import StudyError
+from glo_lightning.errors import GloError, StudyError
 from glo_lightning.losses import Loss
 from glo_lightning.training.task import Hyperparameters
 
@@ -116,8 +116,26 @@ class Verdict:
         }
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> "Verdict":
-        """Read what :meth:`to_dict` returned."""
+    def from_dict(cls, stored: object) -> "Verdict":
+        """Read what :meth:`to_dict` returned.
+
+        Raises:
+            StudyError: if it is something else.
+            LossFileError: if its loss is none.
+        """
+        try:
+            return cls._read(cast(dict[str, Any], stored))
+        except GloError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise StudyError(
+                "the verdict of a search",
+                f"{stored!r:.60}, which is none ({type(error).__name__}: {error})",
+                "Somebody changed the study: run the search again, which judges anew.",
+            ) from error
+
+    @classmethod
+    def _read(cls, stored: dict[str, Any]) -> "Verdict":
         comparison, fidelity = stored["comparison"], stored["fidelity"]
         return cls(
             Loss.from_dict(stored["loss"]),

@@ -6,7 +6,7 @@ from glo_lightning.search.settings import read_settings
 from glo_lightning.search.spaces.asked import as_asked, make_space
 from glo_lightning.search.spaces.base import LossSpace
 from glo_lightning.search.spaces.trees import CoefficientSpace, ExpressionSpace
-from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
+from glo_lightning.search.storage.study import fingerprint_of, tuned_expression
 
 
 def space_of(study: optuna.Study) -> LossSpace:
@@ -15,7 +15,7 @@ def space_of(study: optuna.Study) -> LossSpace:
     Args:
         study: of a search, of trees, or of an expression's coefficients.
     """
-    fingerprint = study.user_attrs[FINGERPRINT]
+    fingerprint = fingerprint_of(study)
     settings, num_classes = read_settings(fingerprint), fingerprint["num_classes"]
     expression = tuned_expression(study.study_name)
     space: LossSpace

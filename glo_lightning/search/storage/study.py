@@ -11,6 +11,7 @@ from optuna.samplers import BaseSampler
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.samplers.optuna_adapter import storage_of
+from glo_lightning.search.storage.attributes import Attributes
 
 LATER_STAGE = "/coefficients/"
 """What stands between the name of a search and the expression whose coefficients a study tunes."""
@@ -101,6 +102,17 @@ def quiet_optuna() -> Iterator[None]:
 
 FINGERPRINT = "search"
 """User attribute of a study that says which search it belongs to."""
+
+
+def fingerprint_of(study: optuna.Study) -> dict[str, Any]:
+    """Return what a study says of its search.
+
+    Raises:
+        StudyError: if it says nothing, or something else.
+    """
+    fingerprint = Attributes.of_study(study).inside(FINGERPRINT)
+    fingerprint.count("num_classes", least=1)
+    return fingerprint.values
 
 
 def open_study(

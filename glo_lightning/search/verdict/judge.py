@@ -52,7 +52,7 @@ class Judge:
             },
         }  # fmt: skip
         stored = self.study.user_attrs.get(STORED)
-        if stored is not None and stored["basis"] == basis:
+        if isinstance(stored, dict) and stored.get("basis") == basis:
             return Verdict.from_dict(stored)
         progress.note(PURPOSES["finalists"])
         crashes = count_crashes(source.study for source in self.sources.values())

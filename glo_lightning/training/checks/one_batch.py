@@ -16,6 +16,7 @@ from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, Reduction, for_outputs
 from glo_lightning.losses.promises import with_reduction
 from glo_lightning.training.checks.labels import check_labels
+from glo_lightning.training.checks.loaders import require_batches
 from glo_lightning.training.checks.logits import refuse_probabilities
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
@@ -70,9 +71,10 @@ def probe_task(
         What was found.
 
     Raises:
+        DataError: if there are no training or validation data.
         LossError: if logits or labels are not what losses of such outputs take.
-        ModelError: if the model does not compute its training loss through ``attribute``.
-        SettingsError: if no validation logs the monitor.
+        ModelError: if the model does not compute its training loss through ``attribute``, or does not validate.
+        SettingsError: if no validation logs the monitor, or the Trainer's limits leave nothing.
     """
     recorder = _Recorder(outputs, attribute)
     found = recorder.found
@@ -85,6 +87,7 @@ def probe_task(
             trainer.check_val_every_n_epoch = 1
         with keyboard_interrupts(trainer):
             trainer.fit(model, datamodule=task.datamodule)
+            require_batches(trainer, model, task.datamodule)
             logged, metrics = set(trainer.callback_metrics), first_batch.metrics
             if monitor.name not in metrics:  # unless training logs something by the same name
                 metrics = measured(trainer, trainer.validate(model, datamodule=task.datamodule, verbose=False))

@@ -1,17 +1,23 @@
 """Studies read back: candidates in order, duplicates once, generations summarised."""
 
+import math
+
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from glo_lightning.errors import StudyError
+from glo_lightning.errors import GloError, StudyError
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
     best_candidates,
+    count_crashes,
     read_candidates,
     summarize_generations,
 )
 from glo_lightning.search.records.result import candidate_frame
+from glo_lightning.search.records.verdict import STORED, read_verdict
+from glo_lightning.search.spaces.stored import space_of
+from glo_lightning.search.storage.study import FINGERPRINT
 from glo_lightning.training.monitor import Monitor
 
 
@@ -55,6 +61,79 @@ def test_candidates_come_in_order_and_once(study: optuna.Study) -> None:
         (0, 0, 0.9), (0, 1, 0.7), (0, 2, None), (1, 0, 0.8)
     ]  # fmt: skip
     assert candidates[0].theory == {"drive": 2.0}
+
+
+ORIGIN = {"operation": "crossover", "parents": [[0, 1]], "mutations": [], "key": "k", "repeats": None, "refused": {}}
+WRONG = [
+    {"generation": 1.5},
+    {"generation": -1},
+    {"generation": True},
+    {"generation": None},
+    {"index": {}},
+    {"index": "0"},
+    {"training": math.inf},
+    {"training": ["completed"]},
+    {"training": {"status": 3}},
+    {"training": {"seconds": "long"}},
+    {"training": {"seconds": math.nan}},
+    {"training": {"reason": None}},
+    {"training": {"step": []}},
+    {"theory": 1},
+    {"formula": {}},
+    {"metrics": {"digits": "high"}},
+    {"metrics": [0.5]},
+    {"expression": 7},
+    {"origin": "nowhere"},
+    {"origin": {**ORIGIN, "parents": [[1, 0]]}},  # of its own generation: a line of ancestors would have no end
+    {"origin": {**ORIGIN, "parents": [[0]]}},
+    {"origin": {**ORIGIN, "parents": 3}},
+    {"origin": {**ORIGIN, "mutations": "leaf"}},
+    {"origin": {**ORIGIN, "operation": None}},
+    {"origin": {**ORIGIN, "refused": {"exact": "many"}}},
+    {"origin": {**ORIGIN, "repeats": [2, 0]}},
+    {"origin": {"operation": "crossover"}},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+def test_attributes_that_somebody_changed_are_an_error_that_names_the_trial(wrong: dict[str, object]) -> None:
+    right = {"generation": 1, "index": 0, "formula": "L", "origin": ORIGIN, "training": {"status": "completed"}}
+    study = optuna.create_study(study_name="mine")
+    study.add_trial(optuna.trial.create_trial(value=1.0, user_attrs=right))
+    assert read_candidates(study)[0].origin == ORIGIN
+    study.add_trial(optuna.trial.create_trial(value=1.0, user_attrs={**right, **wrong}))
+    with pytest.raises(StudyError, match=r"trial 1 of study 'mine', got .*delete the trial"):
+        read_candidates(study)
+
+
+def test_a_missing_attribute_is_an_error() -> None:
+    study = optuna.create_study(study_name="mine")
+    study.add_trial(optuna.trial.create_trial(value=1.0, user_attrs={"generation": 0}))
+    with pytest.raises(StudyError, match="index, a whole number of 0 or more, in trial 0 of study 'mine', got None"):
+        read_candidates(study)
+
+
+def test_crashes_of_a_changed_study_are_an_error() -> None:
+    study = optuna.create_study(study_name="mine")
+    study.add_trial(optuna.trial.create_trial(state=TrialState.FAIL, user_attrs={"training": {"reason": 1}}))
+    with pytest.raises(StudyError, match="reason, a text, in training of trial 0 of study 'mine'"):
+        count_crashes([study])
+
+
+@pytest.mark.parametrize("stored", [math.inf, [], {}, {"loss": {}, "finalists": 3, "comparison": None}])
+def test_a_changed_verdict_is_an_error(stored: object) -> None:
+    study = optuna.create_study()
+    study.set_user_attr(STORED, stored)
+    with pytest.raises(GloError):
+        read_verdict(study)
+
+
+@pytest.mark.parametrize("search", [math.inf, [], {}, {"num_classes": "10"}, {"num_classes": 0}])
+def test_a_changed_fingerprint_is_an_error(search: object) -> None:
+    study = optuna.create_study(study_name="mine")
+    study.set_user_attr(FINGERPRINT, search)
+    with pytest.raises(StudyError, match="study 'mine'"):
+        space_of(study)
 
 
 @pytest.mark.parametrize(("mode", "best", "median"), [("max", 0.9, 0.8), ("min", 0.7, 0.8)])

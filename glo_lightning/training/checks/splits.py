@@ -1,0 +1,115 @@
+"""Refuse data on which somebody is tested on what was trained on: splits that overlap, or that change."""
+
+import itertools
+import random
+
+import numpy as np
+import torch
+
+from glo_lightning.errors import DataError, GloError
+from glo_lightning.training.checks.loaders import flat, monitored, require_test_loaders
+from glo_lightning.training.checks.samples import Samples, Shared, UnknownError
+from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.traces import random_numbers_kept
+
+NAMES = {"train": "training", "val": "validation", "test": "test"}
+
+REPEAT = (
+    "Draw the split once, in __init__, or with a seed of its own: "
+    "random_split(data, lengths, generator=torch.Generator().manual_seed(0))."
+)
+DIVIDE = "Divide the data into disjoint parts, as random_split(data, lengths) does."
+
+
+def check_splits(task: Task, monitor: str, tested: bool) -> str:
+    """Set the data up twice, under different random numbers, and look whether splits share samples, or change.
+
+    Every training sets the data up anew, and so does a test: a split that is drawn there without a seed of its own is
+    another one each time, and what is tested on has been trained on. Samples are told by their places in a data set,
+    or else by their contents; nothing is measured on them.
+
+    Args:
+        task: whose data a Trainer has prepared.
+        monitor: name of the validation metric; of several validation loaders, it says which one counts.
+        tested: whether the test split will be used, too.
+
+    Returns:
+        What could not be known, in one line, or nothing.
+
+    Raises:
+        DataError: if training, validation and test data share samples, or change, or there is nothing to test on.
+    """
+    try:
+        with random_numbers_kept(), quiet_lightning():
+            setups = [_serve(task, monitor, tested, seed) for seed in (0, 1)]
+            return _compare(setups)
+    except GloError:
+        raise
+    except Exception as error:  # a data module need not be made to be set up without a Trainer
+        return _doubt(f"{type(error).__name__}: {error}")
+
+
+def _serve(task: Task, monitor: str, tested: bool, seed: int) -> dict[str, list[Samples]]:
+    """Return the samples of every split after setups under the same random numbers, one entry per loader."""
+    data = task.datamodule
+    _seed(seed)
+    data.setup("fit")
+    validation = flat(data.val_dataloader())
+    served = {
+        "train": [Samples(loader) for loader in flat(data.train_dataloader())],
+        "val": [Samples(loader) for loader in monitored(validation, monitor)],
+    }
+    data.teardown("fit")
+    if tested:
+        _seed(seed)
+        data.setup("test")
+        test = flat(data.test_dataloader())
+        require_test_loaders(validation, test, monitor, task.build_trainer([], {}), data)
+        served["test"] = [Samples(loader) for loader in monitored(test, monitor)]
+        data.teardown("test")
+    return served
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def _compare(setups: list[dict[str, list[Samples]]]) -> str:
+    doubt = ""
+    for first, second in itertools.product(setups, repeat=2):
+        for seen, unseen in itertools.combinations(first, 2):
+            try:
+                shared = _shared(first[seen], second[unseen])
+            except UnknownError as error:
+                doubt = doubt or _doubt(str(error))
+                continue
+            if shared is not None:
+                raise _overlap(seen, unseen, shared, is_same_setup=first is second)
+    first, second = setups
+    for split in sorted(first.keys() - {"train"}):
+        if any(one.differs_from(two) for one, two in zip(first[split], second[split], strict=True)):
+            raise DataError(
+                f"the same {NAMES[split]} samples whenever setup is called", "others the second time", REPEAT
+            )
+    return doubt
+
+
+def _shared(seen: list[Samples], unseen: list[Samples]) -> Shared | None:
+    """Return what loaders of two splits share, unless one loader of the second serves samples of its own."""
+    shared = [next((found for one in seen if (found := one.shared_with(other))), None) for other in unseen]
+    return shared[0] if all(shared) else None
+
+
+def _overlap(seen: str, unseen: str, shared: Shared, is_same_setup: bool) -> DataError:
+    repeated = "" if is_same_setup else " that another call of setup returns"
+    return DataError(
+        f"{NAMES[unseen]} samples apart from the {NAMES[seen]} samples{repeated}",
+        f"{shared} that are among them",
+        DIVIDE if is_same_setup else REPEAT,
+    )
+
+
+def _doubt(reason: str) -> str:
+    return f"Whether training, validation and test data share samples cannot be known: {' '.join(reason.split())}."
