@@ -15,6 +15,7 @@ import torch
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.files import check_archive, writable_folder, write_json, write_whole
+from glo_lightning.options import options_of
 
 FULL_DISK = """
 import resource, signal, sys
@@ -95,8 +96,10 @@ def test_json_is_json_whatever_the_numbers(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_is_refused_with_the_option(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match=r"--train\.output_dir"):
-        writable_folder(tmp_path / "file" / "below", "--train.output_dir")
+    with pytest.raises(SettingsError, match=r"another output_dir\."):
+        writable_folder(tmp_path / "file" / "below")
+    with options_of("train"), pytest.raises(SettingsError, match=r"another --train\.output_dir\."):
+        writable_folder(tmp_path / "file" / "below")
 
 
 def zipped(compression: int, *members: bytes) -> bytes:

@@ -16,6 +16,7 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json
 from glo_lightning.losses import load_loss
+from glo_lightning.options import option
 from glo_lightning.robustness.accuracy import Robustness, measure_robustness
 from glo_lightning.robustness.figures import figure_robustness
 from glo_lightning.robustness.settings import RobustnessSettings
@@ -82,7 +83,7 @@ def trained_losses(files: Mapping[str, Path]) -> dict[str, AttackLoss]:
             raise SettingsError(
                 f"the loss of {name!r} in {str(path)!r}, as python -m glo_lightning.train leaves it",
                 "no such file",
-                "Copy it there, or leave --robustness.attack_loss out.",
+                f"Copy it there, or leave {option('attack_loss')} out.",
             )
         loss = load_loss(path)
         if loss.uses_progress:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.errors import SettingsError
+from glo_lightning.options import option
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.run import run_search
 from glo_lightning.search.settings import SearchSettings
@@ -53,7 +54,7 @@ def tasks_of(cli: TaskCLI[SearchSettings]) -> dict[str, Task]:
     tasks = {}
     for file in settings.tasks:
         if not Path(file).is_file():
-            raise SettingsError("files of tasks", f"{file!r}, which is not there", "Check --search.tasks.")
+            raise SettingsError("files of tasks", f"{file!r}, which is not there", f"Check {option('tasks')}.")
         own = TaskCLI(cli.verb, [*cli.arguments, "--config", file])
         for name in ("monitor", "mode", "loss_attribute", "outputs"):
             if getattr(own.settings(), name) != getattr(settings, name):

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.options import option
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.checks.class_counts import count_classes
@@ -105,12 +106,14 @@ def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
         doubt = check_splits(task, monitor.name, tested=settings.comparison_seeds > 0)
         abort = _abort_rule(settings, probe.num_classes, epochs)
         if probe.num_heads > 1 and settings.outputs != "softmax":
-            raise SettingsError("softmax outputs of several heads", settings.outputs, "Use --search.outputs=softmax.")
+            raise SettingsError(
+                "softmax outputs of several heads", settings.outputs, f"Use {option('outputs', 'softmax')}."
+            )
         if settings.class_aware and settings.outputs != "softmax":
             raise SettingsError(
                 "softmax outputs for losses that know how frequent classes are",
                 settings.outputs,
-                "Leave --search.class_aware out; of yes-or-no questions, search joint hyperparameters such as weights.",
+                f"Leave {option('class_aware')} out; search weights of the questions by {option('joint')}.",
             )
         class_counts = count_classes(task, probe.num_classes) if settings.class_aware else ()
     full_epochs = FULL_LENGTH * epochs if settings.comparison_epochs is None else settings.comparison_epochs
@@ -124,7 +127,7 @@ def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> Abor
         raise SettingsError(
             f"abort_epoch below {epochs - 1}, the last epoch of a training",
             repr(settings.abort_epoch),
-            "Lower --search.abort_epoch, or leave it out.",
+            f"Lower {option('abort_epoch')}, or leave it out.",
         )
     below = CHANCE_FACTOR / num_classes if settings.abort_below is None else settings.abort_below
     return AbortRule(below, settings.abort_epoch, settings.attempts)

@@ -11,6 +11,7 @@ import torch
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.files import check_archive, writable_folder, write_whole
 from glo_lightning.losses import Loss
+from glo_lightning.options import option
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.task import Task
 
@@ -61,7 +62,7 @@ def claim(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
             raise SettingsError(
                 f"no other training in {str(folder)!r}",
                 f"one with {shorten('; '.join(differences), 300)}",
-                "Choose another folder with --train.name, or replace that training with --train.resume=false.",
+                f"Choose another {option('name')}, or replace that training with {option('resume', False)}.",
             )
     write_whole(mark, text)
 
@@ -82,14 +83,14 @@ def require_resumable(last: Path, epochs: int) -> None:
         raise SettingsError(
             f"a training of {done} epochs or more, which {str(last)!r} has behind it",
             str(epochs),
-            f"Use --train.epochs={done} or more, or start anew with --train.resume=false.",
+            f"Use {option('epochs', done)} or more, or start anew with {option('resume', False)}.",
         )
     # Masks may hold infinities; NaN has no use.
     if any(value.isnan().any() for value in state.values() if isinstance(value, torch.Tensor)):
         raise ModelError(
             "a checkpoint without NaN among its weights",
             f"{str(last)!r}, whose training diverged",
-            "Lower the learning rate, or choose another loss, and start anew with --train.resume=false.",
+            f"Lower the learning rate, or choose another loss, and start anew with {option('resume', False)}.",
         )
 
 
@@ -103,7 +104,7 @@ def _read(last: Path) -> tuple[int, dict[str, Any]]:
         raise SettingsError(
             "a checkpoint that can be read",
             f"{str(last)!r}, which cannot ({type(error).__name__})",
-            "Start anew with --train.resume=false.",
+            f"Start anew with {option('resume', False)}.",
         ) from None
 
 

@@ -71,7 +71,7 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         require_test_data(task)
     doubt = check_splits(task, monitor.name, tested=settings.test)
     if doubt:
-        Console(stderr=True).print(doubt, highlight=False, markup=False)
+        say(Console(stderr=True), doubt)
     divergence = StopOnDivergence()
     # Not save_last=True: Lightning's is of the last epoch that was the best so far.
     checkpoints = [

@@ -11,6 +11,7 @@ from lightning.pytorch.accelerators import CUDAAccelerator
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 
 from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.options import option
 from glo_lightning.training.task import Task, quiet_lightning
 
 
@@ -116,7 +117,7 @@ def share_gpus(workers: int, placement: Placement, visible: list[str]) -> list[s
         raise SettingsError(
             f"{workers * devices} GPUs for {workers} workers with {devices} each",
             f"{len(visible)}",
-            f"Use --search.workers={max(1, len(visible) // devices)}, or more machines with the same command.",
+            f"Use {option('workers', max(1, len(visible) // devices))}, or more machines with the same command.",
         )
     return [",".join(visible[start : start + devices]) for start in range(0, workers * devices, devices)]
 

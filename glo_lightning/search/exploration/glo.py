@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import optuna
 
 from glo_lightning.errors import StudyError
+from glo_lightning.options import option
 from glo_lightning.search.engines.genetic import KNOWN_LOSSES
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.exploration.context import ExplorationContext, Source
@@ -75,7 +76,7 @@ def _require_finished(study: optuna.Study, sampler: GeneticSampler, generations:
         raise StudyError(
             f"{generations} finished generations of trees to tune",
             f"{done} in study {study.study_name!r}",
-            "Run --search.stage=trees first, or both stages at once.",
+            f"Run {option('stage', 'trees')} first, or both stages at once.",
         )
 
 

@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import StudyError
+from glo_lightning.options import option
 from glo_lightning.search.engines import Slot
 from glo_lightning.search.storage.attributes import Attributes
 from glo_lightning.training.monitor import Monitor
@@ -172,7 +173,8 @@ def best_candidates(
     raise StudyError(
         "at least one candidate that trained",
         stopped,
-        "Use --search.on_violation=resample, a larger --search.population_size, or --search.invariant=none.",
+        f"Raise {option('population_size')}, or use {option('on_violation', 'resample')} or "
+        f"{option('invariant', 'none')}.",
     )
 
 

@@ -8,6 +8,7 @@ from optuna.distributions import FloatDistribution
 
 from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.errors import SettingsError
+from glo_lightning.options import option
 from glo_lightning.search.ranges import Range
 from glo_lightning.training.task import Hyperparameters, Task, learning_rate_factor
 
@@ -97,7 +98,7 @@ def hyperparameters_of(task: Task, ranges: Mapping[str, Range]) -> Hyperparamete
             raise SettingsError(
                 f"a model that can be built with {corner}",
                 f"{type(error).__name__}: {error}",
-                "Narrow the ranges of --search.joint.",
+                f"Narrow the ranges of {option('joint')}.",
             ) from error
     return space
 
@@ -108,7 +109,7 @@ def _numbers(name: str, configured: Any, range_: Range) -> list[float]:
         raise SettingsError(
             f"{name} to be configured as a number or a list of numbers, where the search starts",
             repr(configured),
-            "Configure it, or leave it out of --search.joint.",
+            f"Configure it, or leave it out of {option('joint')}.",
         )
     if not all(range_.low <= value <= range_.high for value in values):
         raise SettingsError(

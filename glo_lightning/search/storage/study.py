@@ -10,6 +10,7 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 
 from glo_lightning.errors import StudyError
+from glo_lightning.options import option
 from glo_lightning.search.samplers.optuna_adapter import storage_of
 from glo_lightning.search.storage.attributes import Attributes
 
@@ -155,7 +156,7 @@ def open_study(
             raise StudyError(
                 f"a study made by glo_lightning under the name {name!r}",
                 "one with trials of something else",
-                "Choose another --search.study_name.",
+                f"Choose another {option('study_name')}.",
             )
         study.set_user_attr(FINGERPRINT, fingerprint)
         return study
@@ -166,6 +167,6 @@ def open_study(
         raise StudyError(
             f"study {name!r} to continue with the " + ", ".join(f"{key} {stored.get(key)!r}" for key in changed),
             ", ".join(f"{key} {fingerprint.get(key)!r}" for key in changed),
-            "Use the earlier settings to continue it, or another --search.study_name to start afresh.",
+            f"Use the earlier settings to continue it, or another {option('study_name')} to start afresh.",
         )
     return study

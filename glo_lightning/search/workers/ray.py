@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.options import option
 from glo_lightning.search.workers.process import FAREWELL_SECONDS
 
 MAX_RETRIES = 100
@@ -79,14 +80,14 @@ class RayLauncher:
             raise SettingsError(
                 "a storage that all machines of the Ray cluster reach",
                 "SQLite, a file on one of them",
-                "Use --search.storage=postgresql://USER@HOST/DATABASE, or a journal on a shared disk.",
+                f"Use {option('storage', 'postgresql://USER@HOST/DATABASE')}, or a journal on a shared disk.",
             )
         nodes = [node["Resources"] for node in alive]
         if not any(node.get("CPU", 0) >= self.cpus and node.get("GPU", 0) >= self.gpus for node in nodes):
             raise SettingsError(
                 f"a Ray node with {self.cpus} CPUs and {self.gpus:g} GPUs",
                 "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes),
-                "Set --search.threads and --search.worker_gpus to what a node has.",
+                f"Set {option('threads')} and {option('worker_gpus')} to what a node has.",
             )
 
 
@@ -108,6 +109,6 @@ def _import_ray() -> Any:
         import ray
     except ImportError as error:
         raise SettingsError(
-            "Ray for launcher=ray", "none installed", "pip install 'glo-lightning[ray]', or use --search.workers."
+            "Ray for launcher=ray", "none installed", f"pip install 'glo-lightning[ray]', or use {option('workers')}."
         ) from error
     return ray

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from glo_lightning.errors import SettingsError, StudyError
+from glo_lightning.options import option, options_of, section
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.verdict import PURPOSES
@@ -47,7 +48,7 @@ def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Pl
     """
     if settings.storage == "memory":
         raise SettingsError(
-            "a storage that several processes share", "memory", "Leave --search.storage out to use SQLite."
+            "a storage that several processes share", "memory", f"Leave {option('storage')} out to use SQLite."
         )
     if placement.nodes > 1:
         raise SettingsError(
@@ -59,19 +60,20 @@ def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Pl
     if len(rebuilds) < len(tasks):
         raise SettingsError("a task that other processes can rebuild", "one without rebuild", "Use python_task.")
     observer = _Observer(settings, open_storage(settings.storage), progress)
-    launcher = _make_launcher(settings, functools.partial(work, settings, rebuilds), placement, observer)
+    launcher = _make_launcher(settings, functools.partial(work, settings, rebuilds, section()), placement, observer)
     with quiet_optuna():
         launcher.run(observer.look)
 
 
-def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]]) -> None:
-    """Take part in a search from a process of its own."""
-    tasks = {name: rebuild() for name, rebuild in rebuilds.items()}
-    placement, silence = place_all(tasks), Progress(Console(quiet=True))
-    if placement.ranks == 1 or placement.external:
-        take_part(settings, tasks, placement, silence)
-    else:  # a Ray task that was given several GPUs
-        supervise(replace(settings, launcher="local", workers=1, worker_gpus=None), tasks, placement, silence)
+def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]], door: str = "") -> None:
+    """Take part in a search from a process of its own; errors call settings as they do at the door it came through."""
+    with options_of(door):
+        tasks = {name: rebuild() for name, rebuild in rebuilds.items()}
+        placement, silence = place_all(tasks), Progress(Console(quiet=True))
+        if placement.ranks == 1 or placement.external:
+            take_part(settings, tasks, placement, silence)
+        else:  # a Ray task that was given several GPUs
+            supervise(replace(settings, launcher="local", workers=1, worker_gpus=None), tasks, placement, silence)
 
 
 def _make_launcher(

@@ -15,6 +15,7 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, Reduction, for_outputs
 from glo_lightning.losses.promises import with_reduction
+from glo_lightning.options import option
 from glo_lightning.training.checks.labels import check_labels
 from glo_lightning.training.checks.loaders import require_batches
 from glo_lightning.training.checks.logits import refuse_probabilities
@@ -96,14 +97,14 @@ def probe_task(
             f"training_step to compute its loss through {attribute!r}",
             "a training batch that never called it",
             f"Compute the training loss as self.{attribute}(logits, target), or name the attribute, as with "
-            "--search.loss_attribute.",
+            f"{option('loss_attribute')}.",
         )
     if monitor.name not in metrics:
         of_training = f" ({monitor.name} is of training, and depends on the loss)" if monitor.name in logged else ""
         raise SettingsError(
             f"validation to log the monitored metric {monitor.name!r}",
             f"only {sorted(metrics) or 'nothing'}{of_training}",
-            "Log it in validation_step with self.log, or choose another monitor, as with --search.monitor.",
+            f"Log it in validation_step with self.log, or choose another {option('monitor')}.",
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     identity = _identify(model)
@@ -123,7 +124,7 @@ def require_worst(probe: Probe, monitor: Monitor) -> None:
         raise SettingsError(
             f"a {monitor.name} that is never worse than a diverged training's, {worst:g}",
             f"{metric:.4g} of the untrained model",
-            "Set the worst the metric can be, as with --search.worst_metric.",
+            f"Set {option('worst_metric')} to the worst the metric can be.",
         )
 
 

@@ -197,5 +197,5 @@ def test_crashes_are_named_when_nothing_trained() -> None:
 
 def test_no_trained_candidate_is_explained() -> None:
     record = CandidateRecord("study", 0, 0, 0, None, {}, "", "violated", "", 0.0)
-    with pytest.raises(StudyError, match="on_violation=resample"):
+    with pytest.raises(StudyError, match="on_violation='resample'"):
         best_candidates([record], Monitor(), 5)

@@ -24,7 +24,7 @@ def test_another_search_is_told_what_differs(tmp_path: Path, other: dict[str, ob
     _open(tmp_path, {"order": 3})
     with pytest.raises(StudyError, match=text) as caught:
         _open(tmp_path, other)
-    assert "--search.study_name" in caught.value.cure
+    assert "study_name" in caught.value.cure
 
 
 def test_somebody_elses_study_is_refused(tmp_path: Path) -> None:
