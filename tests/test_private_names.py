@@ -26,6 +26,7 @@ PLACES: dict[str, dict[str, set[str]]] = {
         "losses/drive.py": {"_C", "_are_functorch_transforms_active", "_version"},
         "training/population/layers.py": {"_forward_hooks", "_forward_pre_hooks"},
         "losses/promises.py": {"_modules"},
+        "callbacks/compiled.py": {"_C", "_dynamo"},
     },
 }
 
@@ -178,5 +179,11 @@ def test_torch_is_what_its_files_were_checked_with() -> None:
         layer.register_forward_hook(lambda *_: None)
         layer.register_forward_pre_hook(lambda *_: None)
         assert len(layer._forward_hooks) == len(layer._forward_pre_hooks) == 1
+    with _held("torch", "callbacks/compiled.py"):
+        from torch._C._dynamo.eval_frame import reset_code
+        from torch._dynamo import convert_frame
+
+        assert callable(reset_code)
+        assert all(reference() is None or reference().co_filename for reference in convert_frame.input_codes.seen)
     with _held("torch", "losses/promises.py"):
         assert list(torch.nn.Sequential(layer)._modules.values()) == [layer]
