@@ -8,9 +8,10 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.search.settings import SearchSettings
 
 if TYPE_CHECKING:
-    from lightning.pytorch import LightningDataModule, LightningModule
+    from lightning.pytorch import LightningModule
 
     from glo_lightning.search.records.result import SearchResult
+    from glo_lightning.training.python_objects import Data
     from glo_lightning.training.task import Task
 
 
@@ -36,7 +37,7 @@ class LossSearch(SearchSettings):
     def run(
         self,
         model: "Callable[..., LightningModule]",
-        datamodule: "LightningDataModule",
+        datamodule: "Data",
         trainer: Mapping[str, Any] | None = None,
     ) -> "SearchResult":
         """Search, choose and compare.
@@ -44,7 +45,9 @@ class LossSearch(SearchSettings):
         Args:
             model: a LightningModule class, or a function that returns a new module, whose training loss is computed
                 through ``loss_attribute``. It is called without arguments, or with those that ``joint`` searches.
-            datamodule: train, validation and test data; shared by all trainings.
+            datamodule: train, validation and test data, shared by all trainings: a data module, a class of it that
+                needs no arguments, or DataLoaders as a tuple (train, val, test) or a dict by these names. Without
+                test data, ``comparison_seeds`` must be 0.
             trainer: keyword arguments of ``lightning.Trainer``; ``max_epochs`` is the length of the partial training.
 
         Returns:

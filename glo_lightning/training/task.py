@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.training.python_objects import Data, take_data, take_model, take_trainer
 
 Hyperparameters = Mapping[str, Any]
 """JSON values by the name of what they configure, such as ``{"model.learning_rate": 0.1}``."""
@@ -72,7 +73,7 @@ class Task:
 
 def python_task(
     model: Callable[..., LightningModule],
-    datamodule: LightningDataModule,
+    datamodule: Data,
     trainer: Mapping[str, Any] | None = None,
 ) -> Task:
     """Make a task from Python objects.
@@ -80,7 +81,8 @@ def python_task(
     Args:
         model: a LightningModule class, or any function that returns a new module and can be called without arguments.
             Arguments that it has all the same are hyperparameters: ``learning_rate`` is ``"model.learning_rate"``.
-        datamodule: the data; shared by all trainings.
+        datamodule: the data, shared by all trainings: a data module, a class that needs no arguments, or loaders
+            (train, val) or (train, val, test), also as a dict by these names.
         trainer: keyword arguments of ``lightning.Trainer``, e.g. ``{"max_epochs": 3}``.
 
     Returns:
@@ -88,35 +90,20 @@ def python_task(
         copies of callbacks and loggers.
 
     Raises:
+        DataError: if ``datamodule`` is none of these.
         ModelError: if ``model`` is a module rather than something that builds one, or needs arguments.
+        SettingsError: if ``trainer`` is a Trainer rather than its arguments.
     """
-    if isinstance(model, LightningModule) or not callable(model):
-        raise ModelError(
-            "a LightningModule class, or a function without arguments that returns a new module",
-            f"{'an instance of ' if isinstance(model, LightningModule) else ''}{type(model).__name__}",
-            "Every candidate trains a fresh model: pass the class, or lambda: MyModel(...).",
-        )
-    required = [
-        parameter.name
-        for parameter in inspect.signature(model).parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-    if required:
-        raise ModelError(
-            "a model that can be built without arguments",
-            f"required arguments {required}",
-            "Pass lambda: MyModel(...) with those arguments filled in.",
-        )
+    data, builder = take_data(datamodule), take_model(model)
     # None means not set, as null does in a configuration file.
-    given = {name: value for name, value in (trainer or {}).items() if value is not None or name not in LEAN_TRAINER}
-    settings = {**LEAN_TRAINER, **given}
+    own = take_trainer(trainer)
+    given = {name: value for name, value in own.items() if value is not None or name not in LEAN_TRAINER}
     return Task(
-        build_model=functools.partial(_build_model, model),
-        datamodule=datamodule,
-        build_trainer=functools.partial(_build_trainer, settings),
+        build_model=functools.partial(_build_model, builder),
+        datamodule=data,
+        build_trainer=functools.partial(_build_trainer, {**LEAN_TRAINER, **given}),
         description={
-            "data": _describe(datamodule),
+            "data": _describe(data),
             "trainer": {name: _describe(value) for name, value in sorted(given.items()) if _differs(name, value)},
         },
         rebuild=functools.partial(python_task, model, datamodule, trainer),
@@ -127,7 +114,14 @@ def python_task(
 def _build_model(
     model: Callable[..., LightningModule], hyperparameters: Hyperparameters | None = None
 ) -> LightningModule:
-    return model(**{name.removeprefix("model."): value for name, value in (hyperparameters or {}).items()})
+    built = model(**{name.removeprefix("model."): value for name, value in (hyperparameters or {}).items()})
+    if not isinstance(built, LightningModule):
+        raise ModelError(
+            "a function that returns a LightningModule",
+            f"one that returns a {type(built).__name__}",
+            "Classifier of glo_lightning.models makes one of a network: lambda: Classifier(make_network()).",
+        )
+    return built
 
 
 def _default_argument(model: Callable[..., LightningModule], name: str) -> Any:

@@ -1,0 +1,154 @@
+"""Take the Python objects that a task is made of for what they are, or refuse them."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch.utils.data import DataLoader, Dataset
+
+from glo_lightning.errors import DataError, ModelError, SettingsError
+
+Data = LightningDataModule | type[LightningDataModule] | Sequence[Any] | Mapping[str, Any]
+"""A data module, a class of it, or loaders: (train, val) or (train, val, test), as a dict by these names."""
+
+SPLITS = ("train", "val", "test")
+
+
+class LoadersDataModule(LightningDataModule):
+    """Loaders of one's own as a data module.
+
+    A generator that a loader has for itself follows the seed of each training, for it would go on where another
+    training ended.
+
+    Args:
+        train: serves training batches.
+        val: serves validation batches.
+    """
+
+    def __init__(self, train: Any, val: Any) -> None:
+        super().__init__()
+        self.train, self.val = train, val
+        self.save_hyperparameters({"train": _size(train), "val": _size(val)})
+
+    def train_dataloader(self) -> Any:
+        """Serve the training loader."""
+        for owner in (self.train, getattr(self.train, "sampler", None)):
+            generator = getattr(owner, "generator", None)
+            if isinstance(generator, torch.Generator):
+                generator.manual_seed(torch.initial_seed() % 2**63)
+        return self.train
+
+    def val_dataloader(self) -> Any:
+        """Serve the validation loader."""
+        return self.val
+
+
+class TestedLoadersDataModule(LoadersDataModule):
+    """The same with a loader to test on.
+
+    Args:
+        train: serves training batches.
+        val: serves validation batches.
+        test: serves test batches.
+    """
+
+    def __init__(self, train: Any, val: Any, test: Any) -> None:
+        super().__init__(train, val)
+        self.test = test
+
+    def test_dataloader(self) -> Any:
+        """Serve the test loader."""
+        return self.test
+
+
+def take_data(given: Data) -> LightningDataModule:
+    """Return a data module of what was given.
+
+    Args:
+        given: a data module, a class of it that needs no arguments, or loaders.
+
+    Raises:
+        DataError: if it is none of these.
+    """
+    if isinstance(given, LightningDataModule):
+        return given
+    if isinstance(given, type) and issubclass(given, LightningDataModule):
+        required = required_arguments(given)
+        if required:
+            raise DataError(
+                "a data module",
+                f"the class {given.__name__}, which needs {', '.join(required)}",
+                f"Build it: {given.__name__}({', '.join(f'{name}=...' for name in required)}).",
+            )
+        return given()
+    if isinstance(given, Mapping) and {"train", "val"} <= given.keys() <= {*SPLITS}:
+        given = [given[split] for split in SPLITS if split in given]
+    if isinstance(given, list | tuple) and len(given) in (2, 3):
+        if not any(isinstance(each, Dataset) for each in given):
+            return (LoadersDataModule if len(given) == 2 else TestedLoadersDataModule)(*given)
+        raise DataError("loaders", "data sets", "Wrap each in one: DataLoader(data, batch_size=64).")
+    raise DataError(
+        "a LightningDataModule, or DataLoaders (train, val) or (train, val, test)",
+        f"{type(given).__name__}{f' of {len(given)}' if isinstance(given, list | tuple | Mapping) else ''}",
+        "Pass the loaders as a tuple, or as a dict by these names.",
+    )
+
+
+def take_model(given: Callable[..., LightningModule]) -> Callable[..., LightningModule]:
+    """Return what builds a model.
+
+    Args:
+        given: a LightningModule class, or a function that returns a new module, without required arguments.
+
+    Raises:
+        ModelError: if it is none of these.
+    """
+    if isinstance(given, torch.nn.Module) or not callable(given):
+        raise ModelError(
+            "a LightningModule class, or a function without arguments that returns a new module",
+            f"{'an instance of ' if isinstance(given, torch.nn.Module) else ''}{type(given).__name__}",
+            "Every candidate trains a fresh model: pass the class, or lambda: MyModel(...).",
+        )
+    required = required_arguments(given)
+    if required:
+        raise ModelError(
+            "a model that can be built without arguments",
+            f"required arguments {required}",
+            "Pass lambda: MyModel(...) with those arguments filled in.",
+        )
+    return given
+
+
+def take_trainer(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the keyword arguments of a Trainer.
+
+    Raises:
+        SettingsError: if it is no mapping, a Trainer above all.
+    """
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    raise SettingsError(
+        "keyword arguments of a Trainer, because every training gets a Trainer of its own",
+        "a Trainer" if isinstance(given, Trainer) else type(given).__name__,
+        f"Pass them as a dict: {{'max_epochs': {given.max_epochs if isinstance(given, Trainer) else 3}}}.",
+    )
+
+
+def required_arguments(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the arguments without which a function cannot be called."""
+    return [
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+
+
+def _size(loader: Any) -> str:
+    """Describe a loader, in words that are the same in every process."""
+    if not isinstance(loader, DataLoader):
+        return type(loader).__name__
+    size = len(loader.dataset) if hasattr(loader.dataset, "__len__") else "unknown"
+    return f"{type(loader.dataset).__name__} of {size} in batches of {loader.batch_size}"
