@@ -135,7 +135,11 @@ def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
         check_archive(tmp_path / "bomb")
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x05\x06", zipped(zipfile.ZIP_STORED, b"1")[:-9]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", b"PK\x05\x06", zipped(zipfile.ZIP_STORED, b"1")[:-9]],
+    ids=["empty", "text", "only an end", "cut off"],
+)
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(ValueError, match="no archive"):

@@ -280,7 +280,7 @@ SORTED = TensorDataset(INPUTS, CLASSES.sort().values)
         {"num_sanity_val_steps": -1},
         {"max_epochs": -1, "max_steps": 40},
     ],
-    ids=str,
+    ids=lambda settings: " ".join(settings) or "defaults",
 )
 def test_one_batch_trains_in_the_length_of_a_training_and_all_of_the_data_are_validated(
     model: type[Counting], batch_size: int, trainer: dict[str, Any]
