@@ -65,7 +65,7 @@ class Explorer(TrialWorker):
         loss, hyperparameters = self.space.build(parameters), self.hyperparameters.build(parameters)
         verdict = least_favourable(loss, self.num_classes, self.invariant)
         trial.set_user_attr("formula", loss.formula("unicode"))
-        trial.set_user_attr("theory", describe(verdict))
+        trial.set_user_attr("theory", _theory(verdict))
         if hyperparameters:
             trial.set_user_attr("hyperparameters", hyperparameters)
         if self.invariant != "none" and getattr(verdict, self.invariant) is False:
@@ -103,7 +103,7 @@ def least_favourable(loss: Loss, num_classes: Sequence[int], invariant: Literal[
     return max(verdicts, key=lambda verdict: 0.0 if invariant == "none" else verdict.violation(invariant))
 
 
-def describe(verdict: Trainability) -> dict[str, float | bool | None]:
+def _theory(verdict: Trainability) -> dict[str, float | bool | None]:
     """Return what theory says of a candidate, as the trial's attributes keep it: None for what is undefined."""
     numbers = {"drive": verdict.drive, "curvature": verdict.curvature, "ratio": verdict.ratio}
     return {
