@@ -6,18 +6,26 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from glo_lightning.cli.main import main
+from glo_lightning.compare.tables import verdict_sentences
+from glo_lightning.dashboard.server import Server
+from glo_lightning.dashboard.studies import fresh_notes, show_studies
 from glo_lightning.search.records.configuration import Configuration
+from glo_lightning.search.records.read import Archive
+from glo_lightning.search.records.verdict import DISCOVERED
 from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.study import FINGERPRINT
 from tests.browser import complaints, open_browser, photograph, resize
 from tests.runs import search
 
@@ -26,17 +34,16 @@ pytest.importorskip("optuna_dashboard")
 
 @contextmanager
 def serve(folder: Path) -> Iterator[str]:
-    """Serve a run's dashboard, and yield its address."""
-    from glo_lightning.dashboard.server import Dashboard
+    """Serve a run's dashboard, and yield the address of its study's page."""
+    storage = Configuration.read(folder).open_storage()
+    with Server("127.0.0.1", 0, show_studies(storage, folder / "artifacts")) as server, fresh_notes(storage):
+        yield visit(server.address)[0]
 
-    dashboard = Dashboard(Configuration.read(folder).open_storage(), folder / "artifacts", "127.0.0.1", 0)
-    thread = threading.Thread(target=dashboard.serve)
-    thread.start()
-    try:
-        yield dashboard.address
-    finally:
-        dashboard.close()
-        thread.join()
+
+def visit(address: str) -> tuple[str, str]:
+    """Return where an address leads to, and what is said there."""
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        return answer.url, answer.read().decode()
 
 
 def fetch(address: str) -> Any:
@@ -88,18 +95,10 @@ def test_a_journal_is_shown_too(tmp_path: Path) -> None:
 
 
 def test_the_command_says_where_and_ends_with_ctrl_c(taylor_run: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "glo_lightning.dashboard", f"sqlite:///{taylor_run}/study.db", "--port=0"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    assert address.startswith("http://127.0.0.1:")
-    assert fetch(address.replace("/dashboard/", "/api/"))["name"] == "toy"
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert errors.strip() == ""
+    with _command(f"sqlite:///{taylor_run}/study.db") as address:
+        assert address.startswith("http://127.0.0.1:")
+        _wait_for(lambda: "/studies/" in visit(address)[0])
+        assert fetch(visit(address)[0].replace("/dashboard/", "/api/"))["name"] == "toy"
 
 
 def test_a_port_in_use_is_named(taylor_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,8 +133,59 @@ def test_what_is_not_there_is_not_created(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_storage_without_a_search_opens_the_list_of_studies(tmp_path: Path) -> None:
-    from glo_lightning.dashboard.server import Dashboard
+    with Server("127.0.0.1", 0, show_studies(open_storage(tmp_path / "study.db"), tmp_path)) as server:
+        assert visit(server.address)[0].endswith("/dashboard")
 
-    dashboard = Dashboard(open_storage(tmp_path / "study.db"), tmp_path, "127.0.0.1", 0)
-    assert dashboard.address.endswith("/dashboard")
-    dashboard._server.server_close()
+
+def test_the_page_says_starting_until_the_search_is_there(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("search: {study_name: mine}\n")
+    storage = open_storage(tmp_path / "study.db")
+    other = optuna.create_study(study_name="another search", storage=storage)
+    other.set_user_attr(FINGERPRINT, {"num_classes": 3, "monitor": "val_loss", "mode": "min"})
+    with _command(tmp_path) as address:
+        assert "Starting" in visit(address)[1], "while the dashboard loads"
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            fetch(f"{address}api/studies")
+        _wait_for(lambda: f"search in {tmp_path} has not begun" in visit(address)[1])
+        study = optuna.create_study(study_name="mine", storage=storage)
+        assert "Starting" in visit(address)[1]
+        study.set_user_attr(FINGERPRINT, other.user_attrs[FINGERPRINT])
+        _wait_for(lambda: "/studies/" in visit(address)[0])
+        assert fetch(visit(address)[0].replace("/dashboard/", "/api/"))["name"] == "mine"
+
+
+def test_the_note_carries_the_verdict(taylor_run: Path) -> None:
+    with serve(taylor_run) as address:
+        api = address.replace("/dashboard/", "/api/")
+        _wait_for(lambda: fetch(api)["note"]["body"])
+        note = fetch(api)["note"]["body"]
+    verdict = Archive.open(taylor_run).verdict
+    assert verdict is not None
+    assert verdict.comparison is not None
+    assert verdict.loss.formula() in note
+    for sentence in verdict_sentences(verdict.comparison, DISCOVERED):
+        assert sentence in note
+
+
+@contextmanager
+def _command(source: Path | str) -> Iterator[str]:
+    """Run the dashboard's command, and yield the address it prints; Ctrl-C ends it in silence."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "glo_lightning.dashboard", str(source), "--port=0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert errors.strip() == ""
+
+
+def _wait_for(condition: Callable[[], object], seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)

@@ -55,15 +55,25 @@ class Configuration:
         settings = read_settings(content["search"])
         return cls(folder, settings, hide_passwords(path.read_text(encoding="utf-8")), "model" in content)
 
+    @property
+    def storage_url(self) -> str:
+        """The storage of the search's studies."""
+        return self.settings.storage or f"sqlite:///{self.folder / 'study.db'}"
+
+    @property
+    def has_storage(self) -> bool:
+        """Whether that storage is there, as far as one can tell without opening it."""
+        file = storage_file(self.storage_url)
+        return self.storage_url != "memory" and (file is None or file.is_file())
+
     def open_storage(self) -> BaseStorage:
         """Open the storage of the search's studies.
 
         Raises:
             StudyError: if it was in memory, is gone, or cannot be reached.
         """
-        url = self.settings.storage or f"sqlite:///{self.folder / 'study.db'}"
-        file = storage_file(url)
-        if url == "memory" or (file is not None and not file.is_file()):
+        url = self.storage_url
+        if not self.has_storage:
             raise StudyError(
                 "a search whose study can be read from outside",
                 f"storage {url!r}, which is not there",
