@@ -64,7 +64,7 @@ def test_this_machine_is_answered_by_every_name_it_has_for_itself(site: Site, ho
     ["evil.example", "evil.example:%p", "127.0.0.1.evil.example", "localhost.evil.example", "evil.localhost@x", "",
      "192.168.0.7", "[", "[::1", "127.0.0.1@evil.example", "0.0.0.0:%p", "2130706433"],
 )  # fmt: skip
-@pytest.mark.parametrize(("method", "path"), [("GET", "/api/studies"), ("DELETE", "/api/studies/1"), ("GET", "/")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/studies"), ("DELETE", "/api/studies/0"), ("GET", "/")])
 def test_no_name_that_was_rebound_to_this_address_is_answered(site: Site, host: str, method: str, path: str) -> None:
     assert site.ask(method, path, headers={"Host": host})[0] == 421
     assert site.studies == ["mine"]
@@ -97,10 +97,10 @@ def test_an_address_that_means_all_of_them_is_answered_by_number(tmp_path: Path)
 )
 def test_pages_of_others_change_nothing(site: Site, headers: dict[str, str]) -> None:
     body = json.dumps({"study_name": "other", "directions": ["minimize"]}).encode()
-    assert site.ask("DELETE", "/api/studies/1", headers=headers)[0] == 403
+    assert site.ask("DELETE", "/api/studies/0", headers=headers)[0] == 403
     assert site.ask("POST", "/api/studies", body, {**JSON, **headers})[0] == 403
     assert site.ask("POST", "/api/studies", body, {"Content-Type": "text/plain", **headers})[0] == 403
-    assert site.ask("PUT", "/api/studies/1/note", b'{"body": "x", "version": 1}', {**JSON, **headers})[0] == 403
+    assert site.ask("PUT", "/api/studies/0/note", b'{"body": "x", "version": 1}', {**JSON, **headers})[0] == 403
     assert site.studies == ["mine"]
 
 
@@ -113,8 +113,8 @@ def test_its_own_pages_and_programs_may_write(site: Site, headers: dict[str, str
     body = json.dumps({"study_name": "other", "directions": ["minimize"]}).encode()
     assert site.ask("POST", "/api/studies", body, {**JSON, **headers})[0] == 201
     assert site.studies == ["mine", "other"]
-    assert site.ask("PUT", "/api/studies/1/note", b'{"body": "x", "version": 1}', {**JSON, **headers})[0] == 204
-    assert site.ask("DELETE", "/api/studies/1", headers=headers)[0] == 204
+    assert site.ask("PUT", "/api/studies/0/note", b'{"body": "x", "version": 1}', {**JSON, **headers})[0] == 204
+    assert site.ask("DELETE", "/api/studies/0", headers=headers)[0] == 204
     assert site.studies == ["other"]
 
 
@@ -133,7 +133,7 @@ def test_its_own_pages_and_programs_may_write(site: Site, headers: dict[str, str
         (b"", "text/plain"),
     ],
 )
-@pytest.mark.parametrize(("method", "path"), [("POST", "/api/studies"), ("PUT", "/api/studies/1/note")])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/api/studies"), ("PUT", "/api/studies/0/note")])
 def test_a_body_that_is_not_what_it_should_be_is_said_to_be_so(
     site: Site, method: str, path: str, body: bytes, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
