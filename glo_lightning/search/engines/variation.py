@@ -1,4 +1,4 @@
-"""How expression trees come about and change: random growth, recombination and the four mutations of GLO."""
+"""Random growth, recombination and the four mutations of expression trees, as GLO has them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

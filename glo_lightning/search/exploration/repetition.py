@@ -1,4 +1,4 @@
-"""Which candidates are repetitions of each other, so that one training serves them all."""
+"""Repetitions among candidates, so that one training serves them all."""
 
 import functools
 from collections.abc import Callable

@@ -35,7 +35,7 @@ class SearchFinished(TrialPruned):
 
 
 class TicketLostError(StudyError):
-    """A trial was taken for dead while it waited for a slot."""
+    """A trial whose worker was taken for dead while it waited for a slot."""
 
 
 def never_mind() -> None:
@@ -43,7 +43,7 @@ def never_mind() -> None:
 
 
 class Claims(Generic[C]):
-    """One process's view of who evaluates what in one study.
+    """Claims on the slots of one study, as one process has and sees them.
 
     A running trial without a slot is a *ticket*. Trial numbers are unique and rising in every storage, so tickets
     are served in their order: the lowest one alone may claim, all others wait until it has. In its turn a ticket may

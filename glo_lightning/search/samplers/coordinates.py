@@ -1,4 +1,4 @@
-"""What CMA-ES moves: parameters brought to one scale, whatever their own ranges are."""
+"""Coordinates of CMA-ES: parameters brought to one scale, whatever their own ranges are."""
 
 from collections.abc import Mapping
 

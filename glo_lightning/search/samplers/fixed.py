@@ -1,4 +1,4 @@
-"""Hand out a fixed list of work over an Optuna study: a search of one generation that is known beforehand."""
+"""Fixed list of work, shared out over an Optuna study: a search of one generation that is known beforehand."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -57,7 +57,7 @@ class SearchState:
 
 
 class GenerationalSampler(BaseSampler, Generic[C]):
-    """Runs an engine over an Optuna study.
+    """Optuna sampler that searches generation by generation: it runs an engine over a study.
 
     Every candidate has a slot, (generation, index). The engine's state in generation g is a fold over the verdicts on
     the generations before, all of which are in the study, so the sampler keeps nothing of its own: kill any worker,
@@ -75,7 +75,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         defaults: values for the settings that are ``None`` in a new study.
         seed: any integer >= 0; by default drawn once per study.
         max_retry: times a candidate is issued again after it failed, before it ranks worst. Released trials do not
-            count, and a few dead workers do not.
+            count, and a few dead workers do not; Ctrl-C does within ``study.optimize``, which tells it as a failure.
         max_generations: generations to run; ``None`` for no end. May be raised later.
         grace_period: seconds without a heartbeat after which a worker is presumed dead; the same for all workers.
     """

@@ -1,4 +1,4 @@
-"""What the genetic sampler asks of a screen, so that it needs no theory of its own."""
+"""Screens, as the genetic sampler sees them: what stops an expression before training, and what repeats another."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
