@@ -3,13 +3,13 @@
 import os
 import socket
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from optuna import Study
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from glo_lightning.search.samplers.history import DIED
+from glo_lightning.search.samplers.history import DIED, RELEASED
 from glo_lightning.search.samplers.optuna_adapter import TrialStore, id_of_trial
 
 WORKER = "glo:worker"
@@ -58,14 +58,17 @@ class WorkerIdentity(NamedTuple):
         return _start(self.pid) not in ("", self.start)
 
 
-def give_back_trials(study: Study, pid: int, reason: str, blame: bool = False) -> None:
+def give_back_trials(
+    study: Study, pid: int, reason: str, ending: Literal["released", "died", "failed"] = "died"
+) -> None:
     """End the running trials of a dead worker of this machine, so that their candidates are issued again.
 
     Args:
         study: they are in.
         pid: the worker's process id.
         reason: how it died.
-        blame: whether the trial is known to be at fault, and counts as failed.
+        ending: what that says of the trials: nothing (``"released"``), nothing until it has happened often
+            (``"died"``), or that they are at fault (``"failed"``).
     """
     store = TrialStore(study)
     for trial in store.read((TrialState.RUNNING,)):
@@ -73,10 +76,10 @@ def give_back_trials(study: Study, pid: int, reason: str, blame: bool = False) -
         if worker is None or worker.pid != pid or not worker.is_here():
             continue
         try:
-            if blame:
+            if ending == "failed":
                 store.set_user_attr(id_of_trial(trial), "training", {"status": "failed", "reason": reason})
             else:
-                store.set_system_attr(id_of_trial(trial), DIED, reason)
+                store.set_system_attr(id_of_trial(trial), RELEASED if ending == "released" else DIED, reason)
             store.fail(id_of_trial(trial))
         except UpdateFinishedTrialError:
             pass  # somebody else gave it back

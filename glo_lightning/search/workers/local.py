@@ -51,6 +51,7 @@ class LocalLauncher:
         environments: environment variables of each worker; their number is the number of workers.
         ranks: processes per worker, which train together.
         on_death: told of every dead worker before it is started again; may raise to give up.
+        on_kill: told of the leader of every worker that had to be killed because it did not end when it was asked to.
     """
 
     def __init__(
@@ -59,9 +60,11 @@ class LocalLauncher:
         environments: Sequence[Mapping[str, str]],
         ranks: int = 1,
         on_death: Callable[[DeadWorker], None] = lambda dead: None,
+        on_kill: Callable[[int], None] = lambda leader: None,
     ) -> None:
         self.groups = [_Group(work, environment, ranks) for environment in environments]
         self.on_death = on_death
+        self.on_kill = on_kill
 
     def run(self, poll: Callable[[], None] = lambda: None) -> None:
         """Start the workers and return when all have finished.
@@ -100,8 +103,12 @@ class LocalLauncher:
             leader.interrupt()
         for leader in leaders:
             leader.process.join(FAREWELL_SECONDS)
+        late = [leader.process.pid for leader in leaders if leader.process.exitcode is None]
         for group in self.groups:
             group.kill()
+        for pid in late:
+            if pid is not None:
+                self.on_kill(pid)
 
 
 class _Group:

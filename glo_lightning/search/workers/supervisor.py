@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import optuna
@@ -86,7 +87,7 @@ def _make_launcher(
     threads = {"OMP_NUM_THREADS": str(settings.threads)}
     shares = share_gpus(settings.workers, placement, visible_gpus())
     environments = [threads if own is None else {**threads, "CUDA_VISIBLE_DEVICES": own} for own in shares]
-    return LocalLauncher(work, environments, placement.ranks, observer.give_back)
+    return LocalLauncher(work, environments, placement.ranks, observer.give_back, observer.release)
 
 
 class _Observer:
@@ -126,7 +127,7 @@ class _Observer:
         finished = 0
         for name in self._study_names():
             study = optuna.load_study(study_name=name, storage=self._storage)
-            give_back_trials(study, dead.leader, dead.reason, dead.blame)
+            give_back_trials(study, dead.leader, dead.reason, "failed" if dead.blame else "died")
             finished += len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
         self._deaths = 1 if finished > self._finished else self._deaths + 1
         self._finished = finished
@@ -136,6 +137,13 @@ class _Observer:
                 f"{self._deaths} deaths without a finished training between them, the last by {dead.reason}",
                 "Look for a lack of memory, or for what killed them; finished candidates are kept.",
             )
+
+    def release(self, leader: int) -> None:
+        """Give back the candidates of a worker that was asked to end, and did not in time."""
+        with suppress(StudyError):  # if the storage fails, too, silence will tell
+            for name in self._study_names():
+                study = optuna.load_study(study_name=name, storage=self._storage)
+                give_back_trials(study, leader, "interrupted", "released")
 
     def _begin(self) -> None:
         try:

@@ -258,7 +258,7 @@ def test_a_rank_that_crashes_counts_as_a_failure_of_its_candidate() -> None:
     for _ in range(2):
         (trial,) = sampler.claim(study)
         assert sampler.slot_of(trial).index == 0
-        give_back_trials(study, os.getpid(), "out of memory", blame=True)
+        give_back_trials(study, os.getpid(), "out of memory", "failed")
     assert study.trials[0].user_attrs["training"] == {"status": "failed", "reason": "out of memory"}
     assert sampler.slot_of(sampler.claim(study)[0]).index == 1
 

@@ -12,7 +12,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from glo_lightning.search.samplers import worker_identity
-from glo_lightning.search.samplers.history import DIED
+from glo_lightning.search.samplers.history import DIED, RELEASED
 from glo_lightning.search.samplers.worker_identity import WORKER, WorkerIdentity, give_back_trials
 from tests.search.samplers.cheap_search import POPULATION, candidates, make_sampler, open_study, run
 
@@ -116,3 +116,12 @@ def test_only_the_named_process_gives_its_trials_back(me: WorkerIdentity) -> Non
     assert [(trial.state, trial.system_attrs[DIED]) for trial in study.trials] == [
         (TrialState.FAIL, "signal SIGKILL")
     ] * 2
+
+
+def test_what_a_worker_held_that_was_told_to_end_does_not_count_against_it(me: WorkerIdentity) -> None:
+    study = optuna.create_study(sampler=make_sampler())
+    for _ in range(10):
+        (trial,) = study.sampler.claim(study)
+        assert study.sampler.slot_of(trial) == (0, 0)
+        give_back_trials(study, me.pid, "interrupted", "released")
+    assert {trial.system_attrs[RELEASED] for trial in study.trials} == {"interrupted"}

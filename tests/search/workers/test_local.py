@@ -120,6 +120,24 @@ def test_ctrl_c_reaches_every_worker_once_and_leaves_none(tmp_path: Path) -> Non
     assert len(list(tmp_path.glob("* gave back"))) == 2
 
 
+def test_a_worker_that_does_not_end_in_time_is_killed_and_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not give back what it held, and that says nothing of its candidates."""
+    monkeypatch.setattr("glo_lightning.search.workers.local.FAREWELL_SECONDS", 0.1)
+    killed: list[int] = []
+
+    def interrupt() -> None:
+        _wait_for(lambda: bool(list(tmp_path.glob("* began"))))
+        signal.raise_signal(signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    launcher = LocalLauncher(functools.partial(works.hear_nothing, tmp_path), [{}], on_kill=killed.append)
+    with pytest.raises(KeyboardInterrupt):
+        launcher.run()
+    assert [f"{pid} began" for pid in killed] == [file.name for file in tmp_path.iterdir()]
+
+
 def test_a_worker_that_is_terminated_gives_back_first_and_is_started_again(tmp_path: Path) -> None:
     dead: list[DeadWorker] = []
     LocalLauncher(functools.partial(works.give_back_when_terminated, tmp_path), [{}], on_death=dead.append).run()
