@@ -17,6 +17,7 @@ from glo_lightning.callbacks.outputs import step_loss
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
 from glo_lightning.losses.promises import Promises, replacement
+from glo_lightning.options import option
 
 _log = logging.getLogger(__name__)
 
@@ -231,4 +232,4 @@ def _suggest(pl_module: LightningModule) -> str:
         ]
     first = found[0] if found else "criterion"
     candidates = f"; candidates: {', '.join(found)}" if found else ""
-    return f"as in LossInjection(loss, {first!r}) or --search.loss_attribute={first}{candidates}"
+    return f"as in LossInjection(loss, {first!r}) or {option('loss_attribute', first)}{candidates}"

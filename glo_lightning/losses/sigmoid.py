@@ -55,7 +55,7 @@ class SigmoidLoss(WrappedLoss):
             raise LossError(
                 "floating logits and floating labels of one shape, 0 for no and 1 for yes",
                 f"logits {describe(logits)} and labels {describe(target)}",
-                "Convert labels with .float(), and shapes (N,) to (N, 1) with labels.unsqueeze(-1).",
+                "Convert labels with target.float(), and shapes (N,) to (N, 1) with target.unsqueeze(-1).",
             )
         yes = target.to(logits.dtype).flatten()
         # Halves rather than (0, f): a loss that also sees unscaled logits must not tell yes from no.

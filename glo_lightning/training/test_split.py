@@ -9,11 +9,19 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from glo_lightning.errors import GloError, ModelError, SettingsError
+from glo_lightning.options import section
 from glo_lightning.training.checks.loaders import PLACE
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, quiet_lightning
+
+_WITHOUT = {
+    "": ", or do without: comparison_seeds=0 of a search, test=False of a training",
+    "search": ", or do without: --search.comparison_seeds=0",
+    "train": ", or do without: --train.test=false",
+}
+"""What each verb does without a test split; a comparison is of nothing else."""
 
 
 def score_on_test(trainer: Trainer, model: LightningModule, task: Task, monitor: str) -> float:
@@ -90,7 +98,7 @@ def require_test_data(task: Task) -> None:
         raise ModelError(
             "a data module with a test_dataloader, because trained models are measured on the test split",
             f"{type(task.datamodule).__name__} without",
-            "Add one, or do without: --search.comparison_seeds=0, --train.test=false.",
+            f"Add one{_WITHOUT.get(section(), '')}.",
         )
 
 

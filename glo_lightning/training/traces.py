@@ -16,7 +16,7 @@ from glo_lightning.data.corrupted import tensors_of
 VARIABLES = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG")
 """Environment variables that Lightning sets: by seeding, and for deterministic trainings."""
 
-LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "optuna")
+LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "glo_lightning.callbacks", "optuna")
 
 
 @contextmanager

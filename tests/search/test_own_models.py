@@ -105,7 +105,7 @@ def test_every_kind_of_search_takes_sigmoid_outputs(settings: dict[str, object],
 
 
 def test_labels_that_need_another_setting_are_refused_before_anything_trains(tmp_path: Path) -> None:
-    with pytest.raises(GloError, match=r"set outputs=sigmoid"):
+    with pytest.raises(GloError, match=r"set outputs='sigmoid'"):
         search("several labels", tmp_path, outputs="softmax")
-    with pytest.raises(GloError, match=r"leave outputs=sigmoid out"):
+    with pytest.raises(GloError, match=r"leave outputs out"):
         search("segmentation", tmp_path, outputs="sigmoid")

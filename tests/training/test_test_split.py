@@ -10,6 +10,7 @@ from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import DataError, GloError, ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
+from glo_lightning.options import options_of
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.checks.splits import check_splits
 from glo_lightning.training.monitor import Monitor
@@ -223,10 +224,19 @@ def test_our_own_parts_pass() -> None:
     require_test(python_task(lambda: Classifier(mlp()), DigitsDataModule(), CPU), Monitor())
 
 
-def test_without_test_data_the_cure_is_told() -> None:
-    with pytest.raises(ModelError, match="Untestable without") as caught:
+@pytest.mark.parametrize(
+    ("verb", "cure"),
+    [
+        ("", "Add one, or do without: comparison_seeds=0 of a search, test=False of a training."),
+        ("search", "Add one, or do without: --search.comparison_seeds=0."),
+        ("train", "Add one, or do without: --train.test=false."),
+        ("compare", "Add one."),
+    ],
+)
+def test_without_test_data_every_door_tells_its_cure(verb: str, cure: str) -> None:
+    with options_of(verb), pytest.raises(ModelError, match="Untestable without") as caught:
         require_test(_task(Measured, Untestable()), Monitor("val_mean"))
-    assert "--search.comparison_seeds=0" in caught.value.cure
+    assert caught.value.cure == cure
 
 
 def test_a_test_step_that_logs_something_else_is_refused() -> None:

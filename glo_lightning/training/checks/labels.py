@@ -7,11 +7,7 @@ from glo_lightning.callbacks.label_range import MISSING, REGRESSION, TOLERANCE
 from glo_lightning.errors import LossError
 from glo_lightning.losses import Outputs
 from glo_lightning.losses.base import describe
-
-YES_OR_NO = (
-    "For yes-or-no labels with a logit each, set outputs=sigmoid, as with --search.outputs=sigmoid, and give floating "
-    "labels of that shape."
-)
+from glo_lightning.options import option
 
 
 def check_labels(logits: Tensor, target: Tensor, outputs: Outputs) -> int:
@@ -58,11 +54,15 @@ def check_labels(logits: Tensor, target: Tensor, outputs: Outputs) -> int:
 def _cure_for_values(target: Tensor) -> str:
     """Tell yes-or-no labels, some of which may be missing, from real values."""
     others = _others(target)
+    yes_or_no = (
+        f"For yes-or-no labels with a logit each, set {option('outputs', 'sigmoid')}, and give floating labels of "
+        "that shape."
+    )
     if not len(others):
-        return YES_OR_NO
+        return yes_or_no
     if bool(((others > 0) & (others < 1)).all()):
-        return f"{YES_OR_NO} {REGRESSION}"
-    return f"{YES_OR_NO} {MISSING['sigmoid']}" if _are_missing(others, target) else REGRESSION
+        return f"{yes_or_no} {REGRESSION}"
+    return f"{yes_or_no} {MISSING['sigmoid']}" if _are_missing(others, target) else REGRESSION
 
 
 def _others(target: Tensor) -> Tensor:
@@ -90,15 +90,15 @@ def _are_distributions(target: Tensor) -> bool:
 def _check_yes_or_no(logits: Tensor, target: Tensor) -> None:
     if target.shape == logits.shape[:1] + logits.shape[2:] and target.dtype == torch.int64 and logits.ndim > 1:
         raise LossError(
-            "floating labels of the logits' shape for outputs=sigmoid",
+            f"floating labels of the logits' shape for {option('outputs', 'sigmoid')}",
             f"logits {describe(logits)} and labels {describe(target)}",
-            "For one class per sample leave outputs=sigmoid out; for one logit per sample pass "
+            f"For one class per sample leave {option('outputs')} out; for one logit per sample pass "
             "target.float().view_as(logits).",
         )
     if target.is_floating_point() and not bool(((target >= 0) & (target <= 1)).all()):
         others = _others(target)
         raise LossError(
-            "labels in [0, 1], no and yes, for outputs=sigmoid",
+            f"labels in [0, 1], no and yes, for {option('outputs', 'sigmoid')}",
             "NaN" if bool(others.isnan().any()) else f"labels from {float(target.min()):g} to {float(target.max()):g}",
             MISSING["sigmoid"] if _are_missing(others, target) else REGRESSION,
         )

@@ -38,7 +38,7 @@ def require_batches(trainer: Trainer, model: LightningModule, datamodule: Lightn
         limit = getattr(trainer, f"limit_{split}_batches")
         if not limit:
             raise SettingsError(
-                f"limit_{split}_batches above 0", repr(limit), f"Raise it, as with --trainer.limit_{split}_batches=1.0."
+                f"limit_{split}_batches above 0", repr(limit), f"Leave limit_{split}_batches of the Trainer out."
             )
     if not trainer.num_training_batches:
         raise _empty("train_dataloader", datamodule)
@@ -75,7 +75,7 @@ def require_test_loaders(
         SettingsError: if the Trainer's limits leave nothing.
     """
     if not trainer.limit_test_batches:
-        raise SettingsError("limit_test_batches above 0", "0", "Raise it, as with --trainer.limit_test_batches=1.0.")
+        raise SettingsError("limit_test_batches above 0", "0", "Leave limit_test_batches of the Trainer out.")
     if not test or any(hasattr(loader, "__len__") and not len(loader) for loader in test):
         raise _empty("test_dataloader", datamodule)
     is_one_of_several = PLACE.search(monitor) is not None

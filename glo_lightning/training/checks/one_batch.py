@@ -96,7 +96,7 @@ def probe_task(
         raise ModelError(
             f"training_step to compute its loss through {attribute!r}",
             "a training batch that never called it",
-            f"Compute the training loss as self.{attribute}(logits, target), or name the attribute, as with "
+            f"Compute the training loss as self.{attribute}(logits, target), or name the attribute by "
             f"{option('loss_attribute')}.",
         )
     if monitor.name not in metrics:

@@ -72,7 +72,7 @@ def test_what_losses_take(outputs: Outputs, width: int, target: Tensor, shape: o
     assert probe(outputs, width, target, shape) == num_classes  # type: ignore[arg-type]
 
 
-SIGMOID = "set outputs=sigmoid, as with --search.outputs=sigmoid, and give floating labels"
+SIGMOID = "set outputs='sigmoid', and give floating labels"
 REGRESSION = "cut their range into intervals"
 MISSING = "keep = (target >= 0) & (target <= 1)"
 MISSING_ROWS = "keep = ((target >= 0) & (target <= 1)).all(1)"
@@ -91,7 +91,7 @@ SOME = SEVERAL.softmax(-1)
         ("softmax", 3, CLASSES - 1, lambda f: f, ["keep = (target >= 0) & (target < 3)", "one output per class"]),
         ("softmax", 3, MASKS, lambda f: as_image(f).movedim(1, -1), ["logits.movedim(-1, 1)"]),
         ("sigmoid", 1, REAL, lambda f: f, [REGRESSION]),
-        ("sigmoid", 3, CLASSES, lambda f: f, ["leave outputs=sigmoid out"]),
+        ("sigmoid", 3, CLASSES, lambda f: f, ["leave outputs out"]),
         ("sigmoid", 1, SEVERAL[:, 0].long(), lambda f: f, ["target.float().view_as(logits)"]),
         ("sigmoid", 1, SEVERAL[:, 0], lambda f: f, ["unsqueeze(-1)"]),
         ("sigmoid", 3, SEVERAL.long(), lambda f: f, [".float()"]),
