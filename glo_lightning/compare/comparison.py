@@ -1,16 +1,24 @@
 """Compare losses by full trainings on the test split, with spread and p-values."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from glo_lightning.compare.statistics import hedges_g, holm, welch
+from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Evaluator, Run, Status
 from glo_lightning.training.task import Hyperparameters
+from glo_lightning.training.test_split import name_on_test
+
+SIGNIFICANCE = 0.05
+"""p-value, after Holm, under which a difference counts."""
 
 
 @dataclass(frozen=True)
@@ -19,20 +27,21 @@ class LossResult:
 
     Args:
         name: how the table calls the loss.
-        metrics: the test metric of each seed, in the order of the seeds.
-        num_diverged: trainings that diverged; they count with the worst metric.
+        metrics: the test metric of each seed, in the order of the seeds; the worst metric where training diverged.
+        divergences: why the training with each seed diverged; empty texts for those that did not.
         mean: mean of the metrics.
         std: sample standard deviation (n - 1).
-        difference: mean minus the baseline's mean; None for the baseline.
-        low, high: 95% confidence interval of the difference (Welch); None for the baseline.
-        p_value: two-sided Welch's t-test against the baseline; None for the baseline.
-        adjusted_p: the same, adjusted by Holm's method for all losses that are compared with the baseline.
-        effect_size: the difference in standard deviations (Hedges' g); None for the baseline, or without any spread.
+        difference: mean minus the reference's mean; None for the reference itself, and where all trainings of one of
+            the two diverged, as for all that follow.
+        low, high: 95% confidence interval of the difference (Welch).
+        p_value: two-sided Welch's t-test against the reference.
+        adjusted_p: the same, adjusted by Holm's method for all tests of the comparison.
+        effect_size: the difference in standard deviations (Hedges' g); None without any spread, too.
     """
 
     name: str
     metrics: tuple[float, ...]
-    num_diverged: int
+    divergences: tuple[str, ...]
     mean: float
     std: float
     difference: float | None = None
@@ -42,10 +51,20 @@ class LossResult:
     adjusted_p: float | None = None
     effect_size: float | None = None
 
+    @property
+    def num_diverged(self) -> int:
+        """Trainings that diverged."""
+        return sum(bool(reason) for reason in self.divergences)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether at least one training did not diverge."""
+        return self.num_diverged < len(self.metrics)
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Losses side by side, each against the first.
+    """Losses side by side, each against the first, and perhaps one of them against all others.
 
     Args:
         monitor: the metric and which way is up.
@@ -53,6 +72,8 @@ class Comparison:
         seeds: the seeds every loss was trained with.
         epochs: epochs of each training.
         results: one per loss, the baseline first.
+        focus: name of the loss that is compared with all others, too, not with the baseline alone; None if there is
+            none.
     """
 
     monitor: Monitor
@@ -60,22 +81,43 @@ class Comparison:
     seeds: tuple[int, ...]
     epochs: int | None
     results: tuple[LossResult, ...]
+    focus: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What was measured, e.g. "accuracy on the test split"."""
+        name = re.sub(r"(?<![a-z])test(?![a-z])", "", name_on_test(self.monitor.name)).strip("_/-. ")
+        split = {"val": "validation"}.get(self.split, self.split)
+        return f"{name or self.monitor.name} on the {split} split"
 
     def result(self, name: str) -> LossResult:
         """Return the result of the loss called ``name``."""
         return next(result for result in self.results if result.name == name)
 
-    def against(self, name: str, reference: str) -> LossResult:
-        """Return the result of a loss with another than the baseline as its reference, its p-value not adjusted."""
-        result = self.result(name)
-        return _result(name, result.metrics, result.num_diverged, self.result(reference).metrics)
+    @property
+    def baseline(self) -> str:
+        """Name of the first loss."""
+        return self.results[0].name
 
-    def beats(self, name: str, significance: float = 0.05) -> bool:
-        """Whether a loss is better than the baseline with p below ``significance``."""
-        result = self.result(name)
-        if result.difference is None or result.p_value is None:
+    def against(self, name: str, reference: str) -> LossResult:
+        """Return a loss's result with another reference than the baseline.
+
+        Args:
+            name: of the loss.
+            reference: name of the other. One of the two is the baseline or in focus, or the p-value is adjusted for
+                tests of all pairs.
+        """
+        pairs = _pairs(self.results, self.focus)
+        if frozenset((name, reference)) not in pairs:
+            pairs = {frozenset(pair) for pair in combinations([result.name for result in self.results], 2)}
+        return _compare(self.result(name), self.result(reference), _adjusted(self.results, pairs))
+
+    def beats(self, name: str, reference: str | None = None) -> bool:
+        """Whether a loss is better than another, by default the baseline, by more than chance would have it."""
+        result = self.against(name, self.baseline if reference is None else reference)
+        if result.difference is None or result.adjusted_p is None:
             return False
-        return self.monitor.gain(result.difference, over=0.0) > 0.0 and result.p_value < significance
+        return self.monitor.gain(result.difference, over=0.0) > 0.0 and result.adjusted_p < SIGNIFICANCE
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -84,7 +126,10 @@ class Comparison:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Comparison":
         """Read what :meth:`to_dict` returned."""
-        results = tuple(LossResult(**{**each, "metrics": tuple(each["metrics"])}) for each in stored["results"])
+        results = tuple(
+            LossResult(**{**each, "metrics": tuple(each["metrics"]), "divergences": tuple(each["divergences"])})
+            for each in stored["results"]
+        )
         return cls(
             **{
                 **stored,
@@ -103,6 +148,7 @@ def compare_losses(
     split: str = "test",
     epochs: int | None = None,
     hyperparameters: Mapping[str, Hyperparameters] | None = None,
+    focus: str | None = None,
 ) -> Comparison:
     """Train every loss with every seed and compare each with the first.
 
@@ -114,12 +160,16 @@ def compare_losses(
         split: what the evaluator scores on, for the record.
         epochs: epochs of each training, for the record.
         hyperparameters: of the model with some of the losses, by the loss's name; with all others as configured.
+        focus: name of a loss to compare with all others, too.
 
     Returns:
         The comparison.
+
+    Raises:
+        StudyError: if a training crashed, or all diverged.
     """
     evaluations = train_losses(losses, evaluator, seeds, hyperparameters)
-    return compare_evaluations(evaluations, monitor, seeds, split, epochs)
+    return compare_evaluations(evaluations, monitor, seeds, split, epochs, focus)
 
 
 def train_losses(
@@ -148,6 +198,7 @@ def compare_evaluations(
     seeds: Sequence[int],
     split: str = "test",
     epochs: int | None = None,
+    focus: str | None = None,
 ) -> Comparison:
     """Compare finished trainings, each loss with the first.
 
@@ -157,68 +208,119 @@ def compare_evaluations(
         seeds: the same for every loss; 2 or more.
         split: what was scored, for the record.
         epochs: epochs of each training, for the record.
+        focus: name of a loss to compare with all others, too.
+
+    Raises:
+        StudyError: if a training crashed, because that says nothing about its loss, or if all diverged.
     """
-    metrics = [tuple(evaluation.metric for evaluation in own) for own in evaluations.values()]
-    diverged = [sum(evaluation.status is Status.DIVERGED for evaluation in own) for own in evaluations.values()]
-    return compare_metrics(list(evaluations), metrics, diverged, monitor, seeds, split, epochs)
+    refuse_what_tells_nothing([each for own in evaluations.values() for each in own])
+    metrics = {name: [each.metric for each in own] for name, own in evaluations.items()}
+    divergences = {name: [divergence(each) for each in own] for name, own in evaluations.items()}
+    return compare_metrics(metrics, monitor, seeds, split, epochs, focus, divergences)
+
+
+def divergence(evaluation: Evaluation) -> str:
+    """Return why a training diverged; an empty text if it did not."""
+    return (evaluation.reason or "diverged") if evaluation.status is Status.DIVERGED else ""
+
+
+def refuse_what_tells_nothing(evaluations: Sequence[Evaluation]) -> None:
+    """Refuse trainings of which some crashed, which says nothing about a loss, or all diverged.
+
+    Raises:
+        StudyError: with the commonest reason.
+    """
+    crashes = [each.reason for each in evaluations if each.status is Status.FAILED]
+    if crashes:
+        raise StudyError(
+            "trainings that run to their end",
+            f"{len(crashes)} of {len(evaluations)} that crashed, most of them: {commonest(crashes)}",
+            "Train the model once with its own loss, and mend the cause.",
+        )
+    divergences = [reason for each in evaluations if (reason := divergence(each))]
+    if len(divergences) == len(evaluations):
+        raise StudyError(
+            "trainings that can be compared",
+            f"{len(evaluations)} that all diverged, most of them: {commonest(divergences)}",
+            "Lower the learning rate, or clip gradients with the Trainer's gradient_clip_val.",
+        )
+
+
+def commonest(reasons: Sequence[str]) -> str:
+    """Return what occurs most often, the first of several."""
+    return Counter(reasons).most_common(1)[0][0]
 
 
 def compare_metrics(
-    names: Sequence[str],
-    metrics: Sequence[tuple[float, ...]],
-    diverged: Sequence[int],
+    metrics: Mapping[str, Sequence[float]],
     monitor: Monitor,
     seeds: Sequence[int],
     split: str = "test",
     epochs: int | None = None,
+    focus: str | None = None,
+    divergences: Mapping[str, Sequence[str]] | None = None,
 ) -> Comparison:
     """Compare the metrics of finished trainings, each loss with the first.
 
     Args:
-        names: of the losses, the baseline first.
-        metrics: of every loss, one per seed.
-        diverged: how many trainings of every loss diverged.
+        metrics: by the names of the losses, the baseline first; one per seed.
         monitor: the metric.
         seeds: the same for every loss; 2 or more.
         split: what was scored, for the record.
         epochs: epochs of each training, for the record.
+        focus: name of a loss to compare with all others, too.
+        divergences: why trainings diverged, by the names of the losses; one text per seed, empty if it did not.
 
     Returns:
         The comparison.
     """
-    references = [None, *[metrics[0]] * (len(names) - 1)]
-    results = tuple(map(_result, names, metrics, diverged, references))
-    return Comparison(monitor, split, tuple(seeds), epochs, _adjusted(results))
-
-
-def divergence_sentences(comparison: Comparison) -> list[str]:
-    """Say of which losses some trainings diverged, because that decides their means."""
-    worst = comparison.monitor.worst_metric
-    return [
-        f"{result.name}: {result.num_diverged} of {len(result.metrics)} trainings diverged, and count with the worst "
-        f"metric, {worst:g}."
-        for result in comparison.results
-        if result.num_diverged
+    reasons = divergences or {}
+    results = [
+        LossResult(
+            name,
+            tuple(own),
+            tuple(reasons.get(name, [""] * len(own))),
+            float(np.mean(own)),
+            float(np.std(own, ddof=1)),
+        )
+        for name, own in metrics.items()
     ]
+    adjusted = _adjusted(results, _pairs(results, focus))
+    compared = tuple(_compare(result, results[0], adjusted) for result in results)
+    return Comparison(monitor, split, tuple(seeds), epochs, compared, focus)
 
 
-def _result(name: str, metrics: tuple[float, ...], diverged: int, reference: tuple[float, ...] | None) -> LossResult:
-    mean, std = float(np.mean(metrics)), float(np.std(metrics, ddof=1))
-    result = LossResult(name, metrics, diverged, mean, std)
-    if reference is None:
-        return result
-    low, high, p_value = welch(metrics, reference)
+def _pairs(results: Sequence[LossResult], focus: str | None) -> set[frozenset[str]]:
+    """Return what a comparison tests: each loss with the baseline, and the one in focus with each."""
+    names = [result.name for result in results]
+    references = {names[0], focus} - {None}
+    return {frozenset((name, str(reference))) for name in names for reference in references if name != reference}
+
+
+def _adjusted(results: Sequence[LossResult], pairs: Collection[frozenset[str]]) -> dict[frozenset[str], float]:
+    """Return the p-values of pairs, adjusted for all of them; of those without a p-value, nothing."""
+    both = {pair: [result for result in results if result.name in pair] for pair in pairs}
+    tests = {pair: _test(*two) for pair, two in both.items() if all(result.is_measured for result in two)}
+    return dict(zip(tests, holm([p_value for _, _, p_value in tests.values()]), strict=True))
+
+
+def _test(result: LossResult, reference: LossResult) -> tuple[float, float, float]:
+    return welch(result.metrics, reference.metrics)
+
+
+def _compare(result: LossResult, reference: LossResult, adjusted: Mapping[frozenset[str], float]) -> LossResult:
+    """Return a result with its difference from another; without one if one of the two was never measured."""
+    plain = LossResult(result.name, result.metrics, result.divergences, result.mean, result.std)
+    adjusted_p = adjusted.get(frozenset((result.name, reference.name)))
+    if adjusted_p is None:
+        return plain
+    low, high, p_value = _test(result, reference)
     return replace(
-        result,
-        difference=mean - float(np.mean(reference)),
+        plain,
+        difference=result.mean - reference.mean,
         low=low,
         high=high,
         p_value=p_value,
-        effect_size=hedges_g(metrics, reference),
+        adjusted_p=adjusted_p,
+        effect_size=hedges_g(result.metrics, reference.metrics),
     )
-
-
-def _adjusted(results: tuple[LossResult, ...]) -> tuple[LossResult, ...]:
-    baseline, *others = results
-    adjusted = holm([result.p_value for result in others if result.p_value is not None])
-    return baseline, *(replace(result, adjusted_p=p_value) for result, p_value in zip(others, adjusted, strict=True))

@@ -6,17 +6,15 @@ from typing import get_args
 
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from glo_lightning.cli.own_folder import require_own
 from glo_lightning.cli.task_cli import TaskCLI
-from glo_lightning.compare.comparison import LossResult, divergence_sentences
+from glo_lightning.compare.comparison import LossResult
 from glo_lightning.compare.figures import figure_curves, figure_fractions
 from glo_lightning.compare.settings import Baseline, CompareSettings
 from glo_lightning.compare.statistics import mean_interval
+from glo_lightning.compare.tables import LEGEND, comparison_table, divergence_sentences
 from glo_lightning.compare.trainings import TrainedComparison, run_comparison
 from glo_lightning.errors import SettingsError
 from glo_lightning.figures import save_figure
@@ -24,10 +22,6 @@ from glo_lightning.files import writable_folder, write_json, write_whole
 from glo_lightning.losses import Loss, load_losses
 from glo_lightning.training.task import Task
 from glo_lightning.words import say
-
-LEGEND = """\
-p  Welch's t-test against the first loss, adjusted for the others (Holm)
-g  the difference in standard deviations (Hedges)"""
 
 
 def run(cli: TaskCLI[CompareSettings]) -> int:
@@ -56,18 +50,19 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
         cli.save_config(folder / "config.yaml")
     console = Console(quiet=not leads)
     try:
-        losses, outcomes = run_comparison(settings, losses, tasks, folder / "study.db", console)
+        losses, trained = run_comparison(settings, losses, tasks, folder / "study.db", console)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. Finished trainings are kept in {folder}; the same command trains the rest."
         ) from None
     if leads:
-        for outcome in outcomes:
-            console.print(outcome_table(outcome))
-            for sentence in divergence_sentences(outcome.comparison):
+        for each in trained:
+            data = "" if each.fraction is None else f"{each.fraction:.3g} of the training data"
+            console.print(comparison_table(each.comparison, data))
+            for sentence in filter(None, [*divergence_sentences(each.comparison), each.warning]):
                 say(console, sentence)
         say(console, LEGEND, "dim")
-        _write(losses, outcomes, folder)
+        _write(losses, trained, folder)
         say(console, f"Files in {folder}")
     return 0
 
@@ -87,51 +82,29 @@ def _on_a_fraction(cli: TaskCLI[CompareSettings], fraction: float) -> Callable[[
     return TaskCLI(cli.verb, [*cli.arguments, f"--data.training_fraction={fraction}"]).task
 
 
-def outcome_table(outcome: TrainedComparison) -> Table:
-    """Return one row per loss: mean and spread, difference with its confidence interval, p-value, effect size."""
-    comparison = outcome.comparison
-    data = "" if outcome.fraction is None else f", {outcome.fraction:.3g} of the training data"
-    title = f"{comparison.monitor.name} on the {comparison.split} split, {len(comparison.seeds)} seeds each{data}"
-    table = Table(title=escape(title), box=box.SIMPLE_HEAD, padding=0)
-    table.add_column("loss", overflow="fold")
-    for column in ("mean ± std", "difference [95% interval]", "p", "g"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for result in comparison.results:
-        table.add_row(escape(result.name), f"{result.mean:.4f} ± {result.std:.4f}", *_difference(result))
-    return table
-
-
-def _difference(result: LossResult) -> tuple[str, str, str]:
-    if result.difference is None or result.adjusted_p is None:
-        return "baseline", "", ""
-    p_value = f"{result.adjusted_p:.4f}" if result.adjusted_p >= 1e-4 else f"{result.adjusted_p:.0e}"
-    effect = "" if result.effect_size is None else f"{result.effect_size:+.2f}"
-    return f"{result.difference:+.4f} [{result.low:+.4f}, {result.high:+.4f}]", p_value, effect
-
-
-def _write(losses: Mapping[str, Loss], outcomes: Sequence[TrainedComparison], folder: Path) -> None:
+def _write(losses: Mapping[str, Loss], trained: Sequence[TrainedComparison], folder: Path) -> None:
     record = {
         "losses": {name: {"formula": loss.formula("unicode"), **loss.to_dict()} for name, loss in losses.items()},
-        "comparisons": [outcome.to_dict() for outcome in outcomes],
+        "comparisons": [each.to_dict() for each in trained],
     }
     write_json(folder / "comparison.json", record)
-    rows = [_row(outcome, result) for outcome in outcomes for result in outcome.comparison.results]
+    rows = [_row(each, result) for each in trained for result in each.comparison.results]
     write_whole(folder / "comparison.csv", pd.DataFrame(rows).to_csv(index=False))
-    save_figure(figure_curves(outcomes), folder / "curves.png")
-    if len(outcomes) > 1:
-        save_figure(figure_fractions(outcomes), folder / "fractions.png")
+    save_figure(figure_curves(trained), folder / "curves.png")
+    if len(trained) > 1:
+        save_figure(figure_fractions(trained), folder / "fractions.png")
 
 
-def _row(outcome: TrainedComparison, result: LossResult) -> dict[str, str | float | None]:
-    low, high = mean_interval(result.metrics)
+def _row(each: TrainedComparison, result: LossResult) -> dict[str, str | float | None]:
+    low, high = mean_interval(result.metrics) if result.is_measured else (None, None)
     return {
-        "fraction": outcome.fraction,
+        "fraction": each.fraction,
         "loss": result.name,
         "seeds": len(result.metrics),
         "diverged": result.num_diverged,
-        "epochs": outcome.comparison.epochs,
-        "mean": result.mean,
-        "std": result.std,
+        "epochs": each.comparison.epochs,
+        "mean": result.mean if result.is_measured else None,
+        "std": result.std if result.is_measured else None,
         "mean_low": low,
         "mean_high": high,
         "difference": result.difference,

@@ -21,7 +21,8 @@ def compare_overall(
         monitor: the mean.
 
     Returns:
-        The comparison; its metric with a seed is the mean over the tasks with that seed.
+        The comparison; its metric with a seed is the mean over the tasks with that seed, and a training that diverged
+        on a task has achieved nothing there.
     """
     first = next(iter(comparisons.values()))
     common = [
@@ -29,10 +30,11 @@ def compare_overall(
         for result in first.results
         if all(result.name in {each.name for each in comparison.results} for comparison in comparisons.values())
     ]
-    metrics = []
+    metrics, divergences = {}, {}
     for name in common:
         results = {task: comparison.result(name) for task, comparison in comparisons.items()}
         relative = [[references[task].relative(m) for m in result.metrics] for task, result in results.items()]
-        metrics.append(tuple(sum(each) / len(each) for each in zip(*relative, strict=True)))
-    diverged = [sum(comparison.result(name).num_diverged for comparison in comparisons.values()) for name in common]
-    return compare_metrics(common, metrics, diverged, monitor, first.seeds, first.split)
+        metrics[name] = [sum(each) / len(each) for each in zip(*relative, strict=True)]
+        reasons = [[f"{task}: {why}" * bool(why) for why in result.divergences] for task, result in results.items()]
+        divergences[name] = ["; ".join(filter(None, each)) for each in zip(*reasons, strict=True)]
+    return compare_metrics(metrics, monitor, first.seeds, first.split, focus=first.focus, divergences=divergences)

@@ -15,6 +15,7 @@ from glo_lightning.compare.comparison import Comparison, compare_evaluations, tr
 from glo_lightning.compare.rivals import with_baselines
 from glo_lightning.compare.settings import CompareSettings
 from glo_lightning.compare.shared_trainings import SharedTrainings
+from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
 from glo_lightning.search.storage.decision import decide_once
@@ -51,15 +52,22 @@ class TrainedComparison:
         fraction: share of the training split that was trained on; None for the data as configured.
         comparison: on the test split.
         curves: the validation metric after each validation, by the names of the losses, one list per seed.
+        warning: why it should not be trusted, if it should not.
     """
 
     fraction: float | None
     comparison: Comparison
     curves: Mapping[str, Sequence[Sequence[float]]]
+    warning: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values."""
-        return {"fraction": self.fraction, **self.comparison.to_dict(), "curves": self.curves}
+        return {
+            "fraction": self.fraction,
+            **self.comparison.to_dict(),
+            "curves": self.curves,
+            "warning": self.warning,
+        }
 
 
 @no_trace()
@@ -102,7 +110,8 @@ def run_comparison(
             serve({str(fraction): make for fraction, make in tasks.items()}, monitor, settings.loss_attribute, channel)
             return losses, []
         with channel or nullcontext(), quiet_optuna():
-            leader = _Leader(settings, monitor, epochs, _open_lead(settings, storage), channel, console)
+            untrained = probe.metrics[monitor.name]
+            leader = _Leader(settings, monitor, untrained, epochs, _open_lead(settings, storage), channel, console)
             way = leader.choose(first, min(TOGETHER, settings.seeds * len(losses)))
             return losses, leader.compare(losses, tasks, way)
 
@@ -134,6 +143,7 @@ class _Leader:
     Args:
         settings: of the comparison.
         monitor: the metric.
+        untrained: the metric of a model that saw one batch.
         epochs: of a training.
         lead: the study of the comparison.
         channel: to the other ranks; None if this process trains alone.
@@ -142,6 +152,7 @@ class _Leader:
 
     settings: CompareSettings
     monitor: Monitor
+    untrained: float
     epochs: int
     lead: optuna.Study
     channel: Channel | None
@@ -175,7 +186,9 @@ class _Leader:
                 evaluations = train_losses(losses, shared, seeds)
                 comparison = compare_evaluations(evaluations, self.monitor, seeds, epochs=self.epochs)
                 curves = {name: [each.curve for each in own] for name, own in evaluations.items()}
-                trained.append(TrainedComparison(fraction, comparison, curves))
+                best = self.monitor.best(result.mean for result in comparison.results if result.is_measured)
+                warning = learnt_nothing("The best loss", best, self.untrained, self.monitor)
+                trained.append(TrainedComparison(fraction, comparison, curves, warning))
         return trained
 
     def _share(self, fraction: float | None, task: Task, way: Way, announce: Callable[[int], None]) -> SharedTrainings:

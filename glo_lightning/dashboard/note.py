@@ -2,7 +2,7 @@
 
 import optuna
 
-from glo_lightning.compare.tables import verdict_sentences
+from glo_lightning.compare.tables import LEGEND, comparison_markdown, verdict_sentences
 from glo_lightning.dashboard.pictures import identifier
 from glo_lightning.report.words import headline
 from glo_lightning.search.records.candidates import (
@@ -13,7 +13,7 @@ from glo_lightning.search.records.candidates import (
     read_candidates,
     summarize_generations,
 )
-from glo_lightning.search.records.verdict import DISCOVERED, STORED, Verdict
+from glo_lightning.search.records.verdict import STORED, Verdict
 from glo_lightning.search.samplers.optuna_adapter import id_of_study, id_of_trial
 from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
 from glo_lightning.training.monitor import Monitor
@@ -26,8 +26,8 @@ SHOWN = 10
 
 GUIDE = """\
 *How to read it.* A trial is a candidate loss. Pruned trials have no value: most were stopped before any training,
-because they violate the invariant or the screen refused them; `status` and `reason` among the user attributes say why.
-Diverged trainings have the worst value. A trial's page shows its formula, its shape and force, and its attraction.
+because they violate the invariant or the screen refused them, and the others diverged or were stopped; `status` and
+`reason` among the user attributes say why. A trial's page shows its formula, its shape and force, and its attraction.
 """
 
 
@@ -71,8 +71,11 @@ def _standing(generations: list[GenerationSummary], monitor: Monitor) -> str:
 
 def _tell(verdict: Verdict) -> str:
     lines = [f"**The search is finished.** The winner is `{verdict.loss.formula()}`."]
+    if verdict.warning:
+        lines.append(f"**{verdict.warning}**")
     if verdict.comparison is not None:
-        lines += [headline(verdict.comparison, DISCOVERED), *verdict_sentences(verdict.comparison, DISCOVERED)]
+        lines += [headline(verdict.comparison), *verdict_sentences(verdict.comparison)]
+        lines += [comparison_markdown(verdict.comparison), *LEGEND.splitlines()]
     return "\n\n".join(lines)
 
 

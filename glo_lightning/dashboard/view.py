@@ -15,6 +15,7 @@ from glo_lightning.search.records.verdict import STORED
 from glo_lightning.search.samplers.optuna_adapter import FrozenStudy, id_of_study, id_of_trial
 from glo_lightning.search.settings import UNUSED
 from glo_lightning.search.storage.study import FINGERPRINT
+from glo_lightning.training.run import Status
 
 TOGETHER = ("training", "theory")
 """User attributes that a search keeps as one, because each costs a write."""
@@ -109,11 +110,13 @@ def show(trial: FrozenTrial, study_id: int) -> FrozenTrial:
     counts = {} if trial.params else stand_ins(attributes)
     # Trials beside a search, such as those of the comparison, keep no parameters to draw from.
     is_candidate = "generation" in attributes and (trial.params or "expression" in attributes)
+    # Its value is the worst there is, for samplers; here it would look like one that was measured.
+    diverged = together.get("status") == Status.DIVERGED
     return FrozenTrial(
         number=trial.number,
-        state=trial.state,
+        state=TrialState.PRUNED if diverged else trial.state,
         value=None,
-        values=trial.values,
+        values=None if diverged else trial.values,
         datetime_start=trial.datetime_start,
         datetime_complete=trial.datetime_complete,
         params=trial.params or counts,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from glo_lightning.search.records.history import draw_shares
 from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.theory.figures import plot_attraction, plot_forces, plot_losses
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +29,8 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 def draw_scores(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Figure":
     """Draw every candidate's metric, the middle half and the median of each generation, and the best so far.
 
-    The scale is that of the medians and the bests; a candidate farther from them than they are from one another, as
-    those that diverged are, is an arrow at the edge.
+    The scale is that of the medians and the bests; a candidate farther from them than they are from one another, and
+    one that diverged, is an arrow at the edge.
 
     Args:
         candidates: of one stage; one or more has trained.
@@ -40,17 +41,19 @@ def draw_scores(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Fig
     places = [1 + generation for generation in scores]
     low, middle, high = np.array([np.percentile(metrics, (25, 50, 75)) for metrics in scores.values()]).T
     so_far = list(accumulate(map(monitor.best, scores.values()), lambda *metrics: monitor.best(metrics)))
-    sound = [[metric for metric in metrics if not _is_worst(metric, monitor)] for metrics in scores.values()]
-    levels = [*so_far, *(float(np.median(metrics)) for metrics in sound if metrics)]
+    levels = [*so_far, *middle.tolist()]
     span = max(levels) - min(levels)
     crowd = [(place, metric) for place, metrics in zip(places, scores.values(), strict=True) for metric in metrics]
     limits = _limits([*levels, *(y for _, y in crowd if min(levels) - span <= y <= max(levels) + span)])
     near = [point for point in crowd if limits[0] <= point[1] <= limits[1]]
     axes.plot(*zip(*near, strict=True), ".", color=MUTED, markersize=3, alpha=0.45, label="candidates")
     far = [place for place, metric in crowd if not limits[0] <= metric <= limits[1]]
+    far += [1 + candidate.generation for candidate in candidates if candidate.status == Status.DIVERGED]
     if far:
         edge, arrow = (limits[0], "v") if monitor.mode == "max" else (limits[1], "^")
-        axes.plot(far, [edge] * len(far), arrow, color=MUTED, markersize=4, clip_on=False, label="far worse")
+        axes.plot(
+            far, [edge] * len(far), arrow, color=MUTED, markersize=4, clip_on=False, label="far worse, or diverged"
+        )
     axes.fill_between(places, low, high, color=BLUE, alpha=0.18, linewidth=0, label="middle half")
     axes.plot(places, middle, color=BLUE, linewidth=1.4, label="median")
     axes.plot(places, so_far, color=ORANGE, linewidth=1.8, drawstyle="steps-post", label="best so far")
@@ -111,7 +114,16 @@ def draw_trajectories(candidates: Sequence[CandidateRecord], monitor: Monitor) -
 def draw_fidelity(fidelity: Fidelity, monitor: Monitor) -> "Figure":
     """Draw what each candidate of the sample reached after full training, over what it had after partial training."""
     figure, axes = _panel(3.1)
-    axes.plot(fidelity.partial, fidelity.full, "o", color=BLUE, markersize=5, markerfacecolor="none")
+    pairs = [(x, y) for x, y in zip(fidelity.partial, fidelity.full, strict=True) if y is not None]
+    axes.plot(*zip(*pairs, strict=True), "o", color=BLUE, markersize=5, markerfacecolor="none")
+    diverged = [x for x, y in zip(fidelity.partial, fidelity.full, strict=True) if y is None]
+    if diverged:
+        edge, arrow = (0.0, "v") if monitor.mode == "max" else (1.0, "^")
+        places = axes.get_xaxis_transform()
+        axes.plot(
+            diverged, [edge] * len(diverged), arrow, color=MUTED, transform=places, clip_on=False, label="diverged"
+        )
+        _legend_above(axes, columns=1)
     axes.set_xlabel(f"{monitor.name}, partial training")
     axes.set_ylabel("full training")
     return figure
@@ -120,26 +132,31 @@ def draw_fidelity(fidelity: Fidelity, monitor: Monitor) -> "Figure":
 def draw_comparison(comparison: Comparison) -> "Figure":
     """Draw every training's metric, and mean and standard deviation of each loss.
 
-    The scale is that of the trainings that did not diverge; what these others put outside is an arrow at the edge.
+    Trainings that diverged are arrows at the edge, as are means that they carry away.
     """
     figure, axes = _panel(0.75 + 0.5 * len(comparison.results))
     monitor, results = comparison.monitor, comparison.results
-    levels = [metric for result in results for metric in _reach(result, monitor)]
-    limits = _limits(levels or [monitor.worst_metric])
-    arrow = "<" if monitor.mode == "max" else ">"
+    limits = _limits([metric for result in results for metric in _reach(result)])
+    arrow, edge = ("<", limits[0]) if monitor.mode == "max" else (">", limits[1])
     for row, result in enumerate(results):
         color = ORANGE if row == len(results) - 1 else BLUE
-        for metric in result.metrics:
-            _mark(axes, metric, row + 0.22, limits, ("|", arrow), color=MUTED, markersize=6, alpha=0.8)
-        _mark(axes, result.mean, row, limits, ("o", arrow), color=color, markersize=6)
+        for metric, divergence in zip(result.metrics, result.divergences, strict=True):
+            number, marker = (edge, arrow) if divergence else (metric, "|")
+            axes.plot(number, row + 0.22, marker, clip_on=False, color=MUTED, markersize=6, alpha=0.8)
+        if not result.is_measured:
+            continue
         if limits[0] <= result.mean <= limits[1]:
+            axes.plot(result.mean, row, "o", color=color, markersize=6)
             axes.errorbar(result.mean, row, xerr=result.std, fmt="none", color=color, capsize=4, linewidth=1.6)
-    axes.axvline(results[0].mean, color=MUTED, linewidth=0.8, linestyle=":")
+        else:
+            axes.plot(edge, row, arrow, clip_on=False, color=color, markersize=6)
+    if results[0].is_measured:
+        axes.axvline(results[0].mean, color=MUTED, linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(results)), [result.name for result in results])
     axes.set_ylim(len(results) - 0.5, -0.5)
     axes.set_xlim(limits)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(f"{monitor.name}, {comparison.split} split")
+    axes.set_xlabel(comparison.title)
     return figure
 
 
@@ -203,29 +220,16 @@ def _legend_above(axes: "Axes", columns: int) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, columnspacing=1.2, **_LEGEND)
 
 
-def _is_worst(metric: float, monitor: Monitor) -> bool:
-    """Whether a metric is what a diverged training gets."""
-    return metric == monitor.worst_metric
-
-
 def _limits(levels: Sequence[float]) -> tuple[float, float]:
     margin = 0.15 * (max(levels) - min(levels)) or 0.05
     return min(levels) - margin, max(levels) + margin
 
 
-def _reach(result: LossResult, monitor: Monitor) -> list[float]:
+def _reach(result: LossResult) -> list[float]:
     """Return the numbers that the scale has to show."""
     if not result.num_diverged:
         return [*result.metrics, result.mean - result.std, result.mean + result.std]
-    return [metric for metric in result.metrics if not _is_worst(metric, monitor)]
-
-
-def _mark(
-    axes: "Axes", number: float, row: float, limits: tuple[float, float], markers: tuple[str, str], **style: Any
-) -> None:
-    """Draw a marker, or at the edge the one for what lies outside."""
-    inside = limits[0] <= number <= limits[1]
-    axes.plot(np.clip(number, *limits), row, markers[0 if inside else 1], clip_on=inside, **style)
+    return [metric for metric, divergence in zip(result.metrics, result.divergences, strict=True) if not divergence]
 
 
 def _by_generation(candidates: Sequence[CandidateRecord], numbers: Sequence[float | None]) -> dict[int, list[float]]:

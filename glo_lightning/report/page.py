@@ -10,7 +10,7 @@ from markupsafe import Markup
 from glo_lightning import __version__
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.rivals import BASELINE
-from glo_lightning.compare.tables import difference_text, p_value_text, verdict_sentences
+from glo_lightning.compare.tables import COLUMNS, LEGEND, comparison_rows, number, verdict_sentences
 from glo_lightning.losses import Loss, for_outputs, named_loss
 from glo_lightning.report import figures
 from glo_lightning.report.equation import draw_formula
@@ -84,11 +84,13 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "leader": leader,
         "loss": loss,
         "headline": _headline(archive, comparison),
-        "sentences": [] if comparison is None else verdict_sentences(comparison, DISCOVERED),
+        "sentences": [] if comparison is None else verdict_sentences(comparison),
         "comparison": comparison,
         "discovered": DISCOVERED,
-        "difference_text": difference_text,
-        "p_value_text": p_value_text,
+        "columns": COLUMNS,
+        "comparison_rows": comparison_rows,
+        "legend": LEGEND.splitlines(),
+        "number": number,
         "loss_pictures": [] if loss is None else _draw_loss(loss, archive),
         "formula": None if loss is None else _picture(draw_formula(loss), "formula", loss.formula(), outlines=True).svg,
         "changes": loss is not None and "t" in map(str, loss.expression().free_symbols),
@@ -109,7 +111,7 @@ def _collect(archive: Archive) -> dict[str, Any]:
 
 def _headline(archive: Archive, comparison: Comparison | None) -> str:
     if comparison is not None:
-        return headline(comparison, DISCOVERED)
+        return headline(comparison)
     if archive.verdict is not None:
         return "The search is finished; nothing was compared on the test split."
     done = len(_complete(archive))

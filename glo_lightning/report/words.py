@@ -4,21 +4,22 @@ import math
 
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.rivals import JOINT
-from glo_lightning.compare.tables import SIGNIFICANCE
 from glo_lightning.theory.summary import LossSummary
 
 
-def headline(comparison: Comparison, discovered: str) -> str:
+def headline(comparison: Comparison) -> str:
     """Say in one sentence what the comparison means.
 
     Args:
         comparison: losses side by side: the baseline first, then perhaps the same with the hyperparameters found
-            ("joint"), then perhaps its twin of the winner's scale.
-        discovered: name of the discovered loss.
+            ("joint"), then perhaps its twin of the winner's scale, and the discovered loss in focus.
     """
+    discovered = comparison.focus or comparison.results[-1].name
     rivals = [result.name for result in comparison.results if result.name != discovered]
-    beaten = [rival for rival in rivals if _is_better(comparison, discovered, rival)]
-    worse = [rival for rival in rivals if _is_better(comparison, rival, discovered)]
+    if not comparison.result(discovered).is_measured:
+        return "The discovered loss diverged in every full training."
+    beaten = [rival for rival in rivals if comparison.beats(discovered, rival)]
+    worse = [rival for rival in rivals if comparison.beats(rival, discovered)]
     if beaten == rivals:
         return "The search found a better loss than cross-entropy."
     better = rivals[0] in beaten
@@ -67,12 +68,6 @@ def _reason(rival: str) -> str:
     larger, smaller = all(scale > 1.0 for scale in scales), all(scale < 1.0 for scale in scales)
     steps = "larger steps" if larger else "smaller steps" if smaller else "steps of another size"
     return f"because it makes {steps}: its shape shows no gain"
-
-
-def _is_better(comparison: Comparison, name: str, rival: str) -> bool:
-    result = comparison.against(name, rival)
-    difference, p_value = result.difference, result.p_value
-    return p_value is not None and p_value < SIGNIFICANCE and comparison.monitor.gain(difference or 0.0, over=0.0) > 0.0
 
 
 def _start(summary: LossSummary) -> str:

@@ -81,6 +81,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         part.verdict.fidelity,
         part.verdict.hyperparameters,
         part.verdict.comparisons,
+        part.verdict.warning,
     )
 
 

@@ -43,7 +43,7 @@ class ValidationFollower:
 
     Attributes:
         epoch: the last epoch seen, from 0; -1 before the first.
-        curve: the metric after each validation; the worst metric where it was not finite.
+        curve: the metric after each validation, up to the first that was not finite.
         status: how the training ends if it is stopped, else ``COMPLETED``.
         reason: why it was stopped, or empty.
     """
@@ -56,6 +56,7 @@ class ValidationFollower:
         self.abort = abort
         self.epoch = -1
         self.curve: list[float] = []
+        self._seen = 0
         self.status = Status.COMPLETED
         self.reason = ""
         self._is_promising = False
@@ -65,7 +66,9 @@ class ValidationFollower:
         """Take in a validation and return whether to stop."""
         self.epoch = epoch
         known = metric if math.isfinite(metric) else self.monitor.worst_metric
-        self.curve.append(known)
+        if math.isfinite(metric) and len(self.curve) == self._seen:
+            self.curve.append(metric)
+        self._seen += 1
         if self.abort is not None and not self._is_promising and epoch >= self.abort.epoch:
             self._is_promising = not self.monitor.is_better(self.abort.below, than=known)
             if not self._is_promising:

@@ -48,7 +48,7 @@ class Evaluation:
         seed: the seed it ran with.
         epoch: the last epoch that was validated, from 0; -1 if none was.
         metrics: the metric on each task, by its name, if there were several.
-        curve: the metric after each validation, if there was one task; the worst metric where it was not finite.
+        curve: the metric after each validation up to the first that was not finite, if there was one task.
     """
 
     metric: float

@@ -1,13 +1,14 @@
 """Comparisons against SciPy and against cases decided by hand."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from glo_lightning.compare.comparison import Comparison, compare_losses, compare_metrics
+from glo_lightning.compare.statistics import holm
+from glo_lightning.errors import StudyError
 from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Run, Status
@@ -59,7 +60,7 @@ def test_a_lower_metric_beats_when_lower_is_better() -> None:
 
 def test_any_loss_can_be_the_reference() -> None:
     comparison = _compare([0.90, 0.95, 0.85, 0.99], [0.91, 0.96, 0.86, 0.98])
-    assert comparison.against("found", "cross-entropy") == replace(comparison.result("found"), adjusted_p=None)
+    assert comparison.against("found", "cross-entropy") == comparison.result("found")
     assert comparison.against("cross-entropy", "found").difference == pytest.approx(
         -(comparison.result("found").difference or 0.0)
     )
@@ -83,31 +84,103 @@ def test_json_round_trip() -> None:
     assert Comparison.from_dict(comparison.to_dict()) == comparison
 
 
-def test_diverged_trainings_are_counted_and_keep_their_worst_metric() -> None:
-    class Diverging(Scripted):
+def good(run: Run) -> Evaluation:
+    return Evaluation(0.5 + run.seed / 100, Status.COMPLETED)
+
+
+def diverged(run: Run) -> Evaluation:
+    return Evaluation(0.0, Status.DIVERGED, "not finite at step 2")
+
+
+def _train(evaluate: Callable[[Run], Evaluation]) -> Comparison:
+    class Evaluating:
         def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
-            return [Evaluation(0.0, Status.DIVERGED, "NaN", seed=run.seed) for run in runs]
+            return [evaluate(run) for run in runs]
 
     losses = {"cross-entropy": CrossEntropyLoss(), "found": MeanSquaredErrorLoss()}
-    comparison = compare_losses(losses, Diverging({}), Monitor(), SEEDS)
-    assert comparison.result("found").num_diverged == len(SEEDS)
-    assert comparison.result("found").mean == 0.0
+    return compare_losses(losses, Evaluating(), Monitor(), SEEDS)
 
 
-def test_p_values_are_adjusted_for_the_losses_that_share_a_baseline() -> None:
-    names, baseline = ["cross-entropy", "a", "b"], (0.90, 0.91, 0.93, 0.89)
-    metrics = [baseline, (0.95, 0.94, 0.97, 0.96), (0.93, 0.92, 0.95, 0.91)]
-    results = compare_metrics(names, metrics, [0, 0, 0], Monitor(), SEEDS).results
-    assert (results[0].adjusted_p, results[0].effect_size) == (None, None)
-    assert [result.adjusted_p for result in results[1:]] == pytest.approx([2 * results[1].p_value, results[2].p_value])
-    assert results[1].effect_size > results[2].effect_size > 0.0
-    assert (
-        Comparison.from_dict(compare_metrics(names, metrics, [0, 0, 0], Monitor(), SEEDS).to_dict()).results == results
+def test_where_everything_diverged_nothing_is_claimed() -> None:
+    with pytest.raises(StudyError, match="8 that all diverged, most of them: not finite at step 2"):
+        _train(diverged)
+
+
+def test_a_crash_says_nothing_about_a_loss() -> None:
+    def crash_once(run: Run) -> Evaluation:
+        crashes = run.seed == SEEDS[0] and run.loss.family == "cross_entropy"
+        return Evaluation(0.0, Status.FAILED, "no memory") if crashes else Evaluation(0.5, Status.COMPLETED)
+
+    with pytest.raises(StudyError, match="1 of 8 that crashed, most of them: no memory"):
+        _train(crash_once)
+
+
+def test_a_loss_that_always_diverges_is_compared_with_nothing() -> None:
+    comparison = _train(lambda run: diverged(run) if run.loss.family == "cross_entropy" else good(run))
+    baseline, found = comparison.results
+    assert (baseline.is_measured, baseline.num_diverged, found.is_measured) == (False, 4, True)
+    assert (found.difference, found.p_value, found.adjusted_p, found.effect_size) == (None,) * 4
+    assert not comparison.beats("found")
+    assert not comparison.beats("cross-entropy", "found")
+
+
+def test_some_divergences_count_with_the_worst_metric() -> None:
+    comparison = _train(lambda run: diverged(run) if run.loss.family != "cross_entropy" and run.seed < 6 else good(run))
+    found = comparison.result("found")
+    assert found.metrics == (0.0, 0.0, 0.58, 0.63)
+    assert found.divergences == ("not finite at step 2", "not finite at step 2", "", "")
+    assert found.mean == pytest.approx(1.21 / 4)
+    assert found.p_value == pytest.approx(
+        stats.ttest_ind(found.metrics, comparison.results[0].metrics, equal_var=False)[1]
     )
 
 
-def test_a_comparison_stored_before_there_were_effect_sizes_is_read() -> None:
-    stored = _compare([0.90, 0.91, 0.93, 0.89], [0.95, 0.94, 0.97, 0.96]).to_dict()
-    for result in stored["results"]:
-        del result["adjusted_p"], result["effect_size"]
-    assert Comparison.from_dict(stored).result("found").effect_size is None
+METRICS = {
+    "cross-entropy": (0.90, 0.91, 0.93, 0.89),
+    "a": (0.95, 0.94, 0.97, 0.96),
+    "b": (0.93, 0.92, 0.95, 0.91),
+}
+
+
+def test_p_values_are_adjusted_for_the_losses_that_share_a_baseline() -> None:
+    comparison = compare_metrics(METRICS, Monitor(), SEEDS)
+    results = comparison.results
+    assert (results[0].adjusted_p, results[0].effect_size) == (None, None)
+    assert [result.adjusted_p for result in results[1:]] == pytest.approx([2 * results[1].p_value, results[2].p_value])
+    assert results[1].effect_size > results[2].effect_size > 0.0
+    assert Comparison.from_dict(comparison.to_dict()) == comparison
+
+
+def test_the_loss_in_focus_is_tested_against_all_others_and_p_is_adjusted_for_all_that_is_told() -> None:
+    comparison = compare_metrics(METRICS, Monitor(), SEEDS, focus="b")
+    pairs = [("a", "cross-entropy"), ("b", "cross-entropy"), ("b", "a")]
+    raw = [stats.ttest_ind(METRICS[name], METRICS[other], equal_var=False).pvalue for name, other in pairs]
+    for (name, other), adjusted in zip(pairs, holm(raw), strict=True):
+        there, back = comparison.against(name, other), comparison.against(other, name)
+        assert there.adjusted_p == back.adjusted_p == pytest.approx(adjusted)
+        assert there.difference == -back.difference
+        assert comparison.beats(name, other) == (adjusted < 0.05 and there.difference > 0.0)
+    assert comparison.result("a") == comparison.against("a", "cross-entropy")
+    assert not comparison.beats("a", "a")
+
+
+def test_pairs_that_the_comparison_does_not_tell_are_adjusted_for_all_pairs() -> None:
+    comparison = compare_metrics(METRICS, Monitor(), SEEDS)
+    everything = compare_metrics(METRICS, Monitor(), SEEDS, focus="b")
+    assert comparison.against("a", "b") == everything.against("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("monitor", "split", "title"),
+    [
+        ("val_accuracy", "test", "accuracy on the test split"),
+        ("valid/f1", "test", "f1 on the test split"),
+        ("accuracy_val", "test", "accuracy on the test split"),
+        ("validation", "test", "validation on the test split"),
+        ("interval", "test", "interval on the test split"),
+        ("val_loss", "val", "loss on the validation split"),
+        ("val_loss relative to cross-entropy", "test", "loss relative to cross-entropy on the test split"),
+    ],
+)
+def test_the_title_names_what_was_measured(monitor: str, split: str, title: str) -> None:
+    assert compare_metrics(METRICS, Monitor(monitor), SEEDS, split).title == title

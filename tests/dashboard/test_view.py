@@ -10,6 +10,7 @@ from glo_lightning.dashboard.note import TITLE, refresh_notes, write_note
 from glo_lightning.dashboard.pictures import PICTURES, Pictures, identifier
 from glo_lightning.dashboard.view import view
 from glo_lightning.search.records.read import Archive
+from glo_lightning.search.samplers.optuna_adapter import id_of_study, storage_of
 
 optuna_dashboard = pytest.importorskip("optuna_dashboard")
 
@@ -53,6 +54,17 @@ def test_pictures_are_drawn_for_every_candidate(archive: Archive, tmp_path: Path
             drawn = pictures.open_reader(identifier(archive.study._study_id, trial._trial_id, place)).read()
             assert b"<svg" in drawn
             assert b"No picture" not in drawn
+
+
+def test_what_diverged_shows_no_value_but_why() -> None:
+    training = {"status": "diverged", "reason": "training loss was not finite at step 4", "seconds": 1.0}
+    study = optuna.create_study()
+    study.add_trial(
+        optuna.trial.create_trial(value=1e6, user_attrs={"generation": 0, "index": 0, "training": training})
+    )
+    (shown,) = view(storage_of(study)).get_all_trials(id_of_study(study))
+    assert (shown.state, shown.values) == (optuna.trial.TrialState.PRUNED, None)
+    assert shown.user_attrs["reason"] == "training loss was not finite at step 4"
 
 
 def test_what_cannot_be_drawn_says_why(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from glo_lightning.compare.comparison import Comparison, LossResult
+from glo_lightning.compare.comparison import Comparison, compare_metrics
 from glo_lightning.losses import TreeLoss, named_loss
 from glo_lightning.report.words import explain, headline
 from glo_lightning.theory import summarize
@@ -14,8 +14,8 @@ def comparison(baseline: float, twin: float, discovered: float, mode: str = "max
 
 
 def compare(means: dict[str, float], mode: str = "max") -> Comparison:
-    results = [LossResult(name, (mean - 0.01, mean, mean + 0.01), 0, mean, 0.01) for name, mean in means.items()]
-    return Comparison(Monitor("metric", mode), "test", (1, 2, 3), 4, tuple(results))
+    metrics = {name: (mean - 0.01, mean, mean + 0.01) for name, mean in means.items()}
+    return compare_metrics(metrics, Monitor("metric", mode), (1, 2, 3), epochs=4, focus="discovered")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def compare(means: dict[str, float], mode: str = "max") -> Comparison:
     ],
 )
 def test_the_headline_says_who_won(means, mode, words):
-    assert words in headline(comparison(*means, mode), "discovered")
+    assert words in headline(comparison(*means, mode))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_headline_says_who_won(means, mode, words):
 )
 def test_the_headline_gives_the_reason_that_the_unbeaten_rival_stands_for(rivals, words):
     named = {f"cross-entropy{name}": mean for name, mean in rivals.items()}
-    assert words in headline(compare({"cross-entropy": 0.5, **named, "discovered": 0.9}), "discovered")
+    assert words in headline(compare({"cross-entropy": 0.5, **named, "discovered": 0.9}))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from glo_lightning.compare.comparison import commonest
 from glo_lightning.errors import StudyError
 from glo_lightning.options import option
 from glo_lightning.search.engines import Slot
@@ -27,7 +28,7 @@ class CandidateRecord:
         trial: number of its Optuna trial.
         generation: from 0.
         index: place in the generation, from 0.
-        metric: the monitored metric; None if it was not trained to the end.
+        metric: the monitored metric; None if it was not trained to the end, or diverged.
         parameters: what the sampler proposed: numbers, or an expression.
         formula: the loss in Unicode.
         status: how it ended: a training status, or why it was not trained: "violated" (by the invariant), "screened"
@@ -108,16 +109,17 @@ def _read(study: str, trial: FrozenTrial, attributes: Attributes) -> CandidateRe
     generation, training = attributes.count("generation"), attributes.inside("training")
     if "expression" in attributes:
         attributes.text("expression")
+    status = training.text("status", "")
     return CandidateRecord(
         study=study,
         trial=trial.number,
         generation=generation,
         index=attributes.count("index"),
-        # Optuna gives a trial that was stopped early its last report as a value.
-        metric=trial.value if trial.state == TrialState.COMPLETE else None,
+        # Optuna gives a trial that was stopped early its last report as a value, and we one that diverged the worst.
+        metric=trial.value if trial.state == TrialState.COMPLETE and status != Status.DIVERGED else None,
         parameters=proposal(trial),
         formula=attributes.text("formula", ""),
-        status=training.text("status", ""),
+        status=status,
         reason=training.text("reason", ""),
         seconds=training.number("seconds", 0.0),
         theory=attributes.inside("theory").values,
@@ -140,9 +142,9 @@ def _read_origin(origin: Attributes, generation: int) -> dict[str, Any]:
 
 
 def ranked(candidates: Iterable[CandidateRecord], monitor: Monitor) -> list[CandidateRecord]:
-    """Return the candidates that trained to the end, best first, and those that diverged behind all others."""
+    """Return the candidates that trained to the end and did not diverge, best first."""
     scored = [(monitor.rank_key(each.metric), each) for each in candidates if each.metric is not None]
-    return [each for _, each in sorted(scored, key=lambda pair: (pair[1].status == Status.DIVERGED, pair[0]))]
+    return [each for _, each in sorted(scored, key=lambda pair: pair[0])]
 
 
 def best_candidates(
@@ -162,7 +164,14 @@ def best_candidates(
     trained = ranked(candidates, monitor)
     if trained:
         return trained[:count]
-    stopped = f"{len(candidates)} that were stopped before"
+    diverged = [candidate.reason for candidate in candidates if candidate.status == Status.DIVERGED]
+    stopped = f"{len(candidates) - len(diverged)} that were stopped before"
+    if diverged:
+        raise StudyError(
+            "at least one candidate that trained",
+            f"{len(diverged)} that diverged, most of them: {commonest(diverged)}; and {stopped}",
+            "Lower the learning rate, or clip gradients with the Trainer's gradient_clip_val.",
+        )
     if crashes:
         reason = max(crashes, key=crashes.__getitem__)
         raise StudyError(
@@ -176,6 +185,26 @@ def best_candidates(
         f"Raise {option('population_size')}, or use {option('on_violation', 'resample')} or "
         f"{option('invariant', 'none')}.",
     )
+
+
+def require_differences(candidates: Sequence[CandidateRecord], monitor: Monitor) -> None:
+    """Refuse candidates of which all have the same metric: there is nothing to choose by.
+
+    Args:
+        candidates: of a search.
+        monitor: the metric.
+
+    Raises:
+        StudyError: if two or more trained, and none did better than another.
+    """
+    metrics = [candidate.metric for candidate in candidates if candidate.metric is not None]
+    if len(metrics) > 1 and len(set(metrics)) == 1:
+        raise StudyError(
+            f"candidates that differ in {monitor.name}",
+            f"{len(metrics)} that all have {metrics[0]:.6g}, so that there is nothing to choose by",
+            "Monitor what tells them apart, such as a loss with mode=min, or train longer; see to it that what is "
+            "validated is what trains, where weights are averaged or frozen.",
+        )
 
 
 def proposal(trial: Trial | FrozenTrial) -> dict[str, Any]:

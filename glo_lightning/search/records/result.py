@@ -9,10 +9,10 @@ import optuna
 import pandas as pd
 
 from glo_lightning.compare.comparison import Comparison
-from glo_lightning.compare.tables import render
+from glo_lightning.compare.tables import LEGEND, render
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import read_candidates
-from glo_lightning.search.records.verdict import DISCOVERED, Fidelity
+from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.search.storage.study import later_stages
 from glo_lightning.training.task import Hyperparameters
 
@@ -29,6 +29,7 @@ class SearchResult:
         fidelity: how well partial trainings predict full ones; None if it was not asked.
         best_hyperparameters: what a joint search found along with the loss.
         comparisons: of a search on several tasks: the verdict on each, by its name.
+        warning: why the winner should not be trusted, if it should not.
     """
 
     best_loss: Loss
@@ -38,16 +39,18 @@ class SearchResult:
     fidelity: Fidelity | None = None
     best_hyperparameters: Hyperparameters = field(default_factory=dict)
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    warning: str = ""
 
     def __str__(self) -> str:
-        by_task = "".join(f"{name}:\n{render(each, DISCOVERED)}\n" for name, each in self.comparisons.items())
+        by_task = "".join(f"{name}:\n{render(each)}\n" for name, each in self.comparisons.items())
         overall = "All tasks:\n" if by_task else ""
-        table = "" if self.comparison is None else by_task + overall + render(self.comparison, DISCOVERED)
+        table = "" if self.comparison is None else by_task + overall + render(self.comparison) + LEGEND + "\n"
+        warning = f"{self.warning}\n" if self.warning else ""
         fidelity = "" if self.fidelity is None else f"{self.fidelity}\n"
         formula = self.best_loss.formula("unicode")
         found = "".join(f"  --{name}={json.dumps(value)}\n" for name, value in self.best_hyperparameters.items())
         along = f"found along with\n{found}" if found else ""
-        return f"{table}{fidelity}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}"
+        return f"{table}{fidelity}{warning}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds."""

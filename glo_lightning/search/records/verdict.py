@@ -28,7 +28,7 @@ class Fidelity:
     Args:
         trials: numbers of their trials, best partial training first.
         partial: the metric each had in the search.
-        full: the metric each had after full training, on the same validation split.
+        full: the metric each had after full training, on the same validation split; None if that diverged.
         epochs: epochs of a full training.
         spearman: rank correlation in [-1, 1]; None if it is undefined, because all are equal.
         kendall: Kendall's tau-b in [-1, 1]; None if it is undefined.
@@ -36,7 +36,7 @@ class Fidelity:
 
     trials: tuple[int, ...]
     partial: tuple[float, ...]
-    full: tuple[float, ...]
+    full: tuple[float | None, ...]
     epochs: int
     spearman: float | None
     kendall: float | None
@@ -72,8 +72,9 @@ class Finalist:
         study: name of its study.
         trial: number of its Optuna trial there.
         searched: the metric it had during the search, lucky or not.
-        metrics: the metric with each fresh seed.
+        metrics: the metric with each fresh seed; the worst metric where training diverged.
         mean: their mean, which decides.
+        divergences: why the training with each seed diverged; empty texts for those that did not.
     """
 
     study: str
@@ -81,6 +82,12 @@ class Finalist:
     searched: float
     metrics: tuple[float, ...]
     mean: float
+    divergences: tuple[str, ...]
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Finalist":
+        """Read JSON values back."""
+        return cls(**{**stored, **{name: tuple(stored[name]) for name in ("metrics", "divergences")}})
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,7 @@ class Verdict:
         fidelity: partial against full training; None if it was skipped.
         hyperparameters: that were found along with the loss, if any were searched.
         comparisons: of a search on several tasks: the comparison on each, by its name.
+        warning: why the winner should not be trusted, if it should not.
     """
 
     loss: Loss
@@ -102,6 +110,7 @@ class Verdict:
     fidelity: Fidelity | None = None
     hyperparameters: Hyperparameters = field(default_factory=dict)
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    warning: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values of ``comparison.json``."""
@@ -113,6 +122,7 @@ class Verdict:
             "comparison": None if self.comparison is None else self.comparison.to_dict(),
             "fidelity": None if self.fidelity is None else self.fidelity.to_dict(),
             "comparisons": {name: each.to_dict() for name, each in self.comparisons.items()},
+            "warning": self.warning,
         }
 
     @classmethod
@@ -139,11 +149,12 @@ class Verdict:
         comparison, fidelity = stored["comparison"], stored["fidelity"]
         return cls(
             Loss.from_dict(stored["loss"]),
-            tuple(Finalist(**{**each, "metrics": tuple(each["metrics"])}) for each in stored["finalists"]),
+            tuple(map(Finalist.from_dict, stored["finalists"])),
             None if comparison is None else Comparison.from_dict(comparison),
             None if fidelity is None else Fidelity.from_dict(fidelity),
             stored.get("hyperparameters", {}),
             {name: Comparison.from_dict(each) for name, each in stored.get("comparisons", {}).items()},
+            stored["warning"],
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
+from glo_lightning.compare.comparison import divergence
 from glo_lightning.search.records.candidates import CandidateRecord, ranked
 from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.training.monitor import Monitor
@@ -32,11 +33,11 @@ def measure_fidelity(
     sample = spread(candidates, count, monitor)
     evaluations = evaluator.evaluate([run(candidate) for candidate in sample])
     partial = tuple(float(candidate.metric or 0.0) for candidate in sample)
-    full = tuple(evaluation.metric for evaluation in evaluations)
+    full = tuple(evaluation.metric for evaluation in evaluations)  # of those that diverged, the worst
     return Fidelity(
         tuple(candidate.trial for candidate in sample),
         partial,
-        full,
+        tuple(None if divergence(evaluation) else evaluation.metric for evaluation in evaluations),
         epochs,
         _finite(stats.spearmanr(partial, full).statistic),
         _finite(stats.kendalltau(partial, full).statistic),

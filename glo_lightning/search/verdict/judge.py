@@ -5,15 +5,22 @@ from typing import Any
 
 import numpy as np
 
-from glo_lightning.compare.comparison import Comparison, compare_losses
+from glo_lightning.compare.comparison import Comparison, compare_losses, divergence, refuse_what_tells_nothing
 from glo_lightning.compare.overall import compare_overall
 from glo_lightning.compare.rivals import BASELINE
 from glo_lightning.compare.shared_trainings import SharedTrainings
+from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.search.exploration.context import Source
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory, Length
 from glo_lightning.search.progress import Progress
-from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_crashes, read_candidates
-from glo_lightning.search.records.verdict import PURPOSES, STORED, Fidelity, Finalist, Verdict
+from glo_lightning.search.records.candidates import (
+    CandidateRecord,
+    best_candidates,
+    count_crashes,
+    read_candidates,
+    require_differences,
+)
+from glo_lightning.search.records.verdict import DISCOVERED, PURPOSES, STORED, Fidelity, Finalist, Verdict
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.tasks import ProbedTask, task_monitor
 from glo_lightning.search.verdict.fidelity import measure_fidelity
@@ -54,6 +61,7 @@ class Judge:
         stored = self.study.user_attrs.get(STORED)
         if isinstance(stored, dict) and stored.get("basis") == basis:
             return Verdict.from_dict(stored)
+        require_differences(candidates, self.monitor)
         progress.note(PURPOSES["finalists"])
         crashes = count_crashes(source.study for source in self.sources.values())
         finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists, crashes))
@@ -74,6 +82,7 @@ class Judge:
             fidelity,
             winner.hyperparameters,
             comparisons if len(comparisons) > 1 else {},
+            self._warn(candidates),
         )
         self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
         return verdict
@@ -86,13 +95,29 @@ class Judge:
         seeds = fresh_seeds(self.settings.seed, "finalists", self.settings.finalist_seeds)
         runs = [self._run(candidate, seed) for candidate in candidates for seed in seeds]
         evaluations = self._evaluator("finalists", "partial").evaluate(runs)
+        refuse_what_tells_nothing(evaluations)
         finalists = []
         for position, candidate in enumerate(candidates):
             own = evaluations[position * len(seeds) : (position + 1) * len(seeds)]
-            metrics = tuple(evaluation.metric for evaluation in own)
-            searched = float(candidate.metric or 0.0)
-            finalists.append(Finalist(candidate.study, candidate.trial, searched, metrics, float(np.mean(metrics))))
-        return sorted(finalists, key=lambda finalist: self.monitor.rank_key(finalist.mean))
+            finalists.append(
+                Finalist(
+                    study=candidate.study,
+                    trial=candidate.trial,
+                    searched=float(candidate.metric or 0.0),
+                    metrics=tuple(evaluation.metric for evaluation in own),
+                    mean=float(np.mean([evaluation.metric for evaluation in own])),
+                    divergences=tuple(map(divergence, own)),
+                )
+            )
+        return sorted(finalists, key=lambda each: (all(each.divergences), self.monitor.rank_key(each.mean)))
+
+    def _warn(self, candidates: Sequence[CandidateRecord]) -> str:
+        """Warn if the best candidate is no better than the same model, from the same seed, after a single batch."""
+        tasks = self.evaluators.tasks
+        # Of several tasks, an untrained model has 0 by definition.
+        untrained = tasks[0].probe.metrics[self.monitor.name] if len(tasks) == 1 else 0.0
+        best = self.monitor.best(each.metric for each in candidates if each.metric is not None)
+        return learnt_nothing("The best candidate", best, untrained, self.monitor)
 
     def _check_fidelity(self, candidates: Sequence[CandidateRecord]) -> Fidelity:
         return measure_fidelity(
@@ -111,7 +136,7 @@ class Judge:
         monitor = task_monitor(self.settings)
         basis = {"epochs": task.full_epochs, "split": "test", **({"task": task.name} if task.name else {})}
         evaluator = self._shared(self.evaluators.make_for(task, "full", "test"), "comparison", basis, monitor)
-        return compare_losses(losses, evaluator, monitor, seeds, "test", task.full_epochs, found)
+        return compare_losses(losses, evaluator, monitor, seeds, "test", task.full_epochs, found, DISCOVERED)
 
     def _overall(self, comparisons: Mapping[str, Comparison]) -> Comparison | None:
         if len(comparisons) > 1:

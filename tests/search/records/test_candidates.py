@@ -12,6 +12,7 @@ from glo_lightning.search.records.candidates import (
     best_candidates,
     count_crashes,
     read_candidates,
+    require_differences,
     summarize_generations,
 )
 from glo_lightning.search.records.result import candidate_frame
@@ -23,7 +24,7 @@ from glo_lightning.training.monitor import Monitor
 
 def _add(
     study: optuna.Study, slot: tuple[int, int], value: float | None, state: TrialState = TrialState.COMPLETE,
-    status: str = "completed", theta: float = 0.0,
+    status: str = "completed", theta: float = 0.0, reason: str = "",
 ) -> None:  # fmt: skip
     study.add_trial(
         optuna.trial.create_trial(
@@ -36,7 +37,7 @@ def _add(
                 "index": slot[1],
                 "formula": "L",
                 "theory": {"drive": 2.0},
-                "training": {"status": status, "reason": "", "seconds": 0.5, "seed": 0},
+                "training": {"status": status, "reason": reason, "seconds": 0.5, "seed": 0},
             },
         )
     )
@@ -180,13 +181,39 @@ def test_best_candidates_are_those_with_the_best_metric(study: optuna.Study) -> 
     assert [c.metric for c in best_candidates(candidates, Monitor("metric", "min"), 2)] == [0.7, 0.8]
 
 
-def test_diverged_candidates_come_behind_all_others_whatever_their_metric() -> None:
-    metrics = {0: (0.0, "diverged"), 1: (-1e35, "completed"), 2: (-2.0, "aborted"), 3: (1.0, "diverged")}
+def test_what_diverged_has_no_metric_and_is_never_chosen() -> None:
+    study = optuna.create_study(direction="maximize")
+    for index, (value, status) in enumerate([(0.0, "diverged"), (-1e35, "completed"), (-2.0, "aborted")]):
+        _add(study, (0, index), value, status=status, reason="not finite at step 4" * (status == "diverged"))
+    candidates = read_candidates(study)
+    assert [candidate.metric for candidate in candidates] == [None, -1e35, -2.0]
+    assert [candidate.index for candidate in best_candidates(candidates, Monitor("val_loglik"), 4)] == [2, 1]
+    (summary,) = summarize_generations(candidates, Monitor("val_loglik"))
+    assert (summary.best, summary.median, summary.trained) == (-2.0, -5e34, 3)
+    first = candidate_frame(study).iloc[0]
+    assert (first["status"], first["reason"]) == ("diverged", "not finite at step 4")
+    assert candidate_frame(study)["metric"].isna().tolist() == [True, False, False]
+
+
+def test_the_commonest_reason_is_named_when_everything_diverged() -> None:
     candidates = [
-        CandidateRecord("study", index, 0, index, metric, {}, "", status, "", 0.0)
-        for index, (metric, status) in metrics.items()
+        CandidateRecord("study", index, 0, index, None, {}, "", status, reason, 0.0)
+        for index, (status, reason) in enumerate(
+            [("violated", ""), ("diverged", "not finite at step 7"), *[("diverged", "not finite at step 4")] * 2]
+        )
     ]
-    assert [candidate.index for candidate in best_candidates(candidates, Monitor("val_loglik"), 4)] == [2, 1, 3, 0]
+    with pytest.raises(StudyError, match=r"3 that diverged, most of them: not finite at step 4; and 1 that"):
+        best_candidates(candidates, Monitor(), 1)
+
+
+def test_equal_metrics_are_nothing_to_choose_by() -> None:
+    def candidates(*metrics: float | None) -> list[CandidateRecord]:
+        return [CandidateRecord("s", k, 0, k, metric, {}, "", "", "", 0.0) for k, metric in enumerate(metrics)]
+
+    for fine in ([], [None], [0.5], [0.5, None], [0.5, 0.5, 0.6]):
+        require_differences(candidates(*fine), Monitor())
+    with pytest.raises(StudyError, match=r"differ in val_accuracy, got 2 that all have 0\.1, .* nothing to choose by"):
+        require_differences(candidates(0.1, None, 0.1), Monitor())
 
 
 def test_crashes_are_named_when_nothing_trained() -> None:
