@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.options import option
@@ -35,7 +35,6 @@ class ProbedTask:
         full_epochs: of a full training.
         abort: when a training is given up; None for never.
         class_counts: training samples of each class, if losses shall know them.
-        doubt: what could not be known of its data, in one line, or empty.
     """
 
     name: str
@@ -45,7 +44,6 @@ class ProbedTask:
     full_epochs: int
     abort: AbortRule | None
     class_counts: tuple[int, ...] = ()
-    doubt: str = ""
 
     @property
     def num_classes(self) -> int:
@@ -104,6 +102,7 @@ def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
         if settings.comparison_seeds:
             require_test(task, monitor)
         doubt = check_splits(task, monitor.name, tested=settings.comparison_seeds > 0)
+        probe = replace(probe, caveat="\n".join(filter(None, (probe.caveat, doubt))))
         abort = _abort_rule(settings, probe.num_classes, epochs)
         if probe.num_heads > 1 and settings.outputs != "softmax":
             raise SettingsError(
@@ -117,7 +116,7 @@ def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
             )
         class_counts = count_classes(task, probe.num_classes) if settings.class_aware else ()
     full_epochs = FULL_LENGTH * epochs if settings.comparison_epochs is None else settings.comparison_epochs
-    return ProbedTask(name, task, probe, epochs, full_epochs, abort, class_counts, doubt)
+    return ProbedTask(name, task, probe, epochs, full_epochs, abort, class_counts)
 
 
 def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:

@@ -1,12 +1,13 @@
 """Searches on models, data and metrics that are not this package's: several labels, binary, segmentation."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torchmetrics.classification import BinaryAveragePrecision, MulticlassJaccardIndex, MultilabelF1Score
 
 from glo_lightning.errors import GloError
@@ -109,3 +110,24 @@ def test_labels_that_need_another_setting_are_refused_before_anything_trains(tmp
         search("several labels", tmp_path, outputs="softmax")
     with pytest.raises(GloError, match=r"leave outputs out"):
         search("segmentation", tmp_path, outputs="sigmoid")
+
+
+class Stream(IterableDataset[tuple[Tensor, Tensor]]):
+    """Samples without indices."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        data = binary()
+        return (data[index] for index in range(64))
+
+
+class StreamedData(ThreeParts):
+    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(Stream(), 32)
+
+
+def test_what_could_not_be_known_is_said_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = {"outputs": "sigmoid", "monitor": "val_metric", "loss_attribute": "criterion", "comparison_seeds": 0}
+    small = LossSearch(**{**SMALL, **settings}, output_dir=tmp_path)
+    small.run(TASKS["binary"][1], StreamedData(binary(), batch_size=32), CPU)
+    said = capsys.readouterr().err
+    assert "Whether training, validation and test data share samples cannot be known: Stream has no indices." in said

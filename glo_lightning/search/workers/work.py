@@ -97,8 +97,6 @@ def take_part(
         assert settings.storage is not None
         storage = open_storage(settings.storage)
         all_probed = probe_tasks(settings, tasks)
-        for line in {each.doubt for each in all_probed if each.doubt}:
-            progress.note(line)
         with Channel() if placement.ranks > 1 else nullcontext() as channel:
             evaluators = EvaluatorFactory(settings, all_probed, channel)
             return _explore_and_judge(settings, storage, evaluators, progress)

@@ -39,7 +39,7 @@ class Probe:
         num_weights: trainable parameters of the model.
         model: its class, and a digest of its layers and hyper-parameters.
         metrics: every metric the validation logged, and its value.
-        caveat: what losses in the place of the model's own do without, in one line; empty if that is nothing.
+        caveat: what losses in the place of the model's own do without, and what could not be known; a line each.
         plain_sgd: whether a factor of the loss does exactly what a factor of the learning rate does: all optimizers are
             SGD without weight decay, and nothing clips gradients.
     """

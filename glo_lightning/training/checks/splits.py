@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 
 import numpy as np
 import torch
@@ -112,4 +113,6 @@ def _overlap(seen: str, unseen: str, shared: Shared, is_same_setup: bool) -> Dat
 
 
 def _doubt(reason: str) -> str:
-    return f"Whether training, validation and test data share samples cannot be known: {' '.join(reason.split())}."
+    """Say it in words that are the same in every process: a search is known by them, too."""
+    reason = re.sub(r" at 0x[0-9a-f]+", "", " ".join(reason.split()))
+    return f"Whether training, validation and test data share samples cannot be known: {reason}."
