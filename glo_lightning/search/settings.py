@@ -70,8 +70,8 @@ class SearchSettings(ScoreSettings):
         coefficient_generations: of family=glo: generations of each tuning.
         pruner: stops unpromising trainings early: none, median, successive_halving, hyperband, or patient (a
             fifth of the epochs worse than before).
-        abort_epoch: epoch, from 0, after which a training no better than abort_below is given up and tried again with
-            another seed; by default never.
+        abort_epoch: epoch, from 0, from which on the next validation decides whether a training no better than
+            abort_below is given up and tried again with another seed; by default never.
         abort_below: the metric required then (at most, with mode=min); by default 1.5 times chance.
         attempts: times a candidate is tried again after its training crashed or was given up.
         tasks: configuration files, each with a model, data and a Trainer: every candidate is trained on all of them;

@@ -56,8 +56,8 @@ def test_it_leaves_checkpoints_logs_and_metrics(capsys: pytest.CaptureFixture[st
         "best.ckpt", "last.ckpt", "config.yaml", "csv", "loss.json", "metrics.json", "tensorboard", "training.json"
     }  # fmt: skip
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert set(metrics) == {"val_accuracy", "val_loss", "test_accuracy", "test_loss"}
-    assert f"test_accuracy  {metrics['test_accuracy']:.4f}" in capsys.readouterr().out
+    assert set(metrics) >= {"val_accuracy", "val_loss", "test_accuracy", "test_loss"}
+    assert f"test_accuracy {metrics['test_accuracy']:.4f}" in " ".join(capsys.readouterr().out.split())
     logged = pd.read_csv(folder / "csv" / "version_0" / "metrics.csv")
     assert {"train_loss", "val_accuracy", "lr-SGD"} <= set(logged.columns)
     assert logged["val_accuracy"].max() == pytest.approx(metrics["val_accuracy"])
@@ -109,7 +109,7 @@ def test_what_changes_the_training_is_named_and_what_does_not_may_change(capsys:
     assert _train("--train.name=mine", "--train.test=false") == 0
     for argument, words in CHANGES:
         assert _train("--train.name=mine", "--train.epochs=3", argument) == 2
-        assert f"got one with {words}. Choose another folder" in capsys.readouterr().err
+        assert f"got one with {words}. Choose another --train.name" in capsys.readouterr().err
     free = [
         "--trainer.log_every_n_steps=1",
         "--trainer.enable_model_summary=true",
@@ -208,7 +208,7 @@ def test_weights_that_no_loss_has_seen_are_looked_at_too(diverging: str, capsys:
 
 def test_a_metric_without_a_value_is_null(diverging: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert _train(diverging, "--train.name=mine", "--train.epochs=1") == 0
-    assert "val_nothing    nan" in capsys.readouterr().out
+    assert "val_nothing nan" in " ".join(capsys.readouterr().out.split())
     assert json.loads(Path("runs/mine/metrics.json").read_text())["val_nothing"] is None
 
 

@@ -10,6 +10,7 @@ from glo_lightning.losses.promises import Promises
 from glo_lightning.models.classifier import Classifier
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population.memory import free_memory, models_that_fit
+from glo_lightning.training.population.randomness import refusing_random_numbers
 from glo_lightning.training.population.recipe import Recipe, limited, read_recipe
 from glo_lightning.training.population.scoring import evaluation_batches
 from glo_lightning.training.population.support import check_data, check_loss, check_model, check_network
@@ -88,7 +89,8 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
     network = recipe.precision.convert_module(model.network).to(recipe.device)
     steps_per_epoch = limited(-(-len(target) // data.batch_size), recipe.limit_train_batches)
     first = train[0][: data.batch_size], train[1][: data.batch_size]
-    example, _ = recipe.precision.convert_input(data.training_batch(first, 0, 0))
+    with refusing_random_numbers(f"{type(data).__name__}'s training_batch", recipe.device):
+        example, _ = recipe.precision.convert_input(data.training_batch(first, 0, 0))
     with recipe.precision.train_step_context():
         check_network(model, example, int(target.max()) + 1)
         capacity = models_that_fit(network, example, free_memory(recipe.device))

@@ -1,9 +1,7 @@
 """Refuse tasks that cannot be trained as a population, before anything trains."""
 
-import random
 from itertools import takewhile
 
-import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
 from torch import Tensor
@@ -15,6 +13,7 @@ from glo_lightning.losses.promises import Promises
 from glo_lightning.models.classifier import Classifier
 from glo_lightning.models.heads import WithHeads
 from glo_lightning.training.population.networks import NetworkStack
+from glo_lightning.training.population.randomness import refusing_random_numbers
 from glo_lightning.training.population.recipe import refuse
 from glo_lightning.training.population.scoring import METRICS
 
@@ -106,26 +105,17 @@ def check_network(model: Classifier, inputs: Tensor, num_classes: int) -> None:
     if isinstance(model.network, WithHeads):
         refuse("the network has auxiliary heads")
     networks = NetworkStack([model.network] * 2, [0, 0], inputs.device)
-    before = random_states(inputs.device)
-    try:
-        with torch.no_grad():
+    # Dropout layers have become such that draw from generators of their own.
+    with torch.no_grad(), refusing_random_numbers("the network", inputs.device):
+        try:
             for training in (True, False):
                 outputs = networks(inputs, shared=True, training=training)
-    except (RuntimeError, TypeError, ValueError) as error:
-        refuse(f"vmap cannot compute the network: {str(error).strip().splitlines()[0]}")
-    # Dropout layers have become such that draw from generators of their own.
-    if random_states(inputs.device) != before:
-        refuse("the network draws random numbers elsewhere than in dropout layers, which ties scores to neighbours")
+        except (RuntimeError, TypeError, ValueError) as error:
+            refuse(f"vmap cannot compute the network: {str(error).strip().splitlines()[0]}")
     if not isinstance(outputs, Tensor) or outputs.ndim != 3:
         refuse("the network's outputs are not of shape (N, C)")
     if outputs.shape[-1] < num_classes:
         refuse(f"the network has {outputs.shape[-1]} outputs for labels of {num_classes} classes")
-
-
-def random_states(device: torch.device) -> list[object]:
-    """Return the states of the generators that a whole process shares; whoever draws from one changes its state."""
-    states: list[object] = [random.getstate(), repr(np.random.get_state()), torch.get_rng_state().tolist()]
-    return [*states, torch.cuda.get_rng_state(device).tolist()] if device.type == "cuda" else states
 
 
 def _own_methods(model: Classifier) -> list[str]:

@@ -103,13 +103,25 @@ def of_layer(layer: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
 def test_a_network_that_draws_random_numbers_of_its_own_is_left_to_the_trainer(noise: Any) -> None:
-    assert "random numbers elsewhere" in PopulationEvaluator(task(lambda: Noisy(noise)), ACCURACY).obstacle()
+    assert (
+        "the network draws random numbers of its own"
+        in PopulationEvaluator(task(lambda: Noisy(noise)), ACCURACY).obstacle()
+    )
+
+
+def test_data_that_draw_random_numbers_of_their_own_are_left_to_the_trainer() -> None:
+    class Jittered(DigitsDataModule):
+        def training_batch(self, batch: Any, step: int, seed: int | None = None) -> Any:
+            return batch[0] + 0.1 * torch.randn_like(batch[0]), batch[1]
+
+    reason = PopulationEvaluator(task(data=Jittered(training_fraction=0.2)), ACCURACY).obstacle()
+    assert "Jittered's training_batch draws random numbers of its own" in reason
 
 
 @pytest.mark.parametrize("layer", [nn.AlphaDropout(0.5), nn.FeatureAlphaDropout(0.5)], ids=repr)
 def test_a_layer_that_draws_random_numbers_of_its_own_is_left_to_the_trainer(layer: nn.Module) -> None:
     for network in (lambda: of_layer(layer), lambda: nn.Sequential(layer, nn.Flatten(), nn.Linear(64, 10))):
-        assert "random numbers elsewhere" in PopulationEvaluator(task(network), ACCURACY).obstacle()
+        assert "the network draws random numbers of its own" in PopulationEvaluator(task(network), ACCURACY).obstacle()
 
 
 NESTED = {
