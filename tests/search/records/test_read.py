@@ -50,9 +50,8 @@ def test_costs_and_crashes_are_counted(tmp_path: Path) -> None:
     search(tmp_path, OutOfMemoryModel, invariant="none", attempts=0)
     archive = Archive.open(tmp_path)
     first, *_, last = archive.phases()
-    trained = [candidate for candidate in archive.stages["toy"] if candidate.seconds]
     assert first.title == "search"
-    assert first.seconds == pytest.approx(sum(c.seconds for c in trained), rel=0.2)
+    assert first.seconds >= sum(candidate.seconds for candidate in archive.stages["toy"]) > 0  # crashes cost, too
     assert first.elapsed >= 0.5 * first.seconds
     assert "fully" in last.title
     assert sum(archive.failures().values()) == first.failures
