@@ -22,8 +22,9 @@ class ValidatedWeights(Callback):
 
     def are(self, pl_module: LightningModule) -> bool:
         """Whether the last validation was of the weights that the module has, now that the fit is over."""
-        pairs = zip(self._copies, _weights(pl_module), strict=True)
-        return all(torch.equal(copy, tensor.cpu()) for copy, tensor in pairs)
+        now = _weights(pl_module)
+        pairs = zip(self._copies, now, strict=False)
+        return len(self._copies) == len(now) and all(torch.equal(copy, tensor.cpu()) for copy, tensor in pairs)
 
 
 def _weights(pl_module: LightningModule) -> list[Tensor]:
