@@ -88,7 +88,7 @@ def _open(source: str, page: StartingPage) -> "tuple[BaseStorage, Path, str]":
     file = storage_file(source)
     if file is not None and not file.is_file():
         raise _nothing(source)
-    return open_storage(source), Path("artifacts"), ""
+    return open_storage(source, existing=True), Path("artifacts"), ""
 
 
 def _nothing(source: str) -> StudyError:

@@ -67,7 +67,7 @@ class Configuration:
         return self.storage_url != "memory" and (file is None or file.is_file())
 
     def open_storage(self) -> BaseStorage:
-        """Open the storage of the search's studies.
+        """Open the storage of the search's studies to look at them; nothing is created.
 
         Raises:
             StudyError: if it was in memory, is gone, or cannot be reached.
@@ -79,4 +79,4 @@ class Configuration:
                 f"storage {url!r}, which is not there",
                 "Start from the working directory of the search; a storage in memory ended with it.",
             )
-        return open_storage(url)
+        return open_storage(url, existing=True)

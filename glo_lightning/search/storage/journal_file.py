@@ -3,10 +3,15 @@
 import errno
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 from optuna.storages.journal import JournalFileBackend
+
+MAX_LINE = 1_000_000
+FIRST = b'{"op_code":'
+"""How every line of a journal begins."""
 
 
 class JournalFile(JournalFileBackend):
@@ -24,8 +29,6 @@ class JournalFile(JournalFileBackend):
     def __init__(self, file_path: str) -> None:
         super().__init__(file_path)
         self._path = file_path
-        with self._guard, open(file_path, "r+b") as file:
-            _end(file)
 
     @property
     def _guard(self) -> FileLock:
@@ -44,6 +47,27 @@ class JournalFile(JournalFileBackend):
             except OSError:
                 file.truncate(end)
                 raise
+
+
+def require_journal(path: Path) -> None:
+    """Refuse a file that is no journal of Optuna's; it may be missing or empty, and is not changed.
+
+    Raises:
+        ValueError: if it is something else.
+        OSError: if it cannot be read.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        line = file.readline(MAX_LINE)
+    if not line or (not line.endswith(b"\n") and line.startswith(FIRST)):  # a first line may have been cut short, too
+        return
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        entry = None
+    if not isinstance(entry, dict) or not isinstance(entry.get("op_code"), int) or "worker_id" not in entry:
+        raise ValueError("a file of another kind")
 
 
 def _end(file: Any) -> int:

@@ -15,31 +15,30 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBSto
 from sqlalchemy.engine import URL, make_url
 
 from glo_lightning.errors import StudyError
-from glo_lightning.search.storage.journal_file import JournalFile
-from glo_lightning.search.storage.reconnecting import patient
+from glo_lightning.search.storage import sqlite_file
+from glo_lightning.search.storage.journal_file import JournalFile, require_journal
+from glo_lightning.search.storage.reconnecting import reconnecting
 
 CONNECT_SECONDS = 10
 """Time for a server to answer when a storage is opened."""
 
 
-LOCK_SECONDS = 60.0
-"""Time for other processes to finish what they write to an SQLite database."""
-
-
-def open_storage(url: str | os.PathLike[str] | None = None) -> BaseStorage:
-    """Open or create a storage.
+def open_storage(url: str | os.PathLike[str] | None = None, existing: bool = False) -> BaseStorage:
+    """Open a storage, or create it.
 
     Args:
         url: a path, to an SQLite database or, if it ends in ``.log``, to a journal; or ``memory``,
             ``sqlite:///PATH``, ``journal:///PATH``, ``postgresql://USER:PASSWORD@HOST/DATABASE``,
             ``grpc://HOST:PORT``, or another URL that Optuna takes. By default ``study.db`` in the working directory.
             SQLite needs a disk of this machine; in a folder shared by several machines, use a journal.
+        existing: whether it is opened to look at what is there, so that nothing is created: no file, folder or table.
 
     Returns:
         A storage for ``optuna.create_study``. When its server or disk is gone for a moment, operations wait.
 
     Raises:
-        StudyError: if the storage cannot be reached or written, or its driver is not installed.
+        StudyError: if the storage cannot be reached or written, holds something else than studies, or, where it must
+            exist, does not; or if its driver is not installed.
 
     Example:
         >>> import optuna
@@ -51,10 +50,10 @@ def open_storage(url: str | os.PathLike[str] | None = None) -> BaseStorage:
     if text == "memory":
         return InMemoryStorage()
     if text.startswith("grpc://"):
-        return patient(_open_proxy(text))
+        return reconnecting(_open_proxy(text))
     if text.startswith("journal://") or ("://" not in text and text.endswith(".log")):
-        return patient(_open_journal(Path(text.removeprefix("journal://"))))
-    return patient(_open_database(text if "://" in text else f"sqlite:///{text}"))
+        return reconnecting(_open_journal(Path(text.removeprefix("journal://")), existing))
+    return reconnecting(_open_database(text if "://" in text else f"sqlite:///{text}", existing))
 
 
 def storage_file(url: str) -> Path | None:
@@ -88,7 +87,7 @@ def without_password(url: str) -> str:
     return bare.update_query_dict(kept).render_as_string(hide_password=False)
 
 
-def _open_database(text: str) -> BaseStorage:
+def _open_database(text: str, existing: bool) -> BaseStorage:
     try:
         url = make_url(text)
     except (sql.ArgumentError, ValueError):
@@ -102,9 +101,14 @@ def _open_database(text: str) -> BaseStorage:
         if url.get_backend_name() == "postgresql":
             options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
         if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-            options = {"creator": functools.partial(_connect_sqlite, url)}  # which can be sent to other processes
-            _check_sqlite(url)
-        return get_storage(_create_tables(url, options))
+            options = {
+                "creator": functools.partial(sqlite_file.connect, url, existing)
+            }  # which can be sent to other processes
+            if not url.database.startswith("file:"):
+                _prepare(Path(url.database), existing)
+            if not existing:
+                sqlite_file.require_writable(url)
+        return get_storage(_open_tables(url, options, existing))
     except (ImportError, sql.NoSuchModuleError) as error:
         raise StudyError(
             f"the driver of {url.drivername}",
@@ -120,52 +124,24 @@ def _open_database(text: str) -> BaseStorage:
         ) from error
 
 
-def _create_tables(url: URL, options: dict[str, Any]) -> RDBStorage:
+def _prepare(path: Path, existing: bool) -> None:
+    """Refuse a file that is not there, or create its folder, and refuse a database of something else."""
+    if existing and not path.is_file():
+        raise StudyError(f"the file of a study at {path}", "none", "Check the path.")
+    sqlite_file.require_optuna(path, existing)
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _open_tables(url: URL, options: dict[str, Any], existing: bool) -> RDBStorage:
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
-    for _ in range(5):
+    for _ in range(0 if existing else 5):
         try:
-            return RDBStorage(text, engine_kwargs=options)
+            return RDBStorage(text, engine_kwargs=options, skip_table_creation=existing)
         except (sql.IntegrityError, sql.OperationalError, sql.ProgrammingError) as error:
             if not isinstance(error, sql.IntegrityError) and "exists" not in str(error):
                 raise
             time.sleep(random.uniform(0.1, 0.5))  # another worker creates the same tables just now
-    return RDBStorage(text, engine_kwargs=options)
-
-
-def _connect_sqlite(url: URL) -> sqlite3.Connection:
-    """Connect so that several processes can work: readers do not block the writer, and writers queue."""
-    arguments, options = url.get_dialect()().create_connect_args(url)
-    connection: sqlite3.Connection = sqlite3.connect(*arguments, **{"timeout": LOCK_SECONDS, **options})  # type: ignore[call-overload]
-    _write_ahead(connection)
-    connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to WAL mode; SQLite does not queue for that as it does for writes, so wait for whoever writes."""
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(random.uniform(0.02, 0.1))
-
-
-def _check_sqlite(url: URL) -> None:
-    """Fail now rather than after the first training if the database cannot be written."""
-    assert url.database is not None
-    if not url.database.startswith("file:"):
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    connection = _connect_sqlite(url)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("CREATE TABLE probe (x)")
-        connection.rollback()
-    finally:
-        connection.close()
+    return RDBStorage(text, engine_kwargs=options, skip_table_creation=existing)
 
 
 def _postgres_driver() -> str:
@@ -175,8 +151,11 @@ def _postgres_driver() -> str:
     raise ImportError("no PostgreSQL driver")
 
 
-def _open_journal(path: Path) -> BaseStorage:
+def _open_journal(path: Path, existing: bool) -> BaseStorage:
+    if existing and not path.is_file():
+        raise StudyError(f"the file of a study at {path}", "none", "Check the path.")
     try:
+        require_journal(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFile(str(path)))
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -19,7 +19,7 @@ SECONDS = 120.0
 _logger = logging.getLogger(__name__)
 
 
-class PatientStorage:
+class ReconnectingStorage:
     """Passes every operation on to a storage, and again when the storage was gone for the moment.
 
     An operation whose answer was lost may have been carried out. All of Optuna's can be repeated: attributes and
@@ -67,12 +67,12 @@ class PatientStorage:
             pause = min(2 * pause, 2.0)
 
 
-BaseStorage.register(PatientStorage)
+BaseStorage.register(ReconnectingStorage)
 
 
-def patient(storage: BaseStorage) -> BaseStorage:
-    """Return the storage with patience."""
-    return cast(BaseStorage, PatientStorage(storage))
+def reconnecting(storage: BaseStorage) -> BaseStorage:
+    """Return the storage so that it waits when its server restarts."""
+    return cast(BaseStorage, ReconnectingStorage(storage))
 
 
 class _Trouble(NamedTuple):

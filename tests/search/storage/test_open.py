@@ -1,22 +1,25 @@
 import json
 import math
 import multiprocessing
+import os
 import resource
 import socket
 import sqlite3
 import struct
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import chdir, suppress
+from contextlib import chdir, closing, suppress
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 import sqlalchemy.exc
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
@@ -25,9 +28,9 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from glo_lightning.errors import StudyError
-from glo_lightning.search import storage as storage_module
+from glo_lightning.search.storage import open as open_module
 from glo_lightning.search.storage.open import open_storage
-from glo_lightning.search.storage.reconnecting import PatientStorage
+from glo_lightning.search.storage.reconnecting import ReconnectingStorage
 from tests.search.samplers.cheap_search import POPULATION, candidates, make_sampler, open_study, run
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -36,6 +39,17 @@ PROCESSES = multiprocessing.get_context("forkserver")
 def serve(url: str, port: int) -> None:
     """Be Optuna's storage proxy."""
     optuna.storages.run_grpc_proxy_server(open_storage(url), port=port)
+
+
+def start_proxy(url: str, port: int) -> Any:
+    """Return the process of a proxy that listens."""
+    proxy = PROCESSES.Process(target=serve, args=(url, port))
+    proxy.start()
+    while proxy.is_alive():
+        with suppress(OSError), socket.create_connection(("localhost", port)):
+            return proxy
+        time.sleep(0.05)
+    raise AssertionError("the proxy ended")
 
 
 def free_port() -> int:
@@ -62,8 +76,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             return
         pytest.importorskip("grpc")
         port = free_port()
-        proxy = PROCESSES.Process(target=serve, args=(uri, port))
-        proxy.start()
+        proxy = start_proxy(uri, port)
         yield f"grpc://localhost:{port}"
         proxy.kill()
         return
@@ -125,7 +138,7 @@ def refusal(url: Any) -> str:
 
 
 def test_servers_that_do_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage_module, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(open_module, "CONNECT_SECONDS", 1)
     message = refusal(f"postgresql://somebody:secret@localhost:{free_port()}/studies")
     assert "refused" in message
     assert "secret" not in message
@@ -177,12 +190,126 @@ def test_a_file_of_another_kind(tmp_path: Path, name: str) -> None:
     assert path.read_text() == "Dear diary,\n" * 100
 
 
+def look(folder: Path) -> dict[str, bytes | None]:
+    """What lies in a folder, byte for byte."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+both_ways = pytest.mark.parametrize("existing", [False, True], ids=["writing", "reading"])
+NO_JOURNALS = {
+    "a JSON object without an end of line": b'{"a": 1}',
+    "JSON lines": b'{"a": 1}\n{"a": 2}\n',
+    "an operation without a worker": b'{"op_code":0}\n',
+    "another operation": b'{"op_code":"x","worker_id":"y"}\n',
+    "a list": b"[]\n",
+    "a deep list": b"[" * 100_000 + b"\n",
+    "a number": b"1\n",
+    "text": "Liebes Tagebuch ü\n".encode("latin-1"),
+    "no end": b"x" * 2_000_000,
+    "an empty line": b"\n",
+    "an archive": b"PK\x03\x04\x00\xff",
+}
+
+
+@both_ways
+@pytest.mark.parametrize("content", NO_JOURNALS.values(), ids=NO_JOURNALS)
+def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes, existing: bool) -> None:
+    (tmp_path / "x.log").write_bytes(content)
+    with pytest.raises(StudyError, match="a file of another kind"):
+        open_storage(tmp_path / "x.log", existing)
+    assert look(tmp_path) == {str(tmp_path / "x.log"): content}
+
+
+@both_ways
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_somebodys_database_is_refused_and_left_as_it_is(tmp_path: Path, mode: str, existing: bool) -> None:
+    with closing(sqlite3.connect(tmp_path / "mine.db")) as connection:
+        connection.execute(f"pragma journal_mode = {mode}")
+        connection.execute("create table songs (title)")
+        connection.execute("insert into songs values ('Blackbird')")
+        connection.commit()
+    before = look(tmp_path)
+    assert list(before) == [str(tmp_path / "mine.db")]
+    with pytest.raises(StudyError, match="one with the tables songs"):
+        open_storage(tmp_path / "mine.db", existing)
+    assert look(tmp_path) == before
+
+
+@both_ways
+def test_somebodys_database_is_refused_while_it_is_in_use(tmp_path: Path, existing: bool) -> None:
+    with closing(sqlite3.connect(tmp_path / "mine.db")) as connection:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("create table songs (title)")
+        connection.commit()
+        with pytest.raises(StudyError, match="one with the tables songs"):
+            open_storage(tmp_path / "mine.db", existing)
+        assert connection.execute("select count(*) from sqlite_master").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("address", ["{}/new/study.db", "{}/new/study.log", "sqlite:///{}/a.db", "journal://{}/a.log"])
+def test_reading_creates_nothing(tmp_path: Path, address: str) -> None:
+    with pytest.raises(StudyError, match=r"the file of a study at .*, got none"):
+        open_storage(address.format(tmp_path), existing=True)
+    assert look(tmp_path) == {}
+
+
+def test_reading_an_empty_database_creates_no_table(tmp_path: Path) -> None:
+    (tmp_path / "study.db").touch()
+    os.utime(tmp_path / "study.db", (0, 0))  # otherwise somebody may be about to create tables
+    with pytest.raises(StudyError, match="an empty one"):
+        open_storage(tmp_path / "study.db", existing=True)
+    assert look(tmp_path) == {str(tmp_path / "study.db"): b""}
+
+
+READ = """
+import sys, optuna
+from glo_lightning.search.storage.open import open_storage
+print(optuna.load_study(study_name="mine", storage=open_storage(sys.argv[1], existing=True)).trials[0].value)
+"""
+
+
+@pytest.mark.parametrize("maker", ["ours", "optuna's"])
+@pytest.mark.parametrize("name", ["study.db", "study.log"])
+def test_reading_a_study_changes_nothing(tmp_path: Path, name: str, maker: str) -> None:
+    path = tmp_path / name
+    make = f"""
+import sys, optuna
+from optuna.storages.journal import JournalFileBackend
+from glo_lightning.search.storage.open import open_storage
+path = sys.argv[1]
+if {maker!r} == "ours":
+    storage = open_storage(path)
+elif path.endswith(".db"):
+    storage = optuna.storages.RDBStorage("sqlite:///" + path)
+else:
+    storage = optuna.storages.JournalStorage(JournalFileBackend(path))
+optuna.create_study(storage=storage, study_name="mine").add_trial(optuna.trial.create_trial(value=0.5))
+"""
+    subprocess.run([sys.executable, "-c", make, str(path)], capture_output=True, check=True)
+    if name == "study.log":
+        with path.open("ab") as file:
+            file.write(b'{"op_code": 6, "worker')  # a writer died here
+    before = look(tmp_path)
+    done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "0.5", done.stderr
+    assert look(tmp_path) == before
+
+
+def test_a_journal_whose_first_line_was_cut_short_is_one(tmp_path: Path) -> None:
+    (tmp_path / "study.log").write_bytes(b'{"op_code":0,"wor')
+    storage = open_storage(tmp_path / "study.log")
+    assert (tmp_path / "study.log").read_bytes() == b'{"op_code":0,"wor'
+    assert optuna.create_study(storage=storage, study_name="mine").study_name == "mine"
+    assert optuna.load_study(study_name="mine", storage=open_storage(tmp_path / "study.log")).study_name == "mine"
+
+
 @pytest.mark.parametrize("name", ["study.db", "study.log"])
 def test_a_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     assert name in refusal(tmp_path / name)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_opens_or_is_refused(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder, chdir(folder), suppress(StudyError):
@@ -252,8 +379,7 @@ def test_a_full_disk_is_said_and_finished_candidates_are_kept(tmp_path: Path, na
 def test_a_restart_of_the_proxy_only_delays(tmp_path: Path) -> None:
     pytest.importorskip("grpc")
     address = (str(tmp_path / "study.db"), free_port())
-    proxy = PROCESSES.Process(target=serve, args=address)
-    proxy.start()
+    proxy = start_proxy(*address)
     study = open_study(open_storage(f"grpc://localhost:{address[1]}"), make_sampler(1))
     trials = study.sampler.claim(study, POPULATION)
     proxy.kill()
@@ -297,7 +423,7 @@ def unreliable() -> BaseStorage:
 
 
 def test_a_write_whose_answer_was_lost_is_repeated(unreliable: Unreliable) -> None:
-    storage = PatientStorage(unreliable)
+    storage = ReconnectingStorage(unreliable)
     trial_id = storage.create_new_trial(0)
     storage.set_trial_system_attr(trial_id, "a", 1)
     unreliable.breaks = 1
@@ -309,14 +435,14 @@ def test_a_write_whose_answer_was_lost_is_repeated(unreliable: Unreliable) -> No
 
 def test_patience_ends(unreliable: Unreliable) -> None:
     unreliable.breaks = 10**6
-    storage = PatientStorage(unreliable, seconds=0.3)
+    storage = ReconnectingStorage(unreliable, seconds=0.3)
     trial_id = storage.create_new_trial(0)
     with pytest.raises(StudyError, match="server closed the connection"):
         storage.set_trial_system_attr(trial_id, "a", 1)
 
 
 def test_mistakes_of_the_caller_are_not_repeated(unreliable: Unreliable) -> None:
-    storage = PatientStorage(unreliable)
+    storage = ReconnectingStorage(unreliable)
     begin = time.monotonic()
     with pytest.raises(DuplicatedStudyError):
         storage.create_new_study([StudyDirection.MINIMIZE], "a")
