@@ -15,6 +15,7 @@ class PlainParser(argparse.ArgumentParser):
         verb: how the program is called.
         description: what it does.
         epilog: below the options.
+        add_help: whether it has an option ``--help``.
 
     Example:
         >>> parser = PlainParser("report", "Write a page.")
@@ -24,8 +25,10 @@ class PlainParser(argparse.ArgumentParser):
         glo_lightning.errors.SettingsError: Expected usage: glo-lightning report [-h] [--output OUTPUT], got ...
     """
 
-    def __init__(self, verb: str, description: str, epilog: str | None = None) -> None:
-        super().__init__(f"glo-lightning {verb}", description=description, epilog=epilog, allow_abbrev=False)
+    def __init__(self, verb: str, description: str = "", epilog: str | None = None, add_help: bool = True) -> None:
+        super().__init__(
+            f"glo-lightning {verb}", description=description, epilog=epilog, add_help=add_help, allow_abbrev=False
+        )
 
     def error(self, message: str) -> NoReturn:
         """Refuse a command line."""

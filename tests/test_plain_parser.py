@@ -17,6 +17,7 @@ from glo_lightning.cli.main import main
         (["export"], ["required: loss"]),
         (["theory", "baikal", "--num-class=3"], ["Did you mean --num-classes?"]),
         (["theory"], ["at least one loss or record"]),
+        (["compare", "--losses", "--seeds=2"], ["--losses", "expected at least one argument"]),
         (["serch"], ["'serch'", "Did you mean search?"]),
         (["xyz"], ["search, train, compare", "glo-lightning --help"]),
     ],

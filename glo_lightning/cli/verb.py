@@ -1,6 +1,5 @@
 """What the verbs that train have in common on the command line. Imports nothing heavy: ``--help`` reads it."""
 
-import argparse
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,9 @@ from jsonargparse import ArgumentParser
 from glo_lightning.checked import default_of, described, hints_of, limits_of
 from glo_lightning.cli.explained import explanations
 from glo_lightning.cli.settings import Settings
-from glo_lightning.options import options_of
+from glo_lightning.errors import SettingsError
+from glo_lightning.options import option, options_of
+from glo_lightning.plain_parser import PlainParser
 from glo_lightning.safe_yaml import read_yaml
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -73,7 +74,7 @@ class Verb(Generic[SettingsT]):
             >>> verb.spell_out(["--losses", "baikal", "mse", "--config", "mine.yaml"])
             ['--config', 'mine.yaml', '--compare.losses=["baikal", "mse"]']
         """
-        parser = argparse.ArgumentParser(self.program, self.usage, add_help=False, allow_abbrev=False)
+        parser = PlainParser(self.section, add_help=False)
         for name, value in self.shorthands.items():
             parser.add_argument(f"--{name}", nargs="+" if value.endswith("...") else None)
         short, rest = parser.parse_known_args(arguments)
@@ -155,9 +156,12 @@ class Reader:
         Raises:
             SettingsError: if it does not fit the setting.
         """
-        if value == "null" or (isinstance(value, str) and not takes_text(self.hint)):
-            value = read_yaml(value)
         with options_of(self.verb.section):
+            if value == "null" or (isinstance(value, str) and not takes_text(self.hint)):
+                try:
+                    value = read_yaml(value)
+                except SettingsError as error:
+                    raise SettingsError(f"{error.expected} for {option(self.name)}", error.got, error.cure) from None
             if value is None:
                 fields = {each.name: each for each in dataclasses.fields(self.verb.settings)}
                 return default_of(fields[self.name])

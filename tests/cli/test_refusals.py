@@ -26,7 +26,8 @@ CASES = [
     (["--optimizer=Adm"], ["'Adm'", "Did you mean torch.optim.Adam?"]),
     (["--trainer.callbacks=EarlyStoping"], ["Did you mean lightning.pytorch.callbacks.EarlyStopping?"]),
     (["--config=nowhere.yaml"], ["nowhere.yaml"]),
-    (["--search.known=" + "[" * 90_000], ["size of a configuration"]),
+    (["--search.known=" + "[" * 90_000], ["size of a configuration for --search.known"]),
+    (["--search.generations=[}"], ["Expected YAML for --search.generations"]),
     (["--model.network=" + "9" * 5_000], ["digits"]),
 ]  # fmt: skip
 
