@@ -22,6 +22,9 @@ from glo_lightning.training.run import Evaluation, Evaluator, Run, Status
 KEY = "training key"
 """User attribute of a trial: what its training is found by."""
 
+TOTAL = "trainings"
+"""User attribute of a list's study: how many trainings it has."""
+
 REUSED = "reused from"
 """User attribute of a trial that told what another list had trained: that list's study."""
 
@@ -113,6 +116,7 @@ class SharedTrainings:
             load_if_exists=True,
         )
         study.set_metric_names([self.monitor.name])
+        study.set_user_attr(TOTAL, len(runs))
         return study
 
     @property

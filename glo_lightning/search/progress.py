@@ -10,6 +10,9 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from glo_lightning.search.records.candidates import CandidateRecord, GenerationSummary
+from glo_lightning.search.records.verdict import PURPOSES
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.spaces.trees import COEFFICIENT_POPULATION
 from glo_lightning.words import duration
 
 BAR = 20
@@ -27,6 +30,7 @@ class Standing:
         best: the best metric so far, None if no candidate has one.
         trained: draws that were accepted for training.
         drawn: all draws, those included that were refused before they became candidates.
+        ahead: what comes after the stage, as a number of trainings of candidates that would take as long.
     """
 
     generations: int
@@ -35,6 +39,55 @@ class Standing:
     best: float | None
     trained: int
     drawn: int
+    ahead: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """How far a list of trainings of the verdict is.
+
+    Args:
+        purpose: what they are for; one of ``PURPOSES``.
+        done: trainings that are finished.
+        total: in the list.
+        length: of one, in trainings of candidates.
+        ahead: what comes after the list, likewise.
+    """
+
+    purpose: str
+    done: int
+    total: int
+    length: float = 1.0
+    ahead: float = 0.0
+
+
+def trainings_of_a_tuning(settings: SearchSettings) -> int:
+    """Return how many candidates the search for the coefficients of a tree has."""
+    return settings.coefficient_generations * COEFFICIENT_POPULATION
+
+
+def trainings_ahead(settings: SearchSettings, length: float, after: str = "") -> float:
+    """Return how many trainings of candidates come after a search's first stage, or after a later part of it.
+
+    Args:
+        settings: of the search.
+        length: of a full training, in trainings of candidates.
+        after: ``"coefficients"``, or one of ``PURPOSES``.
+
+    Example:
+        >>> settings = SearchSettings(finalists=5, finalist_seeds=3, comparison_seeds=10)
+        >>> trainings_ahead(settings, 4.0), trainings_ahead(settings, 4.0, after="finalists")
+        (135.0, 120.0)
+    """
+    losses = len(("cross-entropy", "its twin", "the winner")) + bool(settings.joint)
+    tunings = settings.tuned_trees if (settings.family, settings.stage) == ("glo", "both") else 0
+    costs = {
+        "coefficients": float(tunings * trainings_of_a_tuning(settings)),
+        "finalists": float(settings.finalists * settings.finalist_seeds),
+        "fidelity": settings.fidelity_sample * length,
+        "comparison": losses * settings.comparison_seeds * length,
+    }
+    return sum(list(costs.values())[list(costs).index(after) + 1 if after else 0 :])
 
 
 class Progress:
@@ -50,7 +103,10 @@ class Progress:
         self.every_candidate = every_candidate
         self._started = time.monotonic()
         self._done_before = 0
+        self._trained_before = 0
         self._per_minute = 0.0
+        self._seconds: float | None = None  # of a candidate's training, with all who work on it
+        self._list = Trainings("", 0, 0)
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(BAR),
@@ -86,11 +142,12 @@ class Progress:
         """
         self._started = time.monotonic()
         self._done_before = standing.done
+        self._trained_before = standing.trained
         self._per_minute = 0.0
         self._say(title)
         if finished:
             self._say(f"continuing after {finished} finished generation{'s' * (finished > 1)}")
-        columns = f"{'generation':>10} {'best':>8} {'so far':>8} {'median':>8} {'accepted':>9} {'per min':>8}"
+        columns = f"{'generation':>10} {'best':>8} {'so far':>8} {'median':>8} {'may train':>9} {'per min':>8}"
         self._say(f"[bold]{columns} {'left':>12}[/]")
 
     def generation(self, summary: GenerationSummary, standing: Standing) -> None:
@@ -120,18 +177,41 @@ class Progress:
 
     def advance(self, standing: Standing) -> None:
         """Show how far the stage is; hide the bar when it is at its end."""
-        self._per_minute = 60.0 * (standing.done - self._done_before) / max(1e-3, time.monotonic() - self._started)
-        words = (
-            f"best {_number(standing.best)}, {_share(standing.trained, standing.drawn)} accepted, "
-            f"{self._per_minute:.0f}/min, {self._left(standing)} left"
+        elapsed = max(1e-3, time.monotonic() - self._started)
+        self._per_minute = 60.0 * (standing.done - self._done_before) / elapsed
+        if standing.trained > self._trained_before:
+            self._seconds = elapsed / (standing.trained - self._trained_before)
+        self._show(
+            standing.done,
+            standing.candidates,
+            f"best {_number(standing.best)}, {_share(standing.trained, standing.drawn)} may train, "
+            f"{self._per_minute:.0f}/min, {self._left(standing)} left",
         )
+
+    def trainings(self, standing: Trainings) -> None:
+        """Show how far a list of trainings of the verdict is: in a line per call, or in a terminal by the bar.
+
+        Args:
+            standing: of the list; one for another purpose is introduced.
+        """
+        if standing.purpose != self._list.purpose:
+            self._started, self._done_before = time.monotonic(), standing.done
+            self._say(PURPOSES[standing.purpose])
+        elif standing == self._list:
+            return
+        self._list = standing
+        done = standing.done - self._done_before
+        if done:
+            self._seconds = (time.monotonic() - self._started) / done / standing.length
+        units = (standing.total - standing.done) * standing.length + standing.ahead
+        left = "" if self._seconds is None or not units else f", {duration(units * self._seconds)} left"
+        self._show(standing.done, standing.total, f"trainings{left}")
+        if standing.done and not self.console.is_terminal:
+            self._say(f"{f'{standing.done}/{standing.total}':>10} trainings{left}")
+
+    def _show(self, done: int, total: int, words: str) -> None:
         self._bar.update(
-            self._stage,
-            description=f"{standing.done}/{standing.candidates}",
-            total=standing.candidates,
-            completed=standing.done,
-            words=words,
-            visible=standing.done < standing.candidates,
+            self._stage, description=f"{done}/{total}", total=total, completed=done, words=words, visible=done < total
         )
 
     def note(self, text: str) -> None:
@@ -139,8 +219,10 @@ class Progress:
         self._say(text)
 
     def _left(self, standing: Standing) -> str:
-        left = standing.candidates - standing.done
-        return duration(60.0 * left / self._per_minute) if self._per_minute else "-"
+        if not self._per_minute or (standing.ahead and self._seconds is None):
+            return "-"
+        ahead = standing.ahead * (self._seconds or 0.0)
+        return duration(60.0 * (standing.candidates - standing.done) / self._per_minute + ahead)
 
     def _say(self, text: str) -> None:
         if self.is_visible:

@@ -46,6 +46,11 @@ class ProbedTask:
     class_counts: tuple[int, ...] = ()
 
     @property
+    def relative_length(self) -> float:
+        """How long a full training is, in partial ones."""
+        return self.full_epochs / self.epochs
+
+    @property
     def num_classes(self) -> int:
         """Classes of the task."""
         return self.probe.num_classes
@@ -61,6 +66,11 @@ def search_monitor(settings: SearchSettings) -> Monitor:
     if not settings.tasks:
         return task_monitor(settings)
     return Monitor(f"{settings.monitor} relative to cross-entropy", "max", 0.0)
+
+
+def full_epochs(settings: SearchSettings, epochs: int) -> int:
+    """Return the epochs of a full training, given those of a partial one."""
+    return FULL_LENGTH * epochs if settings.comparison_epochs is None else settings.comparison_epochs
 
 
 def probe_tasks(settings: SearchSettings, tasks: Mapping[str, Task]) -> list[ProbedTask]:
@@ -115,8 +125,7 @@ def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
                 f"Leave {option('class_aware')} out; search weights of the questions by {option('joint')}.",
             )
         class_counts = count_classes(task, probe.num_classes) if settings.class_aware else ()
-    full_epochs = FULL_LENGTH * epochs if settings.comparison_epochs is None else settings.comparison_epochs
-    return ProbedTask(name, task, probe, epochs, full_epochs, abort, class_counts)
+    return ProbedTask(name, task, probe, epochs, full_epochs(settings, epochs), abort, class_counts)
 
 
 def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:

@@ -2,16 +2,22 @@
 
 import io
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from rich.console import Console
 
+from glo_lightning.search import progress as progress_module
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
-from glo_lightning.search.progress import Progress, Standing
+from glo_lightning.search.progress import Progress, Standing, Trainings, trainings_ahead
 from glo_lightning.search.records.candidates import CandidateRecord, GenerationSummary
+from glo_lightning.search.records.verdict import PURPOSES
+from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.monitor import Monitor
+from tests.runs import search
 
 
 def say(terminal: bool = False, quiet: bool = False, every_candidate: bool = False) -> str:
@@ -42,9 +48,66 @@ def test_every_generation_has_a_line_within_80_columns(terminal: bool) -> None:
 def test_a_terminal_sees_how_far_the_search_is() -> None:
     text = say(terminal=True)
     assert "91/400" in text
-    assert "best 0.9612, 41 % accepted," in text
+    assert "best 0.9612, 41 % may train," in text
     assert "/min" in text
     assert "left" in text
+
+
+class Clock:
+    """Time as a test wants it."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_what_is_left_counts_finalists_and_comparison_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(progress_module, "time", clock)
+    file = io.StringIO()
+    settings = SearchSettings(finalists=5, finalist_seeds=3, comparison_seeds=10)
+    ahead = trainings_ahead(settings, length=4.0)
+    assert ahead == 5 * 3 + 3 * 10 * 4, "cross-entropy, its twin and the winner are trained four times as long"
+    with Progress(Console(file=file, width=100)) as progress:
+        progress.start("searching", Standing(4, 400, 0, None, 0, 0, ahead), finished=0)
+        progress.advance(Standing(4, 400, 0, None, 0, 0, ahead))
+        clock.now = 100.0  # a candidate a second, of which one in two trains
+        summary = GenerationSummary(0, 0.9, 0.8, 50, 50, 100, 50.0, {"trained": 50, "exact": 50})
+        for generation, done in enumerate((100, 400)):
+            standing = Standing(4, 400, done, 0.9, done // 2, done, ahead)
+            progress.advance(standing)
+            progress.generation(replace(summary, generation=generation), standing)
+        clock.now = 1000.0
+        progress.trainings(Trainings("finalists", 0, 15, 1.0, trainings_ahead(settings, 4.0, "finalists")))
+        clock.now = 1010.0
+        progress.trainings(Trainings("finalists", 5, 15, 1.0, trainings_ahead(settings, 4.0, "finalists")))
+        clock.now = 2000.0
+        progress.trainings(Trainings("comparison", 20, 30, 4.0))  # 20 are from an earlier run
+        clock.now = 2040.0
+        for done in (25, 25, 30):
+            progress.trainings(Trainings("comparison", done, 30, 4.0))
+    left = [line.rpartition("  ")[2].strip() for line in file.getvalue().splitlines()]
+    assert left[2] == "9 min 30 s", "300 candidates at one a second, and 135 trainings of 2 seconds"
+    assert left[3] == "1 min 8 s", "135 trainings at 200 in 100 seconds"
+    assert left[4:] == [
+        PURPOSES["finalists"],
+        "5/15 trainings, 4 min 20 s left",  # 10 finalists and 120 in the comparison, 2 seconds each
+        PURPOSES["comparison"],
+        "25/30 trainings, 40 s left",  # 5 of 8 seconds
+        "30/30 trainings",
+    ]
+
+
+def test_a_search_shows_every_training_of_its_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    search(tmp_path, generations=1, population_size=4, invariant="none", comparison_seeds=2)
+    lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    assert lines.index(PURPOSES["finalists"]) < lines.index(PURPOSES["comparison"])
+    counts = [line.split()[0] for line in lines if " trainings" in line]
+    assert counts[:4] == ["1/4", "2/4", "3/4", "4/4"], "two finalists with two seeds each"
+    compared = len(counts) - 4
+    assert counts[4:] == [f"{done}/{compared}" for done in range(1, compared + 1)]
+    assert compared in (4, 6), "with or without a twin of the winner's scale"
 
 
 def test_a_file_sees_no_control_characters() -> None:

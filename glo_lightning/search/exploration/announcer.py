@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import optuna
 
-from glo_lightning.search.progress import Progress, Standing
+from glo_lightning.search.progress import Progress, Standing, trainings_ahead
 from glo_lightning.search.records.candidates import (
     TRAINED,
     CandidateRecord,
@@ -34,6 +34,7 @@ class GenerationAnnouncer:
         generations: how many will run.
         title: what is searched, and what its losses do without, in lines.
         progress: where generations are announced.
+        ahead: what comes after them, as a number of trainings of candidates that would take as long.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class GenerationAnnouncer:
         generations: int,
         title: str,
         progress: Progress,
+        ahead: float = 0.0,
     ) -> None:
         self.study = study
         self.monitor = monitor
@@ -51,13 +53,16 @@ class GenerationAnnouncer:
         self.generations = generations
         self.title = title
         self.progress = progress
+        self.ahead = ahead
         self._told = 0
         self._look_after = 0.0
         self._listed: set[tuple[int, int]] = set()
 
     @classmethod
-    def of_search(cls, study: optuna.Study, settings: SearchSettings, progress: Progress) -> "GenerationAnnouncer":
-        """Follow the main study of a search."""
+    def of_search(
+        cls, study: optuna.Study, settings: SearchSettings, progress: Progress, length: float
+    ) -> "GenerationAnnouncer":
+        """Follow the main study of a search, with full trainings of some length in trainings of candidates."""
         search = fingerprint_of(study)
         subject = (
             f"the tasks {', '.join(settings.tasks)} by {settings.monitor}"
@@ -73,6 +78,7 @@ class GenerationAnnouncer:
             settings.generations,
             "\n".join([f"searching {settings.family} losses for {subject}", *caveats]),
             progress,
+            trainings_ahead(settings, length),
         )
 
     def begin(self) -> None:
@@ -118,4 +124,5 @@ class GenerationAnnouncer:
             best=self.monitor.best(bests) if bests else None,
             trained=fates[TRAINED],
             drawn=sum(fates.values()),
+            ahead=self.ahead,
         )

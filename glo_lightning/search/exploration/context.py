@@ -76,6 +76,11 @@ class ExplorationContext:
         return self.evaluators.tasks[0].probe.num_heads
 
     @property
+    def relative_length(self) -> float:
+        """How long a full training is, in trainings of candidates."""
+        return self.evaluators.tasks[0].relative_length
+
+    @property
     def monitor(self) -> Monitor:
         """The metric."""
         return self.evaluators.monitor

@@ -12,15 +12,18 @@ from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.screening import ALL_STEPS, PAPER_STEPS, Screen
 from glo_lightning.search.exploration.stage import explore_study
 from glo_lightning.search.exploration.tree_explorer import TreeExplorer
+from glo_lightning.search.progress import trainings_ahead, trainings_of_a_tuning
 from glo_lightning.search.records.candidates import ranked, read_candidates
 from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
 from glo_lightning.search.samplers.screens import Sameness
 from glo_lightning.search.spaces.asked import as_asked
-from glo_lightning.search.spaces.trees import COEFFICIENT_SIGMA, CoefficientSpace, ExpressionSpace
+from glo_lightning.search.spaces.trees import (
+    COEFFICIENT_POPULATION,
+    COEFFICIENT_SIGMA,
+    CoefficientSpace,
+    ExpressionSpace,
+)
 from glo_lightning.search.storage.study import LATER_STAGE, later_stages, tuned_expression
-
-COEFFICIENT_POPULATION = 12
-"""Candidates in a generation of coefficients: few, because they are few."""
 
 MIN_COEFFICIENTS = 2
 """Coefficients below which there is nothing to tune: one alone is the learning rate."""
@@ -34,7 +37,8 @@ def explore_trees(context: ExplorationContext) -> list[Source]:
     trees = _explore_expressions(context)
     if context.settings.stage == "trees":
         return [trees]
-    tuned = [_tune(context, expression) for expression in _best_expressions(context, trees.study)]
+    expressions = _best_expressions(context, trees.study)
+    tuned = [_tune(context, each, len(expressions) - place) for place, each in enumerate(expressions, 1)]
     names = {source.study.study_name for source in tuned}
     earlier = [study for study in later_stages(trees.study) if study.study_name not in names]
     spaces = [CoefficientSpace(tuned_expression(study.study_name)) for study in earlier]
@@ -57,7 +61,7 @@ def _explore_expressions(context: ExplorationContext) -> Source:
     study = context.open_study(sampler)
     if settings.stage == "coefficients":
         _require_finished(study, sampler, settings.generations)
-    announcer = GenerationAnnouncer.of_search(study, settings, context.progress)
+    announcer = GenerationAnnouncer.of_search(study, settings, context.progress, context.relative_length)
     space = as_asked(ExpressionSpace(), settings, context.num_classes[0])
     # The screen stands in for the invariant.
     return explore_study(context, announcer, sampler, space, TreeExplorer, invariant="none")
@@ -88,8 +92,8 @@ def _best_expressions(context: ExplorationContext, study: optuna.Study) -> Seque
     return tunable[: context.settings.tuned_trees]
 
 
-def _tune(context: ExplorationContext, expression: str) -> Source:
-    """Search the coefficients of one expression in a study of its own, beside the search's."""
+def _tune(context: ExplorationContext, expression: str, more: int) -> Source:
+    """Search the coefficients of one expression in a study of its own, beside the search's; more are to come."""
     coefficients = CoefficientSpace(expression)
     space = as_asked(coefficients, context.settings, context.num_classes[0])
     sampler = GenerationalCmaEsSampler(
@@ -108,5 +112,7 @@ def _tune(context: ExplorationContext, expression: str) -> Source:
         context.settings.coefficient_generations,
         f"tuning {len(coefficients.start)} coefficients of {expression}",
         context.progress,
+        more * trainings_of_a_tuning(context.settings)
+        + trainings_ahead(context.settings, context.relative_length, after="coefficients"),
     )
     return explore_study(context, announcer, sampler, space)

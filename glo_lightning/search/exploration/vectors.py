@@ -20,7 +20,8 @@ def explore_vectors(context: ExplorationContext) -> list[Source]:
     vectors = make_space(context.settings, context.num_classes[0], context.num_heads, context.class_counts)
     sampler = _make_sampler(context.settings, vectors, context.hyperparameters, context.num_classes)
     space = as_asked(vectors, context.settings, context.num_classes[0])
-    announcer = GenerationAnnouncer.of_search(context.open_study(sampler), context.settings, context.progress)
+    study = context.open_study(sampler)
+    announcer = GenerationAnnouncer.of_search(study, context.settings, context.progress, context.relative_length)
     return [explore_study(context, announcer, sampler, space)]
 
 

@@ -63,5 +63,8 @@ class CoefficientSpace:
         return TreeLoss(self.expression, [parameters[name] for name in self.distributions])
 
 
+COEFFICIENT_POPULATION = 12
+"""Candidates in a generation of coefficients: few, because they are few."""
+
 COEFFICIENT_SIGMA = 1.5
 """Initial step size of the coefficient search, the paper's."""

@@ -1,6 +1,7 @@
 """Choose the winner with fresh seeds, and compare it with cross-entropy on the test split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from glo_lightning.compare.shared_trainings import SharedTrainings
 from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.search.exploration.context import Source
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory, Length
-from glo_lightning.search.progress import Progress
+from glo_lightning.search.progress import Progress, Trainings, trainings_ahead
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
     best_candidates,
@@ -20,7 +21,7 @@ from glo_lightning.search.records.candidates import (
     read_candidates,
     require_differences,
 )
-from glo_lightning.search.records.verdict import DISCOVERED, PURPOSES, STORED, Fidelity, Finalist, Verdict
+from glo_lightning.search.records.verdict import DISCOVERED, STORED, Fidelity, Finalist, Verdict
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.tasks import ProbedTask, task_monitor
 from glo_lightning.search.verdict.fidelity import measure_fidelity
@@ -37,16 +38,20 @@ class Judge:
         settings: finalists, seeds and epochs.
         sources: the finished studies and what their candidates mean, the main one first.
         evaluators: make what trains.
+        progress: told of every training.
     """
 
-    def __init__(self, settings: SearchSettings, sources: Sequence[Source], evaluators: EvaluatorFactory) -> None:
+    def __init__(
+        self, settings: SearchSettings, sources: Sequence[Source], evaluators: EvaluatorFactory, progress: Progress
+    ) -> None:
         self.settings = settings
         self.study = sources[0].study
         self.sources = {source.study.study_name: source for source in sources}
         self.evaluators = evaluators
         self.monitor = evaluators.monitor
+        self.progress = progress
 
-    def judge(self, progress: Progress) -> Verdict:
+    def judge(self) -> Verdict:
         """Return the verdict: the stored one if nothing has changed since, else a new one."""
         candidates = [candidate for source in self.sources.values() for candidate in read_candidates(source.study)]
         basis = {
@@ -62,7 +67,6 @@ class Judge:
         if isinstance(stored, dict) and stored.get("basis") == basis:
             return Verdict.from_dict(stored)
         require_differences(candidates, self.monitor)
-        progress.note(PURPOSES["finalists"])
         crashes = count_crashes(source.study for source in self.sources.values())
         finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists, crashes))
         first = (finalists[0].study, finalists[0].trial)
@@ -70,11 +74,11 @@ class Judge:
         fidelity = None
         comparisons: dict[str, Comparison] = {}
         if self.settings.fidelity_sample:
-            progress.note(PURPOSES["fidelity"])
             fidelity = self._check_fidelity(candidates)
         if self.settings.comparison_seeds:
-            progress.note(PURPOSES["comparison"])
-            comparisons = {task.name: self._compare(winner, task) for task in self.evaluators.tasks}
+            comparisons = {
+                task.name: self._compare(winner, task, place) for place, task in enumerate(self.evaluators.tasks)
+            }
         verdict = Verdict(
             winner.loss,
             tuple(finalists),
@@ -94,7 +98,7 @@ class Judge:
         """A search that tries hundreds also selects for luck; a fresh score does not know who was lucky."""
         seeds = fresh_seeds(self.settings.seed, "finalists", self.settings.finalist_seeds)
         runs = [self._run(candidate, seed) for candidate in candidates for seed in seeds]
-        evaluations = self._evaluator("finalists", "partial").evaluate(runs)
+        evaluations = self._evaluator("finalists", "partial", len(runs)).evaluate(runs)
         refuse_what_tells_nothing(evaluations)
         finalists = []
         for position, candidate in enumerate(candidates):
@@ -123,19 +127,21 @@ class Judge:
         return measure_fidelity(
             candidates,
             self.settings.fidelity_sample,
-            self._evaluator("fidelity", "full"),
+            self._evaluator("fidelity", "full", self.settings.fidelity_sample),
             lambda candidate: self._run(candidate, self.settings.seed),
             self.monitor,
             max(task.full_epochs for task in self.evaluators.tasks),
         )
 
-    def _compare(self, winner: Run, task: ProbedTask) -> Comparison:
+    def _compare(self, winner: Run, task: ProbedTask, place: int) -> Comparison:
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
         losses = rivals(winner.loss, task.num_classes, self.settings.outputs, bool(winner.hyperparameters))
         found = {name: winner.hyperparameters for name in losses if name != BASELINE}
         monitor = task_monitor(self.settings)
         basis = {"epochs": task.full_epochs, "split": "test", **({"task": task.name} if task.name else {})}
-        evaluator = self._shared(self.evaluators.make_for(task, "full", "test"), "comparison", basis, monitor)
+        count = len(losses) * len(seeds)
+        announce = partial(self._announce, "comparison", count * len(self.evaluators.tasks), count * place)
+        evaluator = self._shared(self.evaluators.make_for(task, "full", "test"), "comparison", basis, monitor, announce)
         return compare_losses(losses, evaluator, monitor, seeds, "test", task.full_epochs, found, DISCOVERED)
 
     def _overall(self, comparisons: Mapping[str, Comparison]) -> Comparison | None:
@@ -143,14 +149,26 @@ class Judge:
             return compare_overall(comparisons, self.evaluators.references, self.monitor)
         return next(iter(comparisons.values()), None)
 
-    def _evaluator(self, purpose: str, length: Length) -> SharedTrainings:
+    def _evaluator(self, purpose: str, length: Length, count: int) -> SharedTrainings:
         epochs = [task.epochs if length == "partial" else task.full_epochs for task in self.evaluators.tasks]
         basis = {"epochs": epochs if len(epochs) > 1 else epochs[0], "split": "val"}
-        return self._shared(self.evaluators.make(length), purpose, basis, self.monitor)
+        announce = partial(self._announce, purpose, count, 0)
+        return self._shared(self.evaluators.make(length), purpose, basis, self.monitor, announce)
 
     def _shared(
-        self, evaluator: Evaluator, purpose: str, basis: Mapping[str, Any], monitor: Monitor
+        self,
+        evaluator: Evaluator,
+        purpose: str,
+        basis: Mapping[str, Any],
+        monitor: Monitor,
+        announce: Callable[[int], None],
     ) -> SharedTrainings:
-        return SharedTrainings(
-            evaluator, self.study, purpose, basis, monitor, self.settings.attempts, self.evaluators.batch
-        )
+        announce(0)
+        attempts, batch = self.settings.attempts, self.evaluators.batch
+        return SharedTrainings(evaluator, self.study, purpose, basis, monitor, attempts, batch, announce)
+
+    def _announce(self, purpose: str, total: int, before: int, done: int) -> None:
+        length = self.evaluators.tasks[0].relative_length
+        ahead = trainings_ahead(self.settings, length, purpose)
+        own = 1.0 if purpose == "finalists" else length
+        self.progress.trainings(Trainings(purpose, before + done, total, own, ahead))

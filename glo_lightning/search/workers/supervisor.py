@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,20 +11,23 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 from rich.console import Console
 
+from glo_lightning.compare.shared_trainings import TOTAL
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.options import option, options_of, section
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
-from glo_lightning.search.progress import Progress
+from glo_lightning.search.progress import Progress, Trainings, trainings_ahead
 from glo_lightning.search.records.verdict import PURPOSES
+from glo_lightning.search.samplers.fixed import read_verdicts
 from glo_lightning.search.samplers.worker_identity import give_back_trials
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
-from glo_lightning.search.storage.study import FINGERPRINT, quiet_optuna
+from glo_lightning.search.storage.study import FINGERPRINT, quiet_optuna, tuned_expression
+from glo_lightning.search.tasks import full_epochs
 from glo_lightning.search.workers.local import DeadWorker, LocalLauncher
 from glo_lightning.search.workers.ray import RayLauncher
 from glo_lightning.search.workers.work import take_part
 from glo_lightning.training.placement import Placement, place_all, share_gpus, visible_gpus
-from glo_lightning.training.task import Task
+from glo_lightning.training.task import Task, max_epochs
 
 MAX_DEATHS = 10
 """Deaths of workers without a single finished training in between, after which the search gives up."""
@@ -60,10 +63,13 @@ def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Pl
     rebuilds = {name: task.rebuild for name, task in tasks.items() if task.rebuild is not None}
     if len(rebuilds) < len(tasks):
         raise SettingsError("a task that other processes can rebuild", "one without rebuild", "Use python_task.")
-    observer = _Observer(settings, open_storage(settings.storage), progress)
+    epochs = max_epochs(next(iter(tasks.values())))
+    length = full_epochs(settings, epochs) / epochs
+    observer = _Observer(settings, open_storage(settings.storage), progress, length)
     launcher = _make_launcher(settings, functools.partial(work, settings, rebuilds, section()), placement, observer)
     with quiet_optuna():
         launcher.run(observer.look)
+        observer.update()
 
 
 def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]], door: str = "") -> None:
@@ -91,32 +97,59 @@ def _make_launcher(
 
 
 class _Observer:
-    """Looks at the studies of a search from outside of its workers."""
+    """Looks at the studies of a search from outside of its workers.
 
-    def __init__(self, settings: SearchSettings, storage: BaseStorage, progress: Progress) -> None:
+    Args:
+        settings: of the search.
+        storage: of its studies.
+        progress: where what is new is announced.
+        length: of a full training, in partial ones.
+    """
+
+    def __init__(self, settings: SearchSettings, storage: BaseStorage, progress: Progress, length: float) -> None:
         self._settings = settings
         self._storage = storage
         self._progress = progress
         self._announcer: GenerationAnnouncer | None = None
-        self._noted: set[str] = set()
+        self._length = length
+        self._known: set[str] = set()
+        self._purposes = 0
         self._looked = 0.0
         self._deaths = 0
         self._finished = 0
 
     def look(self) -> None:
         """Announce what is new, every now and then."""
-        if not self._progress.is_visible or time.monotonic() - self._looked < LOOK_SECONDS:
-            return
-        self._looked = time.monotonic()
-        if self._announcer is None:
+        if self._progress.is_visible and time.monotonic() - self._looked > LOOK_SECONDS:
+            self.update()
+            self._looked = time.monotonic()
+
+    def update(self) -> None:
+        """Announce what is new."""
+        if self._announcer is None and self._progress.is_visible:
             self._begin()
+        if self._announcer is None:
             return
         self._announcer.update()
-        for name in set(self._study_names()) - self._noted:
-            self._noted.add(name)
+        lists: dict[str, list[optuna.Study]] = {}
+        for name in sorted(set(self._study_names()) - self._known):
             purpose = name.split("/")[1]
             if purpose in PURPOSES:
-                self._progress.note(PURPOSES[purpose])
+                lists.setdefault(purpose, []).append(optuna.load_study(study_name=name, storage=self._storage))
+            elif tuned_expression(name):
+                self._known.add(name)
+                self._progress.note(f"tuning coefficients of {tuned_expression(name)}")
+        purposes = [purpose for purpose in PURPOSES if purpose in lists]
+        for purpose in purposes[max(0, self._purposes - 1) :]:
+            self._follow(purpose, lists[purpose])
+        self._purposes = len(purposes)
+
+    def _follow(self, purpose: str, lists: Sequence[optuna.Study]) -> None:
+        done = sum(len(read_verdicts(each)) for each in lists)
+        total = sum(each.user_attrs.get(TOTAL, 0) for each in lists)
+        length = 1.0 if purpose == "finalists" else self._length
+        ahead = trainings_ahead(self._settings, self._length, purpose)
+        self._progress.trainings(Trainings(purpose, done, total, length, ahead))
 
     def give_back(self, dead: DeadWorker) -> None:
         """Give a dead worker's candidates back.
@@ -151,9 +184,9 @@ class _Observer:
         except KeyError:
             return  # no worker has come that far
         if FINGERPRINT in study.user_attrs:
-            self._announcer = GenerationAnnouncer.of_search(study, self._settings, self._progress)
+            self._announcer = GenerationAnnouncer.of_search(study, self._settings, self._progress, self._length)
             self._announcer.begin()
-            self._noted.update(self._study_names())
+            self._known.update(self._study_names())
 
     def _study_names(self) -> list[str]:
         """Return the names of the search's study and of those beside it."""

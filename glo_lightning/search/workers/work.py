@@ -114,7 +114,7 @@ def _explore_and_judge(
         fingerprint["class_counts"] = list(first.class_counts)
     hyperparameters = hyperparameters_of(first.task, settings.joint)
     sources = explore(ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress))
-    return Part(sources[0].study, Judge(settings, sources, evaluators).judge(progress))
+    return Part(sources[0].study, Judge(settings, sources, evaluators, progress).judge())
 
 
 def with_learning_rate(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> SearchSettings:

@@ -39,7 +39,8 @@ def check_model(model: LightningModule, attribute: str, metric: str) -> Classifi
         SettingsError: if a population cannot train it; ``got`` says why.
     """
     if not isinstance(model, Classifier):
-        refuse(f"the model is no Classifier but a {type(model).__name__}")
+        kind = f"{type(model).__module__}.{type(model).__qualname__}"
+        refuse(f"only a glo_lightning.models.Classifier can be trained many at a time, and the model is a {kind}")
     for name in _own_methods(model):
         refuse(f"the model has a {name} of its own")
     if attribute != "loss_fn":

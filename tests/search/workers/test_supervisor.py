@@ -22,6 +22,7 @@ from glo_lightning.errors import GloError
 from glo_lightning.search import LossSearch
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.result import SearchResult
+from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.samplers.worker_identity import WorkerIdentity
 from glo_lightning.search.storage.open import open_storage
 from tests.search.toy import TRAINER, ToyData, ToyModel
@@ -81,11 +82,17 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     return _search(tmp_path_factory.mktemp("alone"))
 
 
-def test_two_workers_find_what_one_finds(alone: SearchResult, tmp_path: Path) -> None:
+def test_two_workers_find_what_one_finds(
+    alone: SearchResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     both = _search(tmp_path, workers=2)
     assert _outcome(both) == _outcome(alone)
     assert both.best_loss.to_dict() == alone.best_loss.to_dict()
     assert both.comparison == alone.comparison
+    told = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    for purpose in ("finalists", "comparison"):
+        after = told[told.index(PURPOSES[purpose]) :]
+        assert any(line.startswith("6/6 trainings") for line in after)
     names = optuna.get_all_study_names(both.study._storage)
     assert {name.rpartition("/")[0] for name in names} - {"toy"} == {"", "toy/comparison", "toy/finalists"}
     assert len({WorkerIdentity.of_worker(trial) for trial in _trials(both.study._storage)}) == 2, "both took part"

@@ -165,7 +165,10 @@ def of(model: Callable[[], LightningModule]) -> Task:
 
 
 OBSTACLES: dict[str, tuple[Callable[[], Task], str]] = {
-    "module": (lambda: of(OwnModule), "no Classifier but a OwnModule"),
+    "module": (
+        lambda: of(OwnModule),
+        "only a glo_lightning.models.Classifier .* the model is a .*OwnModule",
+    ),
     "step": (lambda: of(lambda: OwnStep(mlp())), "training_step of its own"),
     "patch": (lambda: of(_patched), "configure_optimizers of its own"),
     "optimizer": (lambda: of(lambda: OwnOptimizer(mlp())), "LBFGS"),
