@@ -94,6 +94,7 @@ def test_what_is_left_counts_finalists_and_comparison_too(monkeypatch: pytest.Mo
         PURPOSES["finalists"],
         "5/15 trainings, 4 min 20 s left",  # 10 finalists and 120 in the comparison, 2 seconds each
         PURPOSES["comparison"],
+        "20/30 trainings, 1 min 20 s left",  # 10 of 8 seconds
         "25/30 trainings, 40 s left",  # 5 of 8 seconds
         "30/30 trainings",
     ]
