@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.hooks import RemovableHandle
@@ -80,7 +81,7 @@ class LossInjection(Callback):
         self._owner: Any = None
         self._own: Any = None
         self._is_stored = False
-        self._first_call: RemovableHandle | None = None
+        self._first_call: tuple[RemovableHandle, ...] = ()
         self._progress: FitProgress | None = None
         self._labels: LabelRange | None = None
 
@@ -107,7 +108,10 @@ class LossInjection(Callback):
         self._owner, self._is_stored = owner, self._name in vars(owner)
         self._put(self._replacement)
         self._replacement.to(pl_module.device)
-        self._first_call = self._replacement.register_forward_hook(self._note_call)
+        self._first_call = (
+            self._replacement.register_forward_pre_hook(self._check_call, with_kwargs=True),
+            self._replacement.register_forward_hook(self._note_call),
+        )
         if isinstance(self.loss, Loss):
             self._labels = LabelRange(self.loss)
             if self.loss.uses_progress:
@@ -177,20 +181,34 @@ class LossInjection(Callback):
         self._replacement = self.loss
 
     def _require_call(self, pl_module: LightningModule) -> None:
-        if self._first_call is not None:
+        if self._first_call:
             raise ModelError(
                 f"a training_step that calls self.{self.attribute}",
                 f"a {type(pl_module).__name__} that computed its loss without it",
                 f"Compute the training loss through that attribute, or name the one it is in, {_suggest(pl_module)}.",
             )
 
+    def _check_call(self, loss: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Refuse a call that does not fit, in words that say how it would."""
+        if torch.compiler.is_compiling():
+            return
+        try:
+            inspect.signature(self.loss.forward).bind(*args, **kwargs)
+        except TypeError:
+            arguments = ["..."] * len(args) + [f"{name}=..." for name in kwargs]
+            raise ModelError(
+                "a training_step that calls its loss with logits and target",
+                f"self.{self.attribute}({', '.join(arguments)})",
+                f"Call self.{self.attribute}(logits, target), and leave other arguments to the loss itself.",
+            ) from None
+
     def _note_call(self, loss: nn.Module, inputs: Any, output: Any) -> None:
         self._forget_first_call()
 
     def _forget_first_call(self) -> None:
-        if self._first_call is not None:
-            self._first_call.remove()
-            self._first_call = None
+        for handle in self._first_call:
+            handle.remove()
+        self._first_call = ()
 
     def _find(self, pl_module: LightningModule) -> tuple[Any, Callable[..., Any]]:
         """Return what has the loss for an attribute, and the loss."""

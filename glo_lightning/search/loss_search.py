@@ -77,5 +77,13 @@ class LossSearch(SearchSettings):
             GloError: as from :meth:`run`.
         """
         from glo_lightning.search.run import run_search
+        from glo_lightning.training.task import Task
 
+        if not isinstance(tasks, Mapping) or not all(isinstance(task, Task) for task in tasks.values()):
+            values = tasks.values() if isinstance(tasks, Mapping) else [tasks]
+            raise SettingsError(
+                "tasks by name, as a dict",
+                ", ".join(sorted({type(value).__name__ for value in values})),
+                "Make each by python_task(model, datamodule, trainer) of glo_lightning.training.task.",
+            )
         return run_search(replace(self, tasks=tuple(tasks)), tasks)

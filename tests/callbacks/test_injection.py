@@ -289,6 +289,23 @@ def test_missing_attribute_names_what_looks_like_a_loss():
     assert "'nobody.loss'" in refusal(Odd(), LossInjection(Watcher(), "nobody.loss"))
 
 
+@pytest.mark.parametrize(
+    ("call", "got"),
+    [
+        (lambda loss, f, y: loss(input=f, target=y), "self.objective(input=..., target=...)"),
+        (lambda loss, f, y: loss(f, y, reduction="none"), "self.objective(..., ..., reduction=...)"),
+        (lambda loss, f, y: loss(f), "self.objective(...)"),
+    ],
+)
+def test_a_call_that_does_not_fit_is_refused_with_one_that_does(call, got):
+    class Odd(WithModule):
+        def training_step(self, batch, batch_idx):
+            return call(self.objective, *self.split(batch))
+
+    message = refusal(Odd(), LossInjection(MeanSquaredErrorLoss(), "objective"))
+    assert f"got {got}. Call self.objective(logits, target)" in message
+
+
 def test_a_module_that_never_calls_the_attribute_is_refused_after_one_batch():
     class Deaf(WithModule):
         steps = 0

@@ -45,6 +45,15 @@ def test_the_mean_of_class_indices_is_torchs(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(CrossEntropyLoss()(logits, target), functional.cross_entropy(logits, target))
 
 
+@pytest.mark.parametrize("make", [LOSSES["cross-entropy"], LOSSES["taylor"]], ids=["cross-entropy", "taylor"])
+def test_an_empty_batch_costs_nothing_compiled_either(make: Any) -> None:
+    loss = make()
+    compiled = torch.compile(loss, backend="eager", fullgraph=True)
+    for size in (3, 0, 5):
+        logits, target = batch((size, 3), soft=False)
+        torch.testing.assert_close(compiled(logits, target), loss(logits, target))
+
+
 @losses
 @pytest.mark.parametrize("shape", SHAPES[:4], ids=str)
 @pytest.mark.parametrize("soft", [False, True])

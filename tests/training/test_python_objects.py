@@ -157,3 +157,9 @@ def test_functions_that_make_no_new_module_are_refused(
     with pytest.raises(ModelError, match=text):
         search.run(make, ToyData(), TRAINER)
     search.run(cured, ToyData(), TRAINER)
+
+
+@pytest.mark.parametrize("tasks", [{"one": (ToyModel, ToyData()), "two": ToyModel}, [ToyModel], ToyModel])
+def test_tasks_are_made_by_python_task(tasks: Any, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"tasks by name.*python_task\(model, datamodule, trainer\)"):
+        LossSearch(**{**SEARCH, "comparison_seeds": 0}, output_dir=tmp_path).run_tasks(tasks)

@@ -1,7 +1,6 @@
 """Try one batch before a search, so that what cannot work is refused before anything trains."""
 
 import hashlib
-import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,7 +76,7 @@ def probe_task(
         ModelError: if the model does not compute its training loss through ``attribute``, or does not validate.
         SettingsError: if no validation logs the monitor, or the Trainer's limits leave nothing.
     """
-    recorder = _Recorder(outputs, attribute)
+    recorder = _Recorder(outputs)
     found = recorder.found
     first_batch, injection = _FirstBatch(found), LossInjection(recorder, attribute)
     with quiet_lightning():
@@ -152,24 +151,12 @@ class _Found:
 class _Recorder(nn.Module):
     """Cross-entropy that remembers what it saw, also where a view of it with another reduction was called."""
 
-    def __init__(self, outputs: Outputs, attribute: str) -> None:
+    def __init__(self, outputs: Outputs) -> None:
         super().__init__()
         self.outputs = outputs
-        self.attribute = attribute
         self.loss = for_outputs(CrossEntropyLoss(), outputs)
         self.reduction: Reduction = "mean"
         self.found = _Found()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            inspect.signature(self.forward).bind(*args, **kwargs)
-        except TypeError as error:
-            raise ModelError(
-                "a training_step that calls its loss with logits and target",
-                f"a call that does not fit: {error}",
-                f"Call self.{self.attribute}(logits, target), and leave other arguments to the loss itself.",
-            ) from None
-        return super().__call__(*args, **kwargs)
 
     def forward(self, logits: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
         heads = logits if isinstance(logits, tuple) else (logits,)
