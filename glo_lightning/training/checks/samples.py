@@ -39,8 +39,8 @@ MAX_SECONDS = 0.5
 CHANCE = 0.05
 """Share of samples that may be found among others beyond twice the share that has a twin among its own."""
 
-STRIDED = 1_000
-"""Entries of a tensor or list that describe it."""
+NUMBERS, ENTRIES = 1_000, 100
+"""How many numbers of a tensor, or entries of a list, describe it; spread evenly."""
 
 
 class UnknownError(Exception):
@@ -195,11 +195,11 @@ def _description(value: Any, depth: int = 4) -> str:
     """
     if isinstance(value, Tensor | np.ndarray):
         flat = value.reshape(-1)
-        return f"{value.dtype} {tuple(value.shape)} {_digest(flat[_strided(len(flat), STRIDED)]).hex()}"
+        return f"{value.dtype} {tuple(value.shape)} {_digest(flat[_strided(len(flat), NUMBERS)]).hex()}"
     if value is None or isinstance(value, str | bytes | int | float | complex | Path):
         return repr(value)
     if depth and isinstance(value, list | tuple):
-        return f"{len(value)} [{', '.join(_description(value[k], depth - 1) for k in _strided(len(value), STRIDED))}]"
+        return f"{len(value)} [{', '.join(_description(value[k], depth - 1) for k in _strided(len(value), ENTRIES))}]"
     if depth and isinstance(value, Mapping):
         return str({repr(key): _description(each, depth - 1) for key, each in value.items()})
     if depth and isinstance(value, Dataset):

@@ -1,5 +1,6 @@
 """Refuse data on which somebody is tested on what was trained on: splits that overlap, or that change."""
 
+import copy
 import itertools
 import random
 import re
@@ -52,7 +53,7 @@ def check_splits(task: Task, monitor: str, tested: bool) -> str:
 
 def _serve(task: Task, monitor: str, tested: bool, seed: int) -> dict[str, list[Samples]]:
     """Return the samples of every split after setups under the same random numbers, one entry per loader."""
-    data = task.datamodule
+    data = copy.copy(task.datamodule)  # what it sets up stays with the copy
     _seed(seed)
     data.setup("fit")
     validation = flat(data.val_dataloader())
@@ -100,7 +101,7 @@ def _compare(setups: list[dict[str, list[Samples]]]) -> str:
 def _shared(seen: list[Samples], unseen: list[Samples]) -> Shared | None:
     """Return what loaders of two splits share, unless one loader of the second serves samples of its own."""
     shared = [next((found for one in seen if (found := one.shared_with(other))), None) for other in unseen]
-    return shared[0] if all(shared) else None
+    return shared[0] if shared and all(shared) else None
 
 
 def _overlap(seen: str, unseen: str, shared: Shared, is_same_setup: bool) -> DataError:
