@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from glo_lightning.cli.verb import Verb, wants_help
+from glo_lightning.cli.verb import Verb
 from glo_lightning.options import options_of
 
 
@@ -23,7 +23,7 @@ def run(verb: Verb[Any], arguments: Sequence[str]) -> int:
         GloError: if something does not fit; before anything trains.
         KeyboardInterrupt: after Ctrl-C, with how to continue.
     """
-    if wants_help(arguments):
+    if verb.wants_quick_help(arguments):
         sys.stdout.write(verb.quick_help())
         return 0
     from glo_lightning.environment import require_torchvision

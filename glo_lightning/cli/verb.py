@@ -121,6 +121,10 @@ class Verb(Generic[SettingsT]):
         with options_of(self.section):
             return self.settings(**values)
 
+    def wants_quick_help(self, arguments: Sequence[str]) -> bool:
+        """Whether the quick help is asked for; ``--help=all`` asks for the parser's own."""
+        return not {"-h", "--help", f"--{self.section}.help"}.isdisjoint(arguments)
+
     def quick_help(self) -> str:
         """Return the help on the verb's own options; that on all others takes seconds to import."""
         parser = ArgumentParser(usage=self.usage, add_help=False)
@@ -176,8 +180,3 @@ def takes_text(hint: Any) -> bool:
     """Whether text may be a value as it stands, rather than YAML for one."""
     members = (hint,) if get_origin(hint) in (None, tuple, dict) else get_args(hint)
     return any(each is str or isinstance(each, str) for each in members)
-
-
-def wants_help(arguments: Sequence[str]) -> bool:
-    """Whether the quick help is asked for; ``--help=all`` asks for the parser's own."""
-    return any(argument in ("-h", "--help") for argument in arguments)

@@ -39,11 +39,12 @@ def _run(*arguments: str, cwd: Path, timeout: float = 120.0) -> subprocess.Compl
     )
 
 
-def test_help_is_quick_and_loads_neither_torch_nor_optuna(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["-h", "--help", "--search.help"])
+def test_help_is_quick_and_loads_neither_torch_nor_optuna(tmp_path: Path, option: str) -> None:
     code = (
         "import sys\n"
         "from glo_lightning.cli.main import main\n"
-        "assert main(['search', '--help']) == 0\n"
+        f"assert main(['search', '{option}']) == 0\n"
         "assert not {'torch', 'lightning', 'optuna'} & set(sys.modules), 'help loads too much'\n"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
