@@ -47,7 +47,7 @@ class Evaluation:
         seconds: wall-clock time.
         seed: the seed it ran with.
         epoch: the last epoch that was validated, from 0; -1 if none was.
-        metrics: the metric on each task, by its name, if there were several.
+        metrics: the metric on each task, by its name, if there were several; not of those it diverged on.
         curve: the metric after each validation up to the first that was not finite, if there was one task.
     """
 

@@ -99,13 +99,12 @@ class SeveralTasksEvaluator:
         return [self._combine(dict(zip(self.evaluators, each, strict=True))) for each in zip(*by_task, strict=True)]
 
     def _combine(self, parts: Mapping[str, Evaluation]) -> Evaluation:
-        metrics = {name: part.metric for name, part in parts.items()}
         return Evaluation(
-            metric=sum(self.references[name].relative(metric) for name, metric in metrics.items()) / len(parts),
+            metric=sum(self.references[name].relative(part.metric) for name, part in parts.items()) / len(parts),
             status=max((part.status for part in parts.values()), key=SEVERITY.index),
             reason="; ".join(f"{name}: {part.reason}" for name, part in parts.items() if part.reason),
             seconds=sum(part.seconds for part in parts.values()),
             seed=next(iter(parts.values())).seed,
             epoch=min(part.epoch for part in parts.values()),
-            metrics=metrics,
+            metrics={name: part.metric for name, part in parts.items() if part.status is not Status.DIVERGED},
         )

@@ -103,8 +103,8 @@ def python_task(
         datamodule=data,
         build_trainer=functools.partial(_build_trainer, {**LEAN_TRAINER, **given}),
         description={
-            "data": _describe(data),
-            "trainer": {name: _describe(value) for name, value in sorted(given.items()) if _differs(name, value)},
+            "data": _in_words(data),
+            "trainer": {name: _in_words(value) for name, value in sorted(given.items()) if _differs(name, value)},
         },
         rebuild=functools.partial(python_task, model, datamodule, trainer),
         configured=functools.partial(_default_argument, model),
@@ -141,10 +141,10 @@ def _differs(name: str, value: Any) -> bool:
     return argument is None or not (argument.default is value or repr(argument.default) == repr(value))
 
 
-def _describe(value: Any) -> str:
-    """Describe an argument in words that are the same in every process."""
+def _in_words(value: Any) -> str:
+    """Write an argument in words that are the same in every process."""
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_describe, value))}]"
+        return f"[{', '.join(map(_in_words, value))}]"
     if isinstance(value, LightningDataModule):
         return type(value).__qualname__ + _in_brackets(value.hparams)
     if " at 0x" not in repr(value):
@@ -155,7 +155,7 @@ def _describe(value: Any) -> str:
 
 
 def _in_brackets(arguments: Mapping[str, Any]) -> str:
-    return f"({', '.join(f'{name}={_describe(value)}' for name, value in arguments.items())})" if arguments else ""
+    return f"({', '.join(f'{name}={_in_words(value)}' for name, value in arguments.items())})" if arguments else ""
 
 
 def _build_trainer(settings: Mapping[str, Any], callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:

@@ -200,6 +200,32 @@ def test_ranks_train_together_and_the_first_one_keeps_the_books() -> None:
     assert len(_trainings()) == 4
 
 
+def test_where_every_training_diverged_nothing_is_claimed(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "--model=tests.search.toy.DivergingModel", "--data=tests.search.toy.ToyData", "--seeds=2",
+        "--baselines", "cross_entropy",
+    ]  # fmt: skip
+    assert _compare(*arguments) == 2
+    said = capsys.readouterr()
+    assert "4 that all diverged, most of them: training loss was not finite at step 4" in said.err
+    assert "baikal" not in said.out
+    assert not {"comparison.json", "comparison.csv", "curves.png"} & _folder()
+    assert len(_trainings()) == 4, "which are kept"
+
+
+def test_where_nothing_was_learnt_the_comparison_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "--model=tests.search.toy.UnlearningModel", "--data=tests.search.toy.ToyData", "--seeds=2",
+        "--baselines", "cross_entropy", "--compare.monitor=val_forgotten", "--compare.mode=min",
+    ]  # fmt: skip
+    assert _compare(*arguments) == 0
+    assert "WARNING: nothing was learnt. The best loss has val_forgotten 4." in capsys.readouterr().out
+    assert (
+        "nothing was learnt"
+        in json.loads(Path("runs/compare/comparison.json").read_text())["comparisons"][0]["warning"]
+    )
+
+
 def _wait_for_trainings(count: int) -> None:
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:

@@ -115,3 +115,23 @@ class CrashingRankModel(ToyModel):
         if loss > 20.0 and self.global_rank == 1:
             raise ValueError("rank 1 has had enough")
         return loss
+
+
+class DivergingModel(ToyModel):
+    """Its loss is not finite from the fourth step on, as after a step that was too large."""
+
+    first_epoch = 0
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        too_late = self.global_step >= 3 and self.current_epoch >= self.first_epoch
+        return loss * torch.nan if too_late else loss
+
+
+class UnlearningModel(ToyModel):
+    """The longer it trains, the worse it is; how much worse depends on the loss."""
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        super().validation_step(batch, batch_idx)
+        size = sum(parameter.norm() for parameter in self.parameters())
+        self.log("val_forgotten", self.trainer.global_step + torch.sigmoid(size))

@@ -107,9 +107,9 @@ def _explore_and_judge(
 ) -> Part:
     first, *others = evaluators.tasks
     settings = with_learning_rate(settings, evaluators.tasks)
-    fingerprint = {**searched(settings, evaluators.tasks), **_describe(first.task, first.probe)}
+    fingerprint = {**searched(settings, evaluators.tasks), **_task_facts(first.task, first.probe)}
     if others:
-        fingerprint |= {f"task {each.name}": _describe(each.task, each.probe) for each in evaluators.tasks}
+        fingerprint |= {f"task {each.name}": _task_facts(each.task, each.probe) for each in evaluators.tasks}
     if first.class_counts:
         fingerprint["class_counts"] = list(first.class_counts)
     hyperparameters = hyperparameters_of(first.task, settings.joint)
@@ -139,7 +139,7 @@ def searched(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> dict[str,
     return {name: _json(getattr(resolved, name)) for name in SEARCHED}
 
 
-def _describe(task: Task, probe: Probe) -> dict[str, object]:
+def _task_facts(task: Task, probe: Probe) -> dict[str, object]:
     description = dict(task.description)
     trainer = {name: value for name, value in description.pop("trainer", {}).items() if name not in CIRCUMSTANCES}
     return {

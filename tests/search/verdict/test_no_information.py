@@ -7,7 +7,6 @@ from typing import Any
 import optuna
 import pytest
 import torch
-from torch import Tensor
 
 from glo_lightning.cli.main import main
 from glo_lightning.dashboard.note import write_note
@@ -17,23 +16,12 @@ from glo_lightning.search import LossSearch
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.records.result import SearchResult
 from glo_lightning.search.records.verdict import STORED
-from tests.search.toy import TRAINER, ToyData, ToyModel
+from tests.search.toy import TRAINER, DivergingModel, ToyData, ToyModel, UnlearningModel
 
 SMALL = {
     "generations": 2, "population_size": 4, "invariant": "none", "monitor": "val_loss", "mode": "min", "finalists": 2,
     "finalist_seeds": 2, "comparison_seeds": 2, "comparison_epochs": 4, "evaluator": "trainer", "study_name": "toy",
 }  # fmt: skip
-
-
-class DivergingModel(ToyModel):
-    """Its loss is not finite from the fourth step on, as after a step that was too large."""
-
-    first_epoch = 0
-
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        loss = super().training_step(batch, batch_idx)
-        too_late = self.global_step >= 3 and self.current_epoch >= self.first_epoch
-        return loss * torch.nan if too_late else loss
 
 
 class LateDivergingModel(DivergingModel):
@@ -47,15 +35,6 @@ class FrozenModel(ToyModel):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), 0.0)
-
-
-class UnlearningModel(ToyModel):
-    """The longer it trains, the worse it is; how much worse depends on the loss."""
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        super().validation_step(batch, batch_idx)
-        size = sum(parameter.norm() for parameter in self.parameters())
-        self.log("val_forgotten", self.trainer.global_step + torch.sigmoid(size))
 
 
 def _search(folder: Path, model: Any, **changes: Any) -> SearchResult:
@@ -88,7 +67,7 @@ def test_everything_diverged_on_the_command_line(
     options = {**SMALL, "comparison_seeds": 2, "output_dir": "out"}
     arguments = [f"--search.{name}={value}" for name, value in options.items()]
     task = [
-        f"--model={__name__}.DivergingModel", "--data=tests.search.toy.ToyData",
+        "--model=tests.search.toy.DivergingModel", "--data=tests.search.toy.ToyData",
         "--trainer.accelerator=cpu", "--trainer.max_epochs=2",
     ]  # fmt: skip
     assert main(["search", *arguments, *task]) == 2
