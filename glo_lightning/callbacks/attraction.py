@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.figures import save_figure
 from glo_lightning.losses import Loss
-from glo_lightning.losses.base import describe
+from glo_lightning.losses.batch import describe
 from glo_lightning.losses.promises import Replacement
 from glo_lightning.theory.attraction import sample_attraction
 from glo_lightning.theory.figures import figure_stratification

@@ -18,7 +18,7 @@ from glo_lightning.losses.wrapped import WrappedLoss
 if TYPE_CHECKING:
     from sympy import Expr
 
-H, Y = sympy.symbols("h y")
+H, Y, S = sympy.symbols("h y s")
 INDENT = "    "
 
 MODULE = '''\
@@ -155,6 +155,8 @@ def write_forward(loss: Loss) -> str:
     if loss.label_smoothing:
         keep = 1.0 - loss.label_smoothing
         body.append(f"y = {keep!r} * y + {loss.label_smoothing!r} / logits.shape[1]")
+    if unknown := expression.free_symbols - {H, Y, S, *sympy.symbols("f t")}:
+        raise LossError("a loss of y, h, f and t", f"one of {', '.join(map(str, unknown))}, too", "Export another.")
     integrals = expression.atoms(sympy.Integral)
     body.append(BELOW_ONE if integrals else "log_h = logits.log_softmax(1)")
     is_smooth = _is_smooth(expression)
@@ -167,7 +169,7 @@ def write_forward(loss: Loss) -> str:
         text = f"{text} + 0.0 * log_h"
     if integrals and not loss.label_smoothing and loss.class_reduction == "sum" and outputs_of(loss) == "softmax":
         body.append(ON_TARGET)
-    if sympy.Symbol("s") in expression.free_symbols:
+    if S in expression.free_symbols:
         body.append("sum_log_h = log_h.sum(1, keepdim=True)")
     if integrals:
         body += [MASKED, *map(_quadrature, integrals)]

@@ -6,7 +6,8 @@ from glo_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
     from glo_lightning.losses.active_passive import ActivePassiveLoss
-    from glo_lightning.losses.base import Loss, label_distribution
+    from glo_lightning.losses.base import Loss
+    from glo_lightning.losses.batch import label_distribution
     from glo_lightning.losses.class_aware import ClassAwareLoss
     from glo_lightning.losses.classic import (
         BaikalCMALoss,
@@ -69,7 +70,8 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "active_passive": ["ActivePassiveLoss"],
-        "base": ["Loss", "label_distribution"],
+        "base": ["Loss"],
+        "batch": ["label_distribution"],
         "class_aware": ["ClassAwareLoss"],
         "classic": [
             "BaikalCMALoss",

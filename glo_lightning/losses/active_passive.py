@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import Loss, finite_number
+from glo_lightning.losses.base import Loss
 from glo_lightning.losses.options import ClassReduction, FormulaStyle, Reduction
+from glo_lightning.losses.precision import finite_number
 
 if TYPE_CHECKING:
     import sympy
@@ -82,9 +83,13 @@ class ActivePassiveLoss(Loss):
         return y * (self.alpha * sympy.log(h) / s - LOG_ZERO * self.beta * (1 - h))
 
     def formula(self, style: FormulaStyle = "unicode") -> str:
-        """Write the loss, and what s is; in ``"python"`` spelt out."""
+        """Write the loss; in ``"python"`` spelt out, because it is no sum of functions of one logit each."""
         if style == "python":
             reduction = "" if self.class_reduction == "sum" else " / (h*0 + 1).sum(-1)"
             passive = -LOG_ZERO * self.beta
             return f"({self.alpha!r}*(y*log(h)).sum(-1)/log(h).sum(-1) + {passive!r}*(y*(1 - h)).sum(-1)){reduction}"
-        return super().formula(style) + (r",\ s = \sum_k \log h_k" if style == "latex" else ", s = Σₖ log hₖ")
+        return super().formula(style)
+
+    def formula_note(self, style: FormulaStyle) -> str:
+        """Return what s is; see :meth:`Loss.formula_note`."""
+        return {"latex": r",\ s = \sum_k \log h_k", "unicode": ", s = Σₖ log hₖ", "python": ""}[style]

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import Loss, finite_number, numbers_like, reduce_batch
+from glo_lightning.losses.base import Loss
+from glo_lightning.losses.batch import reduce_batch
 from glo_lightning.losses.options import FormulaStyle, Reduction
+from glo_lightning.losses.precision import finite_number, numbers_like
 from glo_lightning.losses.wrapped import WrappedLoss
 
 

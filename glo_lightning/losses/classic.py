@@ -9,12 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import (
-    Loss,
-    explain_labels,
-    finite_number,
-)
+from glo_lightning.losses.base import Loss
+from glo_lightning.losses.batch import explain_labels
 from glo_lightning.losses.options import ClassReduction, Reduction
+from glo_lightning.losses.precision import finite_number
 
 if TYPE_CHECKING:
     import sympy

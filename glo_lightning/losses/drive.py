@@ -12,15 +12,12 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import (
-    Loss,
-    explain_labels,
-    finite_number,
-    reduce_batch,
-)
+from glo_lightning.losses.base import Loss
+from glo_lightning.losses.batch import explain_labels, reduce_batch
 from glo_lightning.losses.drive_shape import DriveIntegral, DriveShape, HardDriveKernel
 from glo_lightning.losses.fused import fused_loss
 from glo_lightning.losses.options import ClassReduction, Reduction
+from glo_lightning.losses.precision import finite_number
 from glo_lightning.losses.quadrature import gauss_jacobi
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from glo_lightning.losses.base import numbers_like
 from glo_lightning.losses.fused import SIMD_FLOATS
+from glo_lightning.losses.precision import numbers_like
 from glo_lightning.losses.quadrature import gauss_jacobi
 
 

@@ -29,6 +29,7 @@ from glo_lightning.losses.options import ClassReduction, FormulaStyle
 from glo_lightning.losses.quadrature import NODES, gauss_jacobi
 
 _INDEXED = {sympy.Symbol(name): f"{name}_{{i}}" for name in ("y", "h", "f")}
+_KNOWN = set(sympy.symbols("y h f t"))
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -48,6 +49,12 @@ def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassRe
         LossError: if the style is unknown.
     """
     if style == "python":
+        if unknown := expression.free_symbols - _KNOWN:
+            raise LossError(
+                "a loss of y, h, f and t alone for a formula in Python",
+                f"one of {', '.join(map(str, unknown))}, too",
+                "Export it instead: glo-lightning export.",
+            )
         text = PythonPrinter().doprint(expression)
         if not expression.free_symbols - {sympy.Symbol("t")}:
             text = f"{text} + 0*h"  # an array even where the loss is constant

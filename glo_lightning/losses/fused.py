@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from glo_lightning.losses.base import numbers_like
 from glo_lightning.losses.options import Reduction
+from glo_lightning.losses.precision import numbers_like
 
 # Rows are worked off in blocks whose temporaries stay in one core's L2 cache.
 BLOCK_ELEMENTS = 1 << 17

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
-from glo_lightning.losses.base import Loss, finite_number
+from glo_lightning.losses.base import Loss
 from glo_lightning.losses.options import Reduction
+from glo_lightning.losses.precision import finite_number
 from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import Loss, describe
+from glo_lightning.losses.base import Loss
+from glo_lightning.losses.batch import describe
 from glo_lightning.losses.options import Outputs
 from glo_lightning.losses.wrapped import WrappedLoss
 

@@ -9,12 +9,8 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import (
-    Loss,
-    explain_labels,
-    numbers_like,
-    reduce_batch,
-)
+from glo_lightning.losses.base import Loss
+from glo_lightning.losses.batch import explain_labels, reduce_batch
 from glo_lightning.losses.fused import (
     HardLabelKernel,
     Kernel,
@@ -26,6 +22,7 @@ from glo_lightning.losses.fused import (
 )
 from glo_lightning.losses.multi_index import factorial, multi_indices, num_parameters
 from glo_lightning.losses.options import ClassReduction, Input, Reduction
+from glo_lightning.losses.precision import numbers_like
 
 if TYPE_CHECKING:
     import sympy

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses.base import Loss, numbers_like
+from glo_lightning.losses.base import Loss
 from glo_lightning.losses.expression import Node, parse
 from glo_lightning.losses.expression.algebra import to_sympy
 from glo_lightning.losses.expression.coefficients import coefficient_paths
@@ -15,6 +15,7 @@ from glo_lightning.losses.expression.domain import HARD_LABELS, Definedness, def
 from glo_lightning.losses.expression.evaluation import Point, evaluate
 from glo_lightning.losses.expression.nodes import Path
 from glo_lightning.losses.options import ClassReduction, Reduction
+from glo_lightning.losses.precision import numbers_like
 
 if TYPE_CHECKING:
     import sympy

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import SettingsError
-from glo_lightning.losses.base import double_device
+from glo_lightning.losses.precision import double_device
 from glo_lightning.theory.gamma import AnyLoss, check_num_classes, device_of, drive, logit_gradient
 
 

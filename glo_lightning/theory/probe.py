@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from glo_lightning.errors import ModelError
-from glo_lightning.losses.base import double_device
+from glo_lightning.losses.precision import double_device
 from glo_lightning.theory.trainability import default_kappa
 
 

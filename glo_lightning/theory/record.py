@@ -11,7 +11,7 @@ from torch import Tensor
 
 from glo_lightning.errors import DataError
 from glo_lightning.files import check_archive, write_whole
-from glo_lightning.losses.base import describe
+from glo_lightning.losses.batch import describe
 
 
 @dataclass(frozen=True)

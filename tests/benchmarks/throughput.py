@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from glo_lightning.data import DigitsDataModule, FolderDataModule, VisionDataModule
 from glo_lightning.losses import Loss, TaylorLoss, cross_entropy_taylor
-from glo_lightning.losses.base import label_distribution
+from glo_lightning.losses.batch import label_distribution
 from glo_lightning.models import Classifier, allcnn_c, mlp, mnist_cnn, small_cnn
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator

@@ -37,7 +37,7 @@ LOSSES: dict[str, Loss] = {
     "smoothed drive": ScaledLoss(DriveLoss(q=0.7, g=1.5, c=(), num_classes=4, label_smoothing=0.1), 2.0),
     "class-aware": ClassAwareLoss(CrossEntropyLoss(label_smoothing=0.1), [50, 5, 3, 1], 0.7, 0.5, 0.3),
     "class-aware drive": ScaledLoss(ClassAwareLoss(DriveLoss(q=-0.3, num_classes=4), [50, 5, 3, 1]), 0.5),
-    "active-passive": ActivePassiveLoss(0.5, 2.0),
+    "active-passive": ScaledLoss(ActivePassiveLoss(0.5, 2.0, label_smoothing=0.1), 0.7),
     "tree": TreeLoss("log(h) - y / h"),
     "tree with coefficients": TreeLoss("y * log(h) - square(h) / (1 + y)", [0.5, 1.25, 2.0]),
     "tree of roots": TreeLoss("sqrt(h * y) / h - log(2 * h * h * (h + 1)) * log(2 * h * y + 1) + sqrt(y * (h + 2))"),

@@ -6,6 +6,7 @@ import sympy
 from glo_lightning.errors import LossError
 from glo_lightning.export import write_module
 from glo_lightning.losses import (
+    ActivePassiveLoss,
     BaikalLoss,
     CrossEntropyLoss,
     FocalLoss,
@@ -131,3 +132,11 @@ def test_what_rounds_to_nothing_is_left_out() -> None:
 
 def test_high_powers_of_variables_stay_exact() -> None:
     assert TreeLoss(nested(16, "h")).formula() == "L = −Σᵢ hᵢ⁶⁵⁵³⁶"
+
+
+def test_what_depends_on_all_logits_has_its_note_but_no_python_of_its_own() -> None:
+    loss = ScaledLoss(ActivePassiveLoss(), 2.0)
+    assert loss.formula().endswith(", s = Σₖ log hₖ")
+    assert loss.formula("latex").endswith(r"s = \sum_k \log h_k")
+    with pytest.raises(LossError, match="glo-lightning export"):
+        loss.formula("python")

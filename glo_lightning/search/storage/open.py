@@ -101,9 +101,8 @@ def _open_database(text: str, existing: bool) -> BaseStorage:
         if url.get_backend_name() == "postgresql":
             options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
         if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-            options = {
-                "creator": functools.partial(sqlite_file.connect, url, existing)
-            }  # which can be sent to other processes
+            # A partial can be sent to other processes.
+            options = {"creator": functools.partial(sqlite_file.connect, url, existing)}
             if not url.database.startswith("file:"):
                 _prepare(Path(url.database), existing)
             if not existing:

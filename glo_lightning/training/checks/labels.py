@@ -6,7 +6,7 @@ from torch import Tensor
 from glo_lightning.callbacks.label_range import MISSING, REGRESSION, TOLERANCE
 from glo_lightning.errors import LossError
 from glo_lightning.losses import Outputs
-from glo_lightning.losses.base import describe
+from glo_lightning.losses.batch import describe
 from glo_lightning.options import option
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 
 from glo_lightning.losses import DriveLoss, Loss, ScaledLoss, TaylorLoss
-from glo_lightning.losses.base import double_device, numbers_like
 from glo_lightning.losses.drive_shape import HardDrives
+from glo_lightning.losses.precision import double_device, numbers_like
 from glo_lightning.losses.wrapped import WrappedLoss
 from glo_lightning.training.population.polynomials import PolynomialLosses, is_polynomial, label_polynomials
 

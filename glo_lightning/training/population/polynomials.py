@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from glo_lightning.losses import TaylorLoss
-from glo_lightning.losses.base import numbers_like
 from glo_lightning.losses.fused import hard_label_weights, horner
+from glo_lightning.losses.precision import numbers_like
 
 
 class PolynomialLosses:
