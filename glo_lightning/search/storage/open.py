@@ -108,6 +108,8 @@ def _open_database(text: str, existing: bool) -> BaseStorage:
             if not existing:
                 sqlite_file.require_writable(url)
         return get_storage(_open_tables(url, options, existing))
+    except StudyError:
+        raise
     except (ImportError, sql.NoSuchModuleError) as error:
         raise StudyError(
             f"the driver of {url.drivername}",

@@ -41,7 +41,9 @@ def require_optuna(path: Path, existing: bool) -> None:
         raise StudyError(
             f"a database of Optuna's studies at {path}",
             f"one with the tables {', '.join(sorted(tables))[:80]}" if tables else "an empty one",
-            "Check the path; a search needs a file of its own.",
+            "Check the path; a search needs a file of its own."
+            if tables
+            else "Check the path, or wait until the search has begun.",
         )
 
 
