@@ -110,7 +110,7 @@ def test_a_finished_search_trains_nothing(folder: Path) -> None:
     ToyModel.__qualname__ = _ToyModel.__qualname__
     _search(folder)
     _search(folder, ToyModel)
-    assert built == 1, "the probe alone"
+    assert built == 3, "the checks alone"
 
 
 _ToyModel = ToyModel
