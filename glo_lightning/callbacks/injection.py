@@ -185,7 +185,7 @@ class LossInjection(Callback):
             raise ModelError(
                 f"a training_step that calls self.{self.attribute}",
                 f"a {type(pl_module).__name__} that computed its loss without it",
-                f"Compute the training loss through that attribute, or name the one it is in, {_suggest(pl_module)}.",
+                f"Compute the training loss through that attribute{_suggest(pl_module)}.",
             )
 
     def _check_call(self, loss: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -219,13 +219,13 @@ class LossInjection(Callback):
             raise ModelError(
                 f"a {type(pl_module).__name__} with an attribute {self.attribute!r}",
                 "none",
-                f"Compute the training loss through such an attribute, or name its own, {_suggest(pl_module)}.",
+                f"Compute the training loss through such an attribute{_suggest(pl_module)}.",
             ) from None
         if not callable(original):
             raise ModelError(
                 f"a callable in {self.attribute!r}",
                 f"a {type(original).__name__}",
-                f"Name what training_step calls, {_suggest(pl_module)}.",
+                f"Store there what training_step calls for its loss{_suggest(pl_module)}.",
             )
         if not hasattr(owner, "__dict__") or isinstance(
             inspect.getattr_static(type(owner), self._name, None), property
@@ -239,7 +239,7 @@ class LossInjection(Callback):
 
 
 def _suggest(pl_module: LightningModule) -> str:
-    """Say how to name an attribute, and which ones look like losses, as the end of a sentence."""
+    """Say which attributes look like losses, and how to name one, as the end of a sentence."""
     found = []
     for path, module in pl_module.named_modules():
         names = {*vars(module), *dict(module.named_children()), *(set(dir(type(module))) - set(dir(LightningModule)))}
@@ -248,6 +248,7 @@ def _suggest(pl_module: LightningModule) -> str:
             for name in sorted(names)
             if ("loss" in name.lower() or "criterion" in name.lower()) and callable(getattr(module, name, None))
         ]
-    first = found[0] if found else "criterion"
-    candidates = f"; candidates: {', '.join(found)}" if found else ""
-    return f"as in LossInjection(loss, {first!r}) or {option('loss_attribute', first)}{candidates}"
+    if not found:
+        return ""
+    names = f"LossInjection(loss, {found[0]!r}) or {option('loss_attribute', found[0])}"
+    return f", or name another, as in {names}; candidates: {', '.join(found)}"

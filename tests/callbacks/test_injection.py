@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import socket
 
@@ -287,6 +288,24 @@ def test_missing_attribute_names_what_looks_like_a_loss():
     assert "loss_weight" not in message
     assert "'head.missing'" in refusal(Odd(), LossInjection(Watcher(), "head.missing"))
     assert "'nobody.loss'" in refusal(Odd(), LossInjection(Watcher(), "nobody.loss"))
+
+
+def test_the_attribute_that_the_cure_names_works():
+    message = refusal(WithModule(), LossInjection(Watcher(), "objectives"))
+    assert message.endswith("Compute the training loss through such an attribute."), "there is none to name"
+
+    class Own(WithModule):
+        def __init__(self):
+            super().__init__()
+            self.criterion = self.objective
+
+        def training_step(self, batch, batch_idx):
+            return self.criterion(*self.split(batch))
+
+    named = re.search(r"LossInjection\(loss, '(\w+)'\)", refusal(Own(), LossInjection(Watcher())))
+    candidate = Watcher()
+    quiet_trainer(LossInjection(candidate, named[1])).fit(Own(), DigitsDataModule())
+    assert candidate.calls
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """What a task is made of is taken for what it is, or refused with a cure that works."""
 
+import ast
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -163,3 +165,21 @@ def test_functions_that_make_no_new_module_are_refused(
 def test_tasks_are_made_by_python_task(tasks: Any, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"tasks by name.*python_task\(model, datamodule, trainer\)"):
         LossSearch(**{**SEARCH, "comparison_seeds": 0}, output_dir=tmp_path).run_tasks(tasks)
+
+
+def test_cures_that_are_code_run(tmp_path: Path) -> None:
+    def cure(*given: Any) -> str:
+        with pytest.raises(GloError) as caught:
+            python_task(*given)
+        return caught.value.cure
+
+    search = LossSearch(**{**SEARCH, "comparison_seeds": 0}, output_dir=tmp_path)
+    (arguments,) = re.findall(
+        r"{.*}", cure(ToyModel, ToyData(), Trainer(max_epochs=1, accelerator="cpu", logger=False))
+    )
+    search.run(ToyModel, ToyData(), {**ast.literal_eval(arguments), "accelerator": "cpu"})
+    (code,) = re.findall(r"DataLoader\(.*\)", cure(ToyModel, [each.dataset for each in loaders()], TRAINER))
+    wrapped = [eval(code, {"DataLoader": DataLoader, "data": each.dataset}) for each in loaders()]  # noqa: S307
+    python_task(ToyModel, wrapped, TRAINER)
+    (code,) = re.findall(r"Needy\(.*\)", cure(ToyModel, Needy))
+    python_task(ToyModel, eval(code, {"Needy": Needy}), TRAINER)  # noqa: S307

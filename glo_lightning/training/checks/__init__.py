@@ -1,1 +1,1 @@
-"""What a first batch, before anything trains, reveals of a task."""
+"""What one batch, a validation and the data reveal of a task, before anything trains."""
