@@ -49,8 +49,9 @@ SEARCHED = (
     "abort_below",
     "screen",
     "known",
+    "attempts",
 )
-"""Settings that must not change while a search runs; the sampler sees to ``attempts``, and all others may change."""
+"""Settings that must not change while a search runs; all others may."""
 
 RATE_FACTORS = Range(1e-4, 1e4, log=True, scale=1.0)
 """Where the factor of the learning rate may be; its logarithm weighs as a drive loss's scale would."""
