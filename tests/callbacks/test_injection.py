@@ -297,7 +297,7 @@ def test_the_attribute_that_the_cure_names_works():
     class Own(WithModule):
         def __init__(self):
             super().__init__()
-            self.criterion = self.objective
+            self.criterion = nn.CrossEntropyLoss()
 
         def training_step(self, batch, batch_idx):
             return self.criterion(*self.split(batch))
