@@ -250,5 +250,5 @@ def _suggest(pl_module: LightningModule) -> str:
         ]
     if not found:
         return ""
-    names = f"LossInjection(loss, {found[0]!r}) or {option('loss_attribute', found[0])}"
-    return f", or name another, as in {names}; candidates: {', '.join(found)}"
+    example = f"LossInjection(loss, {found[0]!r}) or {option('loss_attribute', found[0])}"
+    return f", or name another, as in {example}; candidates: {', '.join(found)}"
