@@ -180,7 +180,7 @@ def test_other_tasks_are_another_search(alone: SearchResult, tmp_path: Path) -> 
         ({"pruner": "median"}, "no pruner with several tasks"),
         ({"joint": {"model.width": Range(3, 5)}}, "no joint with several tasks"),
         ({"abort_epoch": 1, "abort_below": 9.0}, "for task three abort_epoch below 1"),
-        ({"tasks": {"one": None}}, "two or more"),
+        ({"tasks": {"three": _tasks()["three"]}}, "two or more"),
         ({"tasks": {**_tasks(devices=2, strategy="ddp")}}, "each in one process"),
     ],
 )
