@@ -1,7 +1,9 @@
 """What every test may rely on."""
 
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,3 +18,18 @@ def _ctrl_c_interrupts() -> Iterator[None]:
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, handler)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_in_the_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Forget the user modules that a test imported (many are called mine), and what it compiled."""
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    folder = tmp_path_factory.getbasetemp()
+    for name in set(sys.modules) - modules:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).is_relative_to(folder):
+            del sys.modules[name]
+    if "torch._dynamo" in sys.modules:
+        sys.modules["torch"].compiler.reset()

@@ -19,6 +19,7 @@ from glo_lightning.cli.main import main
 from glo_lightning.compare.shared_trainings import REUSED
 from glo_lightning.losses import TreeLoss, save_loss
 
+ROOT = Path(__file__).parents[2]
 QUICK = ["--trainer.accelerator=cpu", "--trainer.max_epochs=2", "--seeds=3"]
 
 
@@ -52,8 +53,9 @@ def _folder() -> set[str]:
 
 def _start(*arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "glo_lightning.compare", *QUICK[:2], *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-m", "glo_lightning.compare", *QUICK[:2], *arguments], text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
 

@@ -163,7 +163,7 @@ def test_the_note_carries_the_verdict(taylor_run: Path) -> None:
     assert verdict is not None
     assert verdict.comparison is not None
     assert verdict.loss.formula() in note
-    for sentence in verdict_sentences(verdict.comparison, DISCOVERED):
+    for sentence in verdict_sentences(verdict.comparison):
         assert sentence in note
 
 
