@@ -23,7 +23,6 @@ from glo_lightning.dashboard.server import Server
 from glo_lightning.dashboard.studies import fresh_notes, show_studies
 from glo_lightning.search.records.configuration import Configuration
 from glo_lightning.search.records.read import Archive
-from glo_lightning.search.records.verdict import DISCOVERED
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import FINGERPRINT
 from tests.browser import complaints, open_browser, photograph, resize
