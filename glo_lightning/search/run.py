@@ -14,7 +14,7 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
 from glo_lightning.search.records.result import SearchResult, candidate_frame
-from glo_lightning.search.records.verdict import read_verdict
+from glo_lightning.search.records.verdict import is_answered, read_verdict
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
@@ -49,12 +49,14 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     given, settings = settings, replace(settings, storage=settings.storage or output.storage_url)
     # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
     placement = place_all(tasks) if settings.worker_gpus is None else Placement()
-    alone = settings.workers == 1 and placement.ranks == 1 and settings.launcher == "local"
     silent = placement.rank > 0 or settings.verbosity == "quiet"
     progress = Progress(Console(stderr=True, quiet=silent), every_candidate=settings.verbosity == "verbose")
     part = None
     storage = open_storage(settings.storage)
-    configured = output.configured(given, configuration, partial(find_study, settings.study_name, storage))
+    find = partial(find_study, settings.study_name, storage)
+    one_is_enough = settings.workers == 1 or is_answered(find(), settings)
+    alone = one_is_enough and placement.ranks == 1 and settings.launcher == "local"
+    configured = output.configured(given, configuration, find)
     if placement.rank == 0:
         count_run(settings.study_name, storage)
     with configured if placement.rank == 0 else nullcontext(), interruptible(), progress:

@@ -9,6 +9,7 @@ import optuna
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.errors import GloError, StudyError
 from glo_lightning.losses import Loss
+from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.task import Hyperparameters
 
 DISCOVERED = "discovered"
@@ -62,6 +63,20 @@ class Fidelity:
 
 STORED = "verdict"
 """User attribute of a study that keeps its verdict, so that a finished search is not judged twice."""
+
+
+ASKED = (
+    "generations",
+    "stage",
+    "tuned_trees",
+    "coefficient_generations",
+    "finalists",
+    "finalist_seeds",
+    "comparison_seeds",
+    "comparison_epochs",
+    "fidelity_sample",
+)
+"""Settings that say how much is done; they may change from run to run of a search."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +171,18 @@ class Verdict:
             {name: Comparison.from_dict(each) for name, each in stored.get("comparisons", {}).items()},
             stored["warning"],
         )
+
+
+def asked(settings: SearchSettings) -> dict[str, Any]:
+    """Return how much a run of a search is asked to do."""
+    return {name: getattr(settings, name) for name in ASKED}
+
+
+def is_answered(study: optuna.Study | None, settings: SearchSettings) -> bool:
+    """Tell whether a study has a verdict of all that a run asks for, so that only checks are left to do."""
+    stored = None if study is None else study.user_attrs.get(STORED)
+    basis = stored.get("basis") if isinstance(stored, dict) else None
+    return isinstance(basis, dict) and basis == {**asked(settings), "candidates": basis.get("candidates")}
 
 
 def read_verdict(study: optuna.Study) -> Verdict:

@@ -21,7 +21,7 @@ from glo_lightning.search.records.candidates import (
     read_candidates,
     require_differences,
 )
-from glo_lightning.search.records.verdict import DISCOVERED, STORED, Fidelity, Finalist, Verdict
+from glo_lightning.search.records.verdict import DISCOVERED, STORED, Fidelity, Finalist, Verdict, asked
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.tasks import ProbedTask, task_monitor
 from glo_lightning.search.verdict.fidelity import measure_fidelity
@@ -54,15 +54,7 @@ class Judge:
     def judge(self) -> Verdict:
         """Return the verdict: the stored one if nothing has changed since, else a new one."""
         candidates = [candidate for source in self.sources.values() for candidate in read_candidates(source.study)]
-        basis = {
-            "candidates": len(candidates),
-            **{
-                name: getattr(self.settings, name)
-                for name in (
-                    "finalists", "finalist_seeds", "comparison_seeds", "comparison_epochs", "fidelity_sample"
-                )
-            },
-        }  # fmt: skip
+        basis = {"candidates": len(candidates), **asked(self.settings)}
         stored = self.study.user_attrs.get(STORED)
         if isinstance(stored, dict) and stored.get("basis") == basis:
             return Verdict.from_dict(stored)

@@ -25,6 +25,7 @@ from glo_lightning.search.records.result import SearchResult
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.samplers.worker_identity import WorkerIdentity
 from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.workers.local import LocalLauncher
 from tests.search.toy import TRAINER, ToyData, ToyModel
 from tests.search.workers import works
 
@@ -97,6 +98,18 @@ def test_two_workers_find_what_one_finds(
     assert {name.rpartition("/")[0] for name in names} - {"toy"} == {"", "toy/comparison", "toy/finalists"}
     assert len({WorkerIdentity.of_worker(trial) for trial in _trials(both.study._storage)}) == 2, "both took part"
     assert {file.name for file in tmp_path.iterdir()} >= {"best_loss.json", "comparison.json", "trials.csv"}
+
+
+def test_a_finished_search_is_answered_without_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _search(tmp_path, workers=2)
+    started: list[object] = []
+    monkeypatch.setattr(LocalLauncher, "run", lambda launcher, look: started.append(launcher))
+    again = _search(tmp_path, workers=2)
+    assert again.comparison == first.comparison
+    assert not started
+    monkeypatch.undo()
+    more = _search(tmp_path, workers=2, generations=7)
+    assert len(more.to_frame()) == 70, "what is not finished is worked on"
 
 
 def test_workers_may_be_killed_at_any_time(alone: SearchResult, tmp_path: Path) -> None:
