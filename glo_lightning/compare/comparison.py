@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from glo_lightning.compare.statistics import hedges_g, holm, welch
+from glo_lightning.compare.statistics import detectable_difference, hedges_g, holm, paired, welch
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
 from glo_lightning.training.monitor import Monitor
@@ -36,7 +36,9 @@ class LossResult:
         low, high: 95% confidence interval of the difference (Welch).
         p_value: two-sided Welch's t-test against the reference.
         adjusted_p: the same, adjusted by Holm's method for all tests of the comparison.
+        paired_p: p of the paired t-test over the seeds that all losses share, likewise adjusted.
         effect_size: the difference in standard deviations (Hedges' g); None without any spread, too.
+        cost: trainings that went into finding the loss; those of the comparison are not among them.
     """
 
     name: str
@@ -49,7 +51,9 @@ class LossResult:
     high: float | None = None
     p_value: float | None = None
     adjusted_p: float | None = None
+    paired_p: float | None = None
     effect_size: float | None = None
+    cost: int = 0
 
     @property
     def num_diverged(self) -> int:
@@ -64,7 +68,7 @@ class LossResult:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Losses side by side, each against the first, and perhaps one of them against all others.
+    """Losses side by side, each against one of them: the one in focus, or the first if there is none.
 
     Args:
         monitor: the metric and which way is up.
@@ -72,8 +76,8 @@ class Comparison:
         seeds: the seeds every loss was trained with.
         epochs: epochs of each training.
         results: one per loss, the baseline first.
-        focus: name of the loss that is compared with all others, too, not with the baseline alone; None if there is
-            none.
+        focus: name of the loss that all others are compared with; None for the baseline.
+        own: name of the loss that is the model's own; None if that is not known.
     """
 
     monitor: Monitor
@@ -82,6 +86,7 @@ class Comparison:
     epochs: int | None
     results: tuple[LossResult, ...]
     focus: str | None = None
+    own: str | None = None
 
     @property
     def title(self) -> str:
@@ -99,18 +104,34 @@ class Comparison:
         """Name of the first loss."""
         return self.results[0].name
 
+    @property
+    def reference(self) -> str:
+        """Name of the loss that all others are compared with."""
+        return self.baseline if self.focus is None else self.focus
+
+    @property
+    def strongest(self) -> str | None:
+        """Name of the rival of the loss in focus that did best; None if there is none that was ever measured."""
+        rivals = [result for result in self.results if result.name != self.reference and result.is_measured]
+        return min(rivals, key=lambda result: self.monitor.rank_key(result.mean)).name if rivals else None
+
     def against(self, name: str, reference: str) -> LossResult:
-        """Return a loss's result with another reference than the baseline.
+        """Return a loss's result with any other as its reference.
 
         Args:
             name: of the loss.
-            reference: name of the other. One of the two is the baseline or in focus, or the p-value is adjusted for
+            reference: name of the other. One of the two is the comparison's reference, or p-values are adjusted for
                 tests of all pairs.
         """
-        pairs = _pairs(self.results, self.focus)
+        pairs = _pairs(self.results, self.reference)
         if frozenset((name, reference)) not in pairs:
             pairs = {frozenset(pair) for pair in combinations([result.name for result in self.results], 2)}
         return _compare(self.result(name), self.result(reference), _adjusted(self.results, pairs))
+
+    def detectable(self, name: str) -> float:
+        """Return how small a difference between a loss and the reference these seeds could have shown."""
+        sample, reference = self.result(name).metrics, self.result(self.reference).metrics
+        return detectable_difference(sample, reference, tests=len(self.results) - 1)
 
     def beats(self, name: str, reference: str | None = None) -> bool:
         """Whether a loss is better than another, by default the baseline, by more than chance would have it."""
@@ -141,7 +162,7 @@ class Comparison:
 
 
 def compare_losses(
-    losses: Mapping[str, Loss],
+    losses: Mapping[str, Loss | None],
     evaluator: Evaluator,
     monitor: Monitor,
     seeds: Sequence[int],
@@ -149,18 +170,22 @@ def compare_losses(
     epochs: int | None = None,
     hyperparameters: Mapping[str, Hyperparameters] | None = None,
     focus: str | None = None,
+    own: str | None = None,
+    costs: Mapping[str, int] | None = None,
 ) -> Comparison:
-    """Train every loss with every seed and compare each with the first.
+    """Train every loss with every seed and compare each with the one in focus, or with the first.
 
     Args:
-        losses: names and losses, the baseline first.
+        losses: names and losses, the baseline first; None for the model's own.
         evaluator: trains and scores; opens the split it was built for.
         monitor: the metric.
         seeds: the same for every loss; 2 or more.
         split: what the evaluator scores on, for the record.
         epochs: epochs of each training, for the record.
         hyperparameters: of the model with some of the losses, by the loss's name; with all others as configured.
-        focus: name of a loss to compare with all others, too.
+        focus: name of the loss to compare all others with; None for the first.
+        own: name of the loss that is the model's own, if that is known.
+        costs: trainings that went into finding a loss, by its name; 0 where there is none.
 
     Returns:
         The comparison.
@@ -169,11 +194,11 @@ def compare_losses(
         StudyError: if a training crashed, or all diverged.
     """
     evaluations = train_losses(losses, evaluator, seeds, hyperparameters)
-    return compare_evaluations(evaluations, monitor, seeds, split, epochs, focus)
+    return compare_evaluations(evaluations, monitor, seeds, split, epochs, focus, own, costs)
 
 
 def train_losses(
-    losses: Mapping[str, Loss],
+    losses: Mapping[str, Loss | None],
     evaluator: Evaluator,
     seeds: Sequence[int],
     hyperparameters: Mapping[str, Hyperparameters] | None = None,
@@ -181,7 +206,7 @@ def train_losses(
     """Train every loss with every seed, and return the evaluations by the names of the losses.
 
     Args:
-        losses: by their names.
+        losses: by their names; None for the model's own.
         evaluator: trains and scores.
         seeds: the same for every loss.
         hyperparameters: as :func:`compare_losses` takes them.
@@ -199,8 +224,10 @@ def compare_evaluations(
     split: str = "test",
     epochs: int | None = None,
     focus: str | None = None,
+    own: str | None = None,
+    costs: Mapping[str, int] | None = None,
 ) -> Comparison:
-    """Compare finished trainings, each loss with the first.
+    """Compare finished trainings, each loss with the one in focus, or with the first.
 
     Args:
         evaluations: by the names of the losses, the baseline first; one per seed.
@@ -208,15 +235,17 @@ def compare_evaluations(
         seeds: the same for every loss; 2 or more.
         split: what was scored, for the record.
         epochs: epochs of each training, for the record.
-        focus: name of a loss to compare with all others, too.
+        focus: name of the loss to compare all others with; None for the first.
+        own: name of the loss that is the model's own, if that is known.
+        costs: trainings that went into finding a loss, by its name; 0 where there is none.
 
     Raises:
         StudyError: if a training crashed, because that says nothing about its loss, or if all diverged.
     """
-    refuse_what_tells_nothing([each for own in evaluations.values() for each in own])
-    metrics = {name: [each.metric for each in own] for name, own in evaluations.items()}
-    divergences = {name: [divergence(each) for each in own] for name, own in evaluations.items()}
-    return compare_metrics(metrics, monitor, seeds, split, epochs, focus, divergences)
+    refuse_what_tells_nothing([each for trained in evaluations.values() for each in trained])
+    metrics = {name: [each.metric for each in trained] for name, trained in evaluations.items()}
+    divergences = {name: [divergence(each) for each in trained] for name, trained in evaluations.items()}
+    return compare_metrics(metrics, monitor, seeds, split, epochs, focus, divergences, own, costs)
 
 
 def divergence(evaluation: Evaluation) -> str:
@@ -259,8 +288,10 @@ def compare_metrics(
     epochs: int | None = None,
     focus: str | None = None,
     divergences: Mapping[str, Sequence[str]] | None = None,
+    own: str | None = None,
+    costs: Mapping[str, int] | None = None,
 ) -> Comparison:
-    """Compare the metrics of finished trainings, each loss with the first.
+    """Compare the metrics of finished trainings, each loss with the one in focus, or with the first.
 
     Args:
         metrics: by the names of the losses, the baseline first; one per seed.
@@ -268,53 +299,62 @@ def compare_metrics(
         seeds: the same for every loss; 2 or more.
         split: what was scored, for the record.
         epochs: epochs of each training, for the record.
-        focus: name of a loss to compare with all others, too.
+        focus: name of the loss to compare all others with; None for the first.
         divergences: why trainings diverged, by the names of the losses; one text per seed, empty if it did not.
+        own: name of the loss that is the model's own, if that is known.
+        costs: trainings that went into finding a loss, by its name; 0 where there is none.
 
     Returns:
         The comparison.
     """
-    reasons = divergences or {}
+    reasons, spent = divergences or {}, costs or {}
     results = [
         LossResult(
             name,
-            tuple(own),
-            tuple(reasons.get(name, [""] * len(own))),
-            float(np.mean(own)),
-            float(np.std(own, ddof=1)),
+            tuple(each),
+            tuple(reasons.get(name, [""] * len(each))),
+            float(np.mean(each)),
+            float(np.std(each, ddof=1)),
+            cost=spent.get(name, 0),
         )
-        for name, own in metrics.items()
+        for name, each in metrics.items()
     ]
-    adjusted = _adjusted(results, _pairs(results, focus))
-    compared = tuple(_compare(result, results[0], adjusted) for result in results)
-    return Comparison(monitor, split, tuple(seeds), epochs, compared, focus)
+    reference = next((result for result in results if result.name == focus), results[0])
+    adjusted = _adjusted(results, _pairs(results, reference.name))
+    compared = tuple(_compare(result, reference, adjusted) for result in results)
+    return Comparison(monitor, split, tuple(seeds), epochs, compared, focus, own)
 
 
-def _pairs(results: Sequence[LossResult], focus: str | None) -> set[frozenset[str]]:
-    """Return what a comparison tests: each loss with the baseline, and the one in focus with each."""
-    names = [result.name for result in results]
-    references = {names[0], focus} - {None}
-    return {frozenset((name, str(reference))) for name in names for reference in references if name != reference}
+def _pairs(results: Sequence[LossResult], reference: str) -> set[frozenset[str]]:
+    """Return what a comparison tests: each loss with its reference."""
+    return {frozenset((result.name, reference)) for result in results if result.name != reference}
 
 
-def _adjusted(results: Sequence[LossResult], pairs: Collection[frozenset[str]]) -> dict[frozenset[str], float]:
-    """Return the p-values of pairs, adjusted for all of them; of those without a p-value, nothing."""
+def _adjusted(
+    results: Sequence[LossResult], pairs: Collection[frozenset[str]]
+) -> dict[frozenset[str], tuple[float, float]]:
+    """Return the p-values of pairs, Welch's and paired, each adjusted for all pairs; of the unmeasured, nothing."""
     both = {pair: [result for result in results if result.name in pair] for pair in pairs}
-    tests = {pair: _test(*two) for pair, two in both.items() if all(result.is_measured for result in two)}
-    return dict(zip(tests, holm([p_value for _, _, p_value in tests.values()]), strict=True))
+    tested = {
+        pair: (first.metrics, second.metrics)
+        for pair, (first, second) in both.items()
+        if first.is_measured and second.is_measured
+    }
+    by_welch = holm([welch(*metrics)[2] for metrics in tested.values()])
+    by_pairs = holm([paired(*metrics) for metrics in tested.values()])
+    return dict(zip(tested, zip(by_welch, by_pairs, strict=True), strict=True))
 
 
-def _test(result: LossResult, reference: LossResult) -> tuple[float, float, float]:
-    return welch(result.metrics, reference.metrics)
-
-
-def _compare(result: LossResult, reference: LossResult, adjusted: Mapping[frozenset[str], float]) -> LossResult:
+def _compare(
+    result: LossResult, reference: LossResult, adjusted: Mapping[frozenset[str], tuple[float, float]]
+) -> LossResult:
     """Return a result with its difference from another; without one if one of the two was never measured."""
-    plain = LossResult(result.name, result.metrics, result.divergences, result.mean, result.std)
-    adjusted_p = adjusted.get(frozenset((result.name, reference.name)))
-    if adjusted_p is None:
+    plain = LossResult(result.name, result.metrics, result.divergences, result.mean, result.std, cost=result.cost)
+    pair = frozenset((result.name, reference.name))
+    if pair not in adjusted:
         return plain
-    low, high, p_value = _test(result, reference)
+    low, high, p_value = welch(result.metrics, reference.metrics)
+    adjusted_p, paired_p = adjusted[pair]
     return replace(
         plain,
         difference=result.mean - reference.mean,
@@ -322,5 +362,6 @@ def _compare(result: LossResult, reference: LossResult, adjusted: Mapping[frozen
         high=high,
         p_value=p_value,
         adjusted_p=adjusted_p,
+        paired_p=paired_p,
         effect_size=hedges_g(result.metrics, reference.metrics),
     )

@@ -14,7 +14,7 @@ from glo_lightning.compare.comparison import LossResult
 from glo_lightning.compare.figures import figure_curves, figure_fractions
 from glo_lightning.compare.settings import Baseline, CompareSettings
 from glo_lightning.compare.statistics import mean_interval
-from glo_lightning.compare.tables import LEGEND, comparison_table, divergence_sentences
+from glo_lightning.compare.tables import comparison_table, divergence_sentences, legend
 from glo_lightning.compare.trainings import TrainedComparison, run_comparison
 from glo_lightning.errors import SettingsError
 from glo_lightning.figures import save_figure
@@ -61,7 +61,7 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
             console.print(comparison_table(each.comparison, data))
             for sentence in filter(None, [*divergence_sentences(each.comparison), each.warning]):
                 say(console, sentence)
-        say(console, LEGEND, "dim")
+        say(console, "\n".join(legend(trained[0].comparison)), "dim")
         _write(losses, trained, folder)
         say(console, f"Files in {folder}")
     return 0
@@ -112,5 +112,6 @@ def _row(each: TrainedComparison, result: LossResult) -> dict[str, str | float |
         "difference_high": result.high,
         "p": result.p_value,
         "p_holm": result.adjusted_p,
+        "p_paired_holm": result.paired_p,
         "hedges_g": result.effect_size,
     }

@@ -37,4 +37,13 @@ def compare_overall(
         metrics[name] = [sum(each) / len(each) for each in zip(*relative, strict=True)]
         reasons = [[f"{task}: {why}" * bool(why) for why in result.divergences] for task, result in results.items()]
         divergences[name] = ["; ".join(filter(None, each)) for each in zip(*reasons, strict=True)]
-    return compare_metrics(metrics, monitor, first.seeds, first.split, focus=first.focus, divergences=divergences)
+    return compare_metrics(
+        metrics,
+        monitor,
+        first.seeds,
+        first.split,
+        focus=first.focus,
+        divergences=divergences,
+        own=first.own if first.own in common else None,
+        costs={result.name: result.cost for result in first.results},
+    )

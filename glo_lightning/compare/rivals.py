@@ -19,6 +19,9 @@ from glo_lightning.theory import startup_drive
 BASELINE = "cross-entropy"
 """What tables call cross-entropy."""
 
+OWN = "your loss"
+"""What tables call the model's own loss, unless it is cross-entropy."""
+
 JOINT = ", joint"
 """How the names of rivals end that have the hyperparameters found along with a loss."""
 

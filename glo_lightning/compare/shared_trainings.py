@@ -133,7 +133,8 @@ class SharedTrainings:
                     yield trial.user_attrs.get(REUSED, name), trial
 
     def _key(self, run: Run) -> str:
-        own = {"loss": run.loss.to_dict(), "seed": run.seed, "hyperparameters": dict(run.hyperparameters)}
+        loss = None if run.loss is None else run.loss.to_dict()
+        own = {"loss": loss, "seed": run.seed, "hyperparameters": dict(run.hyperparameters)}
         return _digest({**own, "basis": dict(self.basis), "monitor": asdict(self.monitor)})[:16]
 
 
@@ -156,7 +157,7 @@ class _ListWorker(TrialWorker):
     def prepare(self, trial: Trial) -> Run | None:
         key, run = self.runs[self.sampler.slot_of(trial).index]
         trial.set_user_attr(KEY, key)
-        trial.set_user_attr("formula", run.loss.formula("unicode"))
+        trial.set_user_attr("formula", "the model's own loss" if run.loss is None else run.loss.formula("unicode"))
         trial.set_user_attr("seed", run.seed)
         if run.hyperparameters:
             trial.set_user_attr("hyperparameters", dict(run.hyperparameters))

@@ -9,25 +9,40 @@ from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.compare.comparison import Comparison, LossResult, commonest
+from glo_lightning.compare.rivals import JOINT, OWN
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.words import say
 
-COLUMNS = ("loss", "mean ± std", "difference [95% interval]", "p", "g")
+EFFECT = "g"
+COST = "cost"
 
-LEGEND = """\
-p  Welch's t-test, after Holm for all tests of the comparison
-g  the difference in standard deviations (Hedges)"""
+LEGEND = {
+    "p": "Welch's t-test, after Holm for all tests of the comparison",
+    EFFECT: "the difference in standard deviations (Hedges)",
+    COST: "trainings that went into finding the loss, before the comparison",
+}
+"""What columns mean whose names do not say it."""
 
 MEDIUM_EFFECT = 0.5
 """Standard deviations below which a difference matters little. Source: Cohen's conventions."""
 
 
+def columns(comparison: Comparison) -> tuple[str, ...]:
+    """Return the names of a comparison's columns; the last is what losses cost where one was searched."""
+    return "loss", "mean ± std", "difference [95% interval]", "p", EFFECT if comparison.focus is None else COST
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """Return a line for each column whose name needs one: the name, two blanks and its meaning."""
+    return [f"{name}  {LEGEND[name]}" for name in columns(comparison) if name in LEGEND]
+
+
 def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
-    """Return a row per loss, in the order of :data:`COLUMNS`.
+    """Return a row per loss, in the order of :func:`columns`; differences are from the comparison's reference.
 
     A loss whose trainings all diverged has no numbers; one of which some did is marked with †.
     """
-    return [_row(result, result.name == comparison.baseline) for result in comparison.results]
+    return [_row(result.name, comparison) for result in comparison.results]
 
 
 def comparison_table(comparison: Comparison, data: str = "") -> Table:
@@ -39,8 +54,9 @@ def comparison_table(comparison: Comparison, data: str = "") -> Table:
     """
     title = f"{comparison.title}, {len(comparison.seeds)} seeds each" + (f", {data}" if data else "")
     table = Table(title=escape(title), box=box.SIMPLE_HEAD, padding=0)
-    table.add_column(COLUMNS[0], overflow="fold")
-    for column in COLUMNS[1:]:
+    first, *others = columns(comparison)
+    table.add_column(first, overflow="fold")
+    for column in others:
         table.add_column(column, justify="right", no_wrap=True)
     for name, *numbers in comparison_rows(comparison):
         table.add_row(escape(name), *numbers)
@@ -50,8 +66,22 @@ def comparison_table(comparison: Comparison, data: str = "") -> Table:
 def comparison_markdown(comparison: Comparison) -> str:
     """Return the rows as a Markdown table under its title."""
     title = f"{comparison.title}, {len(comparison.seeds)} seeds each"
-    lines = [COLUMNS, ("---",) + ("--:",) * (len(COLUMNS) - 1), *comparison_rows(comparison)]
+    names = columns(comparison)
+    lines = [names, ("---",) + ("--:",) * (len(names) - 1), *comparison_rows(comparison)]
     return "\n".join([f"{title}:\n", *("| " + " | ".join(line) + " |" for line in lines)])
+
+
+def headline(comparison: Comparison) -> str:
+    """Say in one sentence how the loss in focus does against its strongest rival.
+
+    Args:
+        comparison: losses side by side, the discovered one in focus.
+    """
+    if not comparison.result(comparison.reference).is_measured:
+        return "The discovered loss diverged in every full training."
+    if comparison.strongest is None:
+        return "All rivals of the discovered loss diverged in every full training."
+    return _sentence(comparison, comparison.strongest)
 
 
 def verdict_sentences(comparison: Comparison) -> list[str]:
@@ -61,12 +91,15 @@ def verdict_sentences(comparison: Comparison) -> list[str]:
         comparison: losses side by side, the discovered one in focus.
 
     Returns:
-        A sentence for each of the other losses it was compared with, and one for each loss of which trainings diverged.
+        The headline; a sentence for each of the other rivals; how small a difference the seeds could have shown; and
+        a sentence for each loss of which trainings diverged.
     """
-    focus = comparison.focus
-    rivals = [result.name for result in comparison.results if result.name != focus]
-    verdicts = [] if focus is None else [_sentence(comparison, focus, rival) for rival in rivals]
-    return [*filter(None, verdicts), *divergence_sentences(comparison)]
+    if comparison.focus is None:
+        return divergence_sentences(comparison)
+    strongest = comparison.strongest
+    others = [result.name for result in comparison.results if result.name not in (comparison.focus, strongest)]
+    verdicts = [headline(comparison), *(_sentence(comparison, rival) for rival in others)]
+    return [*filter(None, [*verdicts, _tell_resolution(comparison)]), *divergence_sentences(comparison)]
 
 
 def divergence_sentences(comparison: Comparison) -> list[str]:
@@ -110,28 +143,64 @@ def render(comparison: Comparison, width: int = 80) -> str:
     return capture.get()
 
 
-def _row(result: LossResult, is_baseline: bool) -> tuple[str, ...]:
+def _row(name: str, comparison: Comparison) -> tuple[str, ...]:
+    result = comparison.against(name, comparison.reference)
+    shown = name + " (yours)" * (name == comparison.own != OWN) + " †" * (result.num_diverged and result.is_measured)
+    cost = f"{result.cost}" if comparison.focus is not None else ""
     if not result.is_measured:
-        return result.name, "diverged", "", "", ""
-    mark = " †" if result.num_diverged else ""
+        return shown, "diverged", "", "", cost
     measured = f"{number(result.mean)} ± {number(result.std)}"
+    if name == comparison.reference:
+        return shown, measured, "baseline" if comparison.focus is None else "reference", "", cost
     effect = "" if result.effect_size is None else f"{result.effect_size:+.2f}"
-    return result.name + mark, measured, "baseline" if is_baseline else _difference(result), _p_value(result), effect
+    last = effect if comparison.focus is None else cost
+    return shown, measured, _difference(result), _p_value(result.adjusted_p), last
 
 
-def _sentence(comparison: Comparison, discovered: str, rival: str) -> str:
+def _sentence(comparison: Comparison, rival: str) -> str:
+    discovered = comparison.reference
     result = comparison.against(discovered, rival)
     if result.difference is None:
         return ""
-    told = f"({_difference(result)}, p = {_p_value(result)})"
+    told = f"({_difference(result)}, p = {_p_value(result.adjusted_p)}, paired p = {_p_value(result.paired_p)})"
+    name = _in_words(comparison, rival)
     if comparison.beats(discovered, rival):
-        return f"The discovered loss beats {rival} {told}."
+        return f"The discovered loss beats {name} {told}."
     if comparison.beats(rival, discovered):
-        return f"The discovered loss is worse than {rival} {told}."
+        return f"The discovered loss is worse than {name} {told}."
+    reason = _reason(rival) if comparison.beats(discovered, comparison.baseline) else ""
     seeds = f"with {len(comparison.seeds)} seeds"
     if _is_wide(result, comparison.result(rival)):
-        return f"The discovered loss cannot be told apart from {rival} {seeds} {told}; more seeds would tell."
-    return f"The discovered loss does as well as {rival} {seeds} {told}."
+        return f"The discovered loss cannot be told apart from {name} {seeds} {told}; more seeds would tell.{reason}"
+    return f"The discovered loss does as well as {name} {seeds} {told}.{reason}"
+
+
+def _reason(rival: str) -> str:
+    """Return what a rival that is not beaten has in common with the discovered loss, as the cause of its gain."""
+    base, _, scales = rival.partition(" × ")
+    if base.endswith(JOINT) and not scales:
+        return " Perhaps it gains only by the hyperparameters found, which that has, too."
+    factors = [float(scale) for scale in scales.split(", ") if scale]
+    if not factors:
+        return ""
+    larger, smaller = all(factor > 1.0 for factor in factors), all(factor < 1.0 for factor in factors)
+    steps = "larger steps" if larger else "smaller steps" if smaller else "steps of another size"
+    return f" Perhaps it gains only by {steps}: its shape shows no gain."
+
+
+def _in_words(comparison: Comparison, rival: str) -> str:
+    """Return what a rival is called within a sentence."""
+    if rival == OWN:
+        return "your own loss"
+    return f"{rival}, your own loss," if rival == comparison.own else rival
+
+
+def _tell_resolution(comparison: Comparison) -> str:
+    """Say how small a difference from the strongest rival would have shown."""
+    if comparison.strongest is None or not comparison.result(comparison.reference).is_measured:
+        return ""
+    least = number(comparison.detectable(comparison.strongest))
+    return f"These {len(comparison.seeds)} seeds would have shown a difference of {least} four times in five."
 
 
 def _is_wide(result: LossResult, reference: LossResult) -> bool:
@@ -157,10 +226,10 @@ def _difference(result: LossResult) -> str:
     return f"{number(result.difference, '+')} [{number(result.low, '+')}, {number(result.high, '+')}]"
 
 
-def _p_value(result: LossResult) -> str:
-    if result.adjusted_p is None:
+def _p_value(value: float | None) -> str:
+    if value is None:
         return ""
-    return f"{result.adjusted_p:.4f}" if result.adjusted_p >= 1e-4 else f"{result.adjusted_p:.0e}"
+    return f"{value:.4f}" if value >= 1e-4 else f"{value:.0e}"
 
 
 def number(value: float, sign: str = "") -> str:

@@ -2,9 +2,8 @@
 
 import optuna
 
-from glo_lightning.compare.tables import LEGEND, comparison_markdown, verdict_sentences
+from glo_lightning.compare.tables import comparison_markdown, legend, verdict_sentences
 from glo_lightning.dashboard.pictures import identifier
-from glo_lightning.report.words import headline
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
     GenerationSummary,
@@ -74,8 +73,8 @@ def _tell(verdict: Verdict) -> str:
     if verdict.warning:
         lines.append(f"**{verdict.warning}**")
     if verdict.comparison is not None:
-        lines += [headline(verdict.comparison), *verdict_sentences(verdict.comparison)]
-        lines += [comparison_markdown(verdict.comparison), *LEGEND.splitlines()]
+        lines += verdict_sentences(verdict.comparison)
+        lines += [comparison_markdown(verdict.comparison), *legend(verdict.comparison)]
     return "\n\n".join(lines)
 
 

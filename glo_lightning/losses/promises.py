@@ -54,7 +54,7 @@ class Promises:
             >>> Promises.of(functools.partial(nn.functional.cross_entropy, reduction="sum")).reduction
             'sum'
         """
-        name, options = _name(own), _options(own)
+        name, options = name_of(own), options_of(own)
         if name in OF_PROBABILITIES:
             raise ModelError(
                 "a loss of logits to replace",
@@ -199,9 +199,10 @@ def _part_with_reduction(part: nn.Module, reduction: Reduction) -> nn.Module:
     return with_reduction(part, reduction)
 
 
-def _options(own: Callable[..., Any]) -> dict[str, Any]:
+def options_of(own: Callable[..., Any]) -> dict[str, Any]:
+    """Return the options of a loss that can be read off it, by name."""
     if isinstance(own, functools.partial):
-        return {**_options(own.func), **own.keywords}
+        return {**options_of(own.func), **own.keywords}
     if isinstance(own, nn.Module):
         return {name: getattr(own, name) for name in OPTIONS if hasattr(own, name)}
     try:
@@ -226,8 +227,9 @@ def _lacking(own: Callable[..., Any], options: dict[str, Any]) -> tuple[str, ...
     return (*trainable, *(name for name in tensors if not isinstance(options[name], nn.Parameter)), *numbers)
 
 
-def _name(own: Callable[..., Any]) -> str:
+def name_of(own: Callable[..., Any]) -> str:
+    """Return what a loss is called: its class, or its function."""
     if isinstance(own, functools.partial):
-        return _name(own.func)
+        return name_of(own.func)
     own = getattr(own, "_orig_mod", own)  # of a compiled module
     return getattr(own, "__name__", type(own).__name__)

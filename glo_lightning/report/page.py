@@ -10,12 +10,12 @@ from markupsafe import Markup
 from glo_lightning import __version__
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.rivals import BASELINE
-from glo_lightning.compare.tables import COLUMNS, LEGEND, comparison_rows, number, verdict_sentences
+from glo_lightning.compare.tables import columns, comparison_rows, headline, legend, number, verdict_sentences
 from glo_lightning.losses import Loss, for_outputs, named_loss
 from glo_lightning.report import figures
 from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.inline_svg import inline_svg
-from glo_lightning.report.words import explain, headline
+from glo_lightning.report.words import explain
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
     GenerationSummary,
@@ -84,12 +84,12 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "leader": leader,
         "loss": loss,
         "headline": _headline(archive, comparison),
-        "sentences": [] if comparison is None else verdict_sentences(comparison),
+        "sentences": [] if comparison is None else verdict_sentences(comparison)[1:],
         "comparison": comparison,
         "discovered": DISCOVERED,
-        "columns": COLUMNS,
+        "columns": columns,
         "comparison_rows": comparison_rows,
-        "legend": LEGEND.splitlines(),
+        "legend": legend,
         "number": number,
         "loss_pictures": [] if loss is None else _draw_loss(loss, archive),
         "formula": None if loss is None else _picture(draw_formula(loss), "formula", loss.formula(), outlines=True).svg,

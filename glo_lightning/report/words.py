@@ -1,36 +1,8 @@
-"""What a search found, in plain words."""
+"""What theory says of a loss, in plain words."""
 
 import math
 
-from glo_lightning.compare.comparison import Comparison
-from glo_lightning.compare.rivals import JOINT
 from glo_lightning.theory.summary import LossSummary
-
-
-def headline(comparison: Comparison) -> str:
-    """Say in one sentence what the comparison means.
-
-    Args:
-        comparison: losses side by side: the baseline first, then perhaps the same with the hyperparameters found
-            ("joint"), then perhaps its twin of the winner's scale, and the discovered loss in focus.
-    """
-    discovered = comparison.focus or comparison.results[-1].name
-    rivals = [result.name for result in comparison.results if result.name != discovered]
-    if not comparison.result(discovered).is_measured:
-        return "The discovered loss diverged in every full training."
-    beaten = [rival for rival in rivals if comparison.beats(discovered, rival)]
-    worse = [rival for rival in rivals if comparison.beats(rival, discovered)]
-    if beaten == rivals:
-        return "The search found a better loss than cross-entropy."
-    better = rivals[0] in beaten
-    if worse:
-        joint, _ = _read_rival(worse[0])
-        rival = worse[0].replace(JOINT, "") + " with the hyperparameters found" * joint
-        return f"{'Better than cross-entropy, but' if better else 'The discovered loss is'} worse than {rival}."
-    if better:
-        reason = _reason(next(rival for rival in rivals if rival not in beaten))
-        return f"Better than cross-entropy, but perhaps only {reason}."
-    return "The search found no loss that is better than cross-entropy beyond chance."
 
 
 def explain(summary: LossSummary) -> dict[str, str]:
@@ -52,22 +24,6 @@ def explain(summary: LossSummary) -> dict[str, str]:
             "Yes." if verdict.paper else "No, but that depends on a constant that training cannot feel."
         )
     return answers
-
-
-def _read_rival(name: str) -> tuple[bool, list[float]]:
-    """Return whether a rival has the hyperparameters found, and the scales of a twin, one per head."""
-    base, _, scales = name.partition(" × ")
-    return base.endswith(JOINT), [float(scale) for scale in scales.split(", ") if scale]
-
-
-def _reason(rival: str) -> str:
-    """Return what a rival that is not beaten has in common with the discovered loss, as the cause of its gain."""
-    joint, scales = _read_rival(rival)
-    if joint and not scales:
-        return "through the hyperparameters found: with them, cross-entropy may be as good"
-    larger, smaller = all(scale > 1.0 for scale in scales), all(scale < 1.0 for scale in scales)
-    steps = "larger steps" if larger else "smaller steps" if smaller else "steps of another size"
-    return f"because it makes {steps}: its shape shows no gain"
 
 
 def _start(summary: LossSummary) -> str:

@@ -106,7 +106,7 @@ class DistributedEvaluator:
         self.channel.send(
             {
                 "task": self.task,
-                "loss": run.loss.to_dict(),
+                "loss": None if run.loss is None else run.loss.to_dict(),
                 "seed": run.seed,
                 "hyperparameters": dict(run.hyperparameters),
                 "reported": run.report is not None,
@@ -138,7 +138,8 @@ def serve(tasks: Mapping[str, Callable[[], Task]], monitor: Monitor, attribute: 
         abort = None if order["abort"] is None else AbortRule(**order["abort"])
         evaluator = TrainerEvaluator(task, monitor, attribute, order["epochs"], order["split"], abort, [channel.watch])
         report = _leave_it_to_rank_0 if order["reported"] else None
-        _train(evaluator, Run(Loss.from_dict(order["loss"]), order["seed"], report, order["hyperparameters"]), channel)
+        loss = None if order["loss"] is None else Loss.from_dict(order["loss"])
+        _train(evaluator, Run(loss, order["seed"], report, order["hyperparameters"]), channel)
 
 
 def _leave_it_to_rank_0(epoch: int, metric: float) -> bool:

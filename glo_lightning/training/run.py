@@ -24,13 +24,13 @@ class Run:
     """One training to do.
 
     Args:
-        loss: the loss to train with.
+        loss: the loss to train with; None for the model's own, as it is configured.
         seed: fixes initial weights, data order and dropout.
         report: called after each validation with (epoch, metric); a reply of True stops the training.
         hyperparameters: of the model, where they differ from those it is configured with.
     """
 
-    loss: Loss
+    loss: Loss | None
     seed: int
     report: Callable[[int, float], bool] | None = None
     hyperparameters: Hyperparameters = field(default_factory=dict)

@@ -98,7 +98,9 @@ class TrainerEvaluator:
             self.monitor.name, lambda epoch, metric: not divergence.reason and follower.see(epoch, metric)
         )
         validated = ValidatedWeights()
-        callbacks: list[Callback] = [LossInjection(run.loss, self.attribute), divergence, report, validated]
+        callbacks: list[Callback] = [divergence, report, validated]
+        if run.loss is not None:
+            callbacks.insert(0, LossInjection(run.loss, self.attribute))
         factor, hyperparameters = learning_rate_factor(run.hyperparameters)
         if factor != 1.0:
             callbacks.append(LearningRateFactor(factor))

@@ -1,6 +1,7 @@
 """Comparisons against SciPy and against cases decided by hand."""
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -151,23 +152,36 @@ def test_p_values_are_adjusted_for_the_losses_that_share_a_baseline() -> None:
     assert Comparison.from_dict(comparison.to_dict()) == comparison
 
 
-def test_the_loss_in_focus_is_tested_against_all_others_and_p_is_adjusted_for_all_that_is_told() -> None:
+def test_all_are_tested_against_the_loss_in_focus_and_p_is_adjusted_for_all_rows() -> None:
     comparison = compare_metrics(METRICS, Monitor(), SEEDS, focus="b")
-    pairs = [("a", "cross-entropy"), ("b", "cross-entropy"), ("b", "a")]
+    pairs = [("b", "cross-entropy"), ("b", "a")]
     raw = [stats.ttest_ind(METRICS[name], METRICS[other], equal_var=False).pvalue for name, other in pairs]
-    for (name, other), adjusted in zip(pairs, holm(raw), strict=True):
+    by_pairs = [stats.ttest_rel(METRICS[name], METRICS[other]).pvalue for name, other in pairs]
+    for (name, other), adjusted, paired in zip(pairs, holm(raw), holm(by_pairs), strict=True):
         there, back = comparison.against(name, other), comparison.against(other, name)
         assert there.adjusted_p == back.adjusted_p == pytest.approx(adjusted)
+        assert there.paired_p == back.paired_p == pytest.approx(paired)
         assert there.difference == -back.difference
         assert comparison.beats(name, other) == (adjusted < 0.05 and there.difference > 0.0)
-    assert comparison.result("a") == comparison.against("a", "cross-entropy")
+    assert comparison.result("a") == comparison.against("a", "b")
+    assert comparison.result("b").difference is None
     assert not comparison.beats("a", "a")
 
 
 def test_pairs_that_the_comparison_does_not_tell_are_adjusted_for_all_pairs() -> None:
     comparison = compare_metrics(METRICS, Monitor(), SEEDS)
-    everything = compare_metrics(METRICS, Monitor(), SEEDS, focus="b")
-    assert comparison.against("a", "b") == everything.against("a", "b")
+    pairs = list(combinations(METRICS, 2))
+    adjusted = holm([stats.ttest_ind(METRICS[a], METRICS[b], equal_var=False).pvalue for a, b in pairs])
+    assert comparison.against("a", "b").adjusted_p == pytest.approx(adjusted[pairs.index(("a", "b"))])
+
+
+@pytest.mark.parametrize(("mode", "strongest"), [("max", "a"), ("min", "cross-entropy")])
+def test_the_strongest_rival_has_the_best_mean_of_those_that_trained(mode: str, strongest: str) -> None:
+    comparison = compare_metrics(METRICS, Monitor("metric", mode), SEEDS, focus="b")
+    assert comparison.strongest == strongest
+    always = {strongest: ("at step 4",) * 4}
+    others = compare_metrics(METRICS, Monitor("metric", mode), SEEDS, focus="b", divergences=always)
+    assert {others.strongest, strongest} == {"a", "cross-entropy"}
 
 
 @pytest.mark.parametrize(

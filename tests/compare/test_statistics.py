@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from glo_lightning.compare.statistics import hedges_g, holm, mean_interval, welch
+from glo_lightning.compare.statistics import detectable_difference, hedges_g, holm, mean_interval, paired, welch
 
 PROBABILITIES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12)
 
@@ -49,6 +49,28 @@ def test_samples_without_any_spread_are_decided() -> None:
     assert hedges_g([0.5, 0.5], [0.5, 0.5]) is None
     assert hedges_g([0.1] * 3, [0.0] * 3) is None
     assert welch([0.1] * 3, [0.0] * 3) == (0.1, 0.1, 0.0)
+    assert paired([0.5, 0.5], [0.5, 0.5]) == 1.0
+    assert paired([0.5, 0.75], [0.25, 0.5]) == 0.0
+    assert detectable_difference([0.5, 0.5], [0.25, 0.25]) == 0.0
+
+
+def test_pairs_are_scipys_and_what_they_share_cancels() -> None:
+    sample, reference = np.array([0.91, 0.83, 0.70, 0.95]), np.array([0.90, 0.80, 0.69, 0.93])
+    assert paired(sample, reference) == pytest.approx(stats.ttest_rel(sample, reference).pvalue)
+    shared = np.array([0.0, -5.0, 3.0, 8.0])
+    assert paired(sample + shared, reference + shared) == pytest.approx(paired(sample, reference))
+
+
+@pytest.mark.parametrize("tests", [1, 5])
+def test_a_detectable_difference_is_found_four_times_in_five(tests: int) -> None:
+    rng, std = np.random.default_rng(0), np.array([0.02, 0.03])
+    # Samples with exactly these spreads tell the difference; of others with these spreads in truth, count the tests.
+    shape = stats.zscore(np.arange(10.0), ddof=1)
+    difference = detectable_difference(std[0] * shape, std[1] * shape, tests)
+    first = rng.normal(difference, std[0], (20_000, 10))
+    second = rng.normal(0.0, std[1], (20_000, 10))
+    p_values = stats.ttest_ind(first, second, equal_var=False, axis=1).pvalue
+    assert np.mean(p_values < 0.05 / tests) == pytest.approx(0.8, abs=0.03)
 
 
 def test_the_interval_of_the_mean_is_scipys() -> None:

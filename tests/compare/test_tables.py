@@ -1,13 +1,23 @@
 """Tables a terminal can show."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_ind, ttest_rel
 
 from glo_lightning.compare.comparison import Comparison, compare_losses, compare_metrics
+from glo_lightning.compare.rivals import OWN
 from glo_lightning.compare.statistics import holm
-from glo_lightning.compare.tables import comparison_markdown, comparison_rows, render, verdict_sentences
+from glo_lightning.compare.tables import (
+    columns,
+    comparison_markdown,
+    comparison_rows,
+    headline,
+    legend,
+    render,
+    verdict_sentences,
+)
 from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Run, Status
@@ -36,14 +46,17 @@ def _comparison(mean: float, spread: float, mode: str = "max") -> Comparison:
     ],
 )
 def test_the_sentence_says_who_won(mean: float, spread: float, mode: str, verdict: str) -> None:
-    (sentence,) = verdict_sentences(_comparison(mean, spread, mode))
+    comparison = _comparison(mean, spread, mode)
+    sentence, resolution = verdict_sentences(comparison)
+    assert sentence == headline(comparison)
     assert f"The discovered loss {verdict} cross-entropy" in sentence
-    assert "p = " in sentence
+    assert sentence.count("p = ") == 2
+    assert resolution.startswith("These 3 seeds would have shown a difference of 0.")
 
 
 def test_trainings_that_diverged_are_told() -> None:
     comparison = _diverged({"cross-entropy": ("", "", ""), "discovered": ("at step 4", "at step 4", "")})
-    verdict, sentence = verdict_sentences(comparison)
+    verdict, _, sentence = verdict_sentences(comparison)
     assert "cannot be told apart" in verdict
     assert sentence == ("discovered †: 2 of 3 trainings diverged (at step 4), and count with the worst metric, 0.")
     assert "discovered †" in render(comparison)
@@ -53,13 +66,17 @@ def test_trainings_that_diverged_are_told() -> None:
 def test_a_loss_that_always_diverged_has_no_numbers_and_no_verdict(name: str) -> None:
     reasons = {**dict.fromkeys(("cross-entropy", "discovered"), ("", "", "")), name: ("at step 4",) * 3}
     comparison = _diverged(reasons)
-    (sentence,) = verdict_sentences(comparison)
+    first, sentence = verdict_sentences(comparison)
+    assert first in (
+        "The discovered loss diverged in every full training.",
+        "All rivals of the discovered loss diverged in every full training.",
+    )
     assert sentence == f"{name}: all 3 trainings diverged (at step 4); it is compared with nothing."
     rows = {row[0]: row[1:] for row in comparison_rows(comparison)}
-    assert rows[name] == ("diverged", "", "", "")
+    assert rows[name] == ("diverged", "", "", "0")
     (other,) = {"cross-entropy", "discovered"} - {name}
     assert rows[other][0].count("±") == 1
-    assert rows[other][2:] == ("", "")
+    assert rows[other][2:] == ("", "0")
     for text in (render(comparison), comparison_markdown(comparison)):
         assert "1000000" not in text
         assert "1e+06" not in text
@@ -74,20 +91,24 @@ def test_many_seeds_and_a_narrow_interval_say_that_two_do_equally_well() -> None
     spread = [0.9 + (-1) ** k * 0.01 for k in range(40)]
     metrics = {"cross-entropy": spread, "discovered": spread}
     comparison = compare_metrics(metrics, Monitor(), range(40), focus="discovered")
-    (sentence,) = verdict_sentences(comparison)
+    sentence = headline(comparison)
     assert "does as well as cross-entropy with 40 seeds" in sentence
 
 
 def test_the_same_p_stands_in_table_and_sentence_and_it_is_holms() -> None:
     metrics = {"cross-entropy": (0.90, 0.91, 0.93), "twin": (0.93, 0.92, 0.95), "discovered": (0.95, 0.94, 0.97)}
     comparison = compare_metrics(metrics, Monitor(), (1, 2, 3), focus="discovered")
-    pairs = [("discovered", "cross-entropy"), ("discovered", "twin"), ("twin", "cross-entropy")]
-    raw = [ttest_ind(metrics[name], metrics[other], equal_var=False).pvalue for name, other in pairs]
-    first, second, third = (f"{p_value:.4f}" for p_value in holm(raw))
+    rivals = ("cross-entropy", "twin")
+    raw = [ttest_ind(metrics["discovered"], metrics[rival], equal_var=False).pvalue for rival in rivals]
+    pairs = [ttest_rel(metrics["discovered"], metrics[rival]).pvalue for rival in rivals]
+    first, second = (f"{p_value:.4f}" for p_value in holm(raw))
     rows, sentences = comparison_rows(comparison), verdict_sentences(comparison)
-    assert (rows[1][3], rows[2][3]) == (third, first)
-    assert f"p = {first})" in sentences[0]
-    assert f"p = {second})" in sentences[1]
+    assert [row[3] for row in rows] == [first, second, ""]
+    by_pairs = [f"{p_value:.4f}" if p_value >= 1e-4 else f"{p_value:.0e}" for p_value in holm(pairs)]
+    assert f"twin with 3 seeds (+0.0200 [{_ends(comparison, 'twin')}], p = {second}, paired p = {by_pairs[1]})" in (
+        sentences[0]
+    )
+    assert f"p = {first}, paired p = {by_pairs[0]})" in sentences[1]
     lines = comparison_markdown(comparison).splitlines()
     assert lines[0] == "accuracy on the test split, 3 seeds each:"
     assert [len(line.split("|")) for line in lines[2:]] == [7] * 5
@@ -97,6 +118,7 @@ def test_large_metrics_fit_80_columns() -> None:
     metrics = {"cross-entropy": (12345.678, 0.5, 1e6), "discovered": (1e6, 1e6, 0.25)}
     comparison = compare_metrics(metrics, Monitor("val_loss", "min"), (1, 2, 3), focus="discovered")
     table = render(comparison).partition("The discovered loss")[0]
+    assert columns(comparison)[-1] == "cost"
     assert max(map(len, table.splitlines())) <= 80
 
 
@@ -104,6 +126,71 @@ def test_the_table_fits_80_columns_and_holds_the_numbers() -> None:
     text = render(_comparison(0.9512, 0.01))
     table, _, sentences = text.partition("The discovered loss")
     assert max(map(len, table.splitlines())) <= 80
-    assert sentences.count("\n") == 1, "which are not broken: only a terminal knows where"
+    assert sentences.count("\n") == 2, "which are not broken: only a terminal knows where"
     for part in ("0.9512 ± 0.0100", "+0.0512 [", "3 seeds each", "test split"):
         assert part in text
+
+
+def _ends(comparison: Comparison, rival: str) -> str:
+    result = comparison.against("discovered", rival)
+    return f"{result.low:+.4f}, {result.high:+.4f}"
+
+
+def _verdict(means: dict[str, float], mode: str = "max", **told: Any) -> Comparison:
+    metrics = {name: (mean - 0.01, mean, mean + 0.01) for name, mean in means.items()}
+    return compare_metrics(metrics, Monitor("metric", mode), (1, 2, 3), epochs=4, focus="discovered", **told)
+
+
+@pytest.mark.parametrize(
+    ("means", "mode", "words"),
+    [
+        ((0.5, 0.7, 0.9), "max", "beats cross-entropy × 2 (+0.2000"),
+        ((0.7, 0.5, 0.9), "max", "beats cross-entropy (+0.2000"),
+        ((0.5, 0.4, 0.1), "min", "beats cross-entropy × 2 (-0.3000"),
+        ((0.5, 0.9, 0.9), "max", "cannot be told apart from cross-entropy × 2 with"),
+        ((0.5, 0.9, 0.5), "max", "worse than cross-entropy × 2 (-0.4000"),
+        ((0.5, 0.4, 0.1), "max", "worse than cross-entropy (-0.4000"),
+    ],
+)
+def test_the_headline_speaks_about_the_strongest_rival(means: tuple[float, ...], mode: str, words: str) -> None:
+    comparison = _verdict(dict(zip(("cross-entropy", "cross-entropy × 2", "discovered"), means, strict=True)), mode)
+    assert words in headline(comparison)
+
+
+@pytest.mark.parametrize(
+    ("rival", "mean", "words"),
+    [
+        (" × 2", 0.9, "gains only by larger steps"),
+        (" × 0.476", 0.9, "gains only by smaller steps"),
+        (" × 10, 0.2", 0.9, "gains only by steps of another size"),
+        (", joint", 0.9, "gains only by the hyperparameters found"),
+        (", joint × 2", 0.9, "gains only by larger steps"),
+        (", joint × 2", 0.8, ""),
+    ],
+)
+def test_the_sentence_gives_the_reason_that_the_unbeaten_rival_stands_for(rival: str, mean: float, words: str) -> None:
+    comparison = _verdict({"cross-entropy": 0.5, f"cross-entropy{rival}": mean, "discovered": 0.9})
+    assert words in headline(comparison)
+    assert ("Perhaps" in headline(comparison)) is bool(words)
+
+
+def test_rows_are_compared_with_the_discovered_loss_and_say_what_they_cost_and_whose_they_are() -> None:
+    means = {"cross-entropy": 0.5, OWN: 0.7, "discovered": 0.9}
+    comparison = _verdict(means, own=OWN, costs={"discovered": 400})
+    assert [row[0] for row in comparison_rows(comparison)] == list(means)
+    assert [row[-1] for row in comparison_rows(comparison)] == ["0", "0", "400"]
+    assert comparison_rows(comparison)[1][2].startswith("-0.2000 [-0.2")
+    assert comparison_rows(comparison)[2][2] == "reference"
+    assert headline(comparison).startswith("The discovered loss beats your own loss (+0.2000")
+    assert legend(comparison)[-1].startswith("cost  trainings")
+    plain = _verdict({"cross-entropy": 0.5, "discovered": 0.9}, own="cross-entropy")
+    assert comparison_rows(plain)[0][0] == "cross-entropy (yours)"
+    assert headline(plain).startswith("The discovered loss beats cross-entropy, your own loss, (+0.4000")
+
+
+def test_without_a_loss_in_focus_rows_are_compared_with_the_first_and_tell_effects() -> None:
+    comparison = compare_metrics({"a": (0.1, 0.2), "b": (0.3, 0.4)}, Monitor(), (1, 2))
+    assert columns(comparison)[-1] == "g"
+    assert comparison_rows(comparison)[0][2:] == ("baseline", "", "")
+    assert comparison_rows(comparison)[1][2].startswith("+0.2000")
+    assert verdict_sentences(comparison) == []

@@ -247,17 +247,22 @@ def complete_generations(summaries: Sequence[GenerationSummary], population_size
 
 def _summarize(generation: int, members: Sequence[CandidateRecord], monitor: Monitor) -> GenerationSummary:
     metrics = [member.metric for member in members if member.metric is not None]
-    stopped = sum(member.status in (VIOLATED, SCREENED, REPEATED) for member in members)
+    trained = count_trained(members)
     return GenerationSummary(
         generation=generation,
         best=monitor.best(metrics) if metrics else None,
         median=statistics.median(metrics) if metrics else None,
-        trained=len(members) - stopped,
-        stopped=stopped,
+        trained=trained,
+        stopped=len(members) - trained,
         size=len(members),
         seconds=sum(member.seconds for member in members),
         fates=dict(count_fates(members)),
     )
+
+
+def count_trained(candidates: Iterable[CandidateRecord]) -> int:
+    """Count the candidates that nothing stopped before they trained."""
+    return sum(candidate.status not in (VIOLATED, SCREENED, REPEATED) for candidate in candidates)
 
 
 def count_fates(candidates: Iterable[CandidateRecord]) -> Counter[str]:

@@ -9,7 +9,7 @@ import optuna
 import pandas as pd
 
 from glo_lightning.compare.comparison import Comparison
-from glo_lightning.compare.tables import LEGEND, render
+from glo_lightning.compare.tables import legend, render
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.verdict import Fidelity
@@ -44,7 +44,9 @@ class SearchResult:
     def __str__(self) -> str:
         by_task = "".join(f"{name}:\n{render(each)}\n" for name, each in self.comparisons.items())
         overall = "All tasks:\n" if by_task else ""
-        table = "" if self.comparison is None else by_task + overall + render(self.comparison) + LEGEND + "\n"
+        table = ""
+        if self.comparison is not None:
+            table = by_task + overall + render(self.comparison) + "\n".join(legend(self.comparison)) + "\n"
         warning = f"{self.warning}\n" if self.warning else ""
         fidelity = "" if self.fidelity is None else f"{self.fidelity}\n"
         formula = self.best_loss.formula("unicode")

@@ -8,7 +8,7 @@ import numpy as np
 
 from glo_lightning.compare.comparison import Comparison, compare_losses, divergence, refuse_what_tells_nothing
 from glo_lightning.compare.overall import compare_overall
-from glo_lightning.compare.rivals import BASELINE
+from glo_lightning.compare.rivals import BASELINE, OWN
 from glo_lightning.compare.shared_trainings import SharedTrainings
 from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.search.exploration.context import Source
@@ -18,6 +18,7 @@ from glo_lightning.search.records.candidates import (
     CandidateRecord,
     best_candidates,
     count_crashes,
+    count_trained,
     read_candidates,
     require_differences,
 )
@@ -25,7 +26,7 @@ from glo_lightning.search.records.verdict import DISCOVERED, STORED, Fidelity, F
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.tasks import ProbedTask, task_monitor
 from glo_lightning.search.verdict.fidelity import measure_fidelity
-from glo_lightning.search.verdict.rivals import rivals
+from glo_lightning.search.verdict.rivals import line_up
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluator, Run
 from glo_lightning.training.seeds import fresh_seeds
@@ -68,9 +69,11 @@ class Judge:
         if self.settings.fidelity_sample:
             fidelity = self._check_fidelity(candidates)
         if self.settings.comparison_seeds:
+            cost = count_trained(candidates) + len(finalists) * self.settings.finalist_seeds
             comparisons = {
-                task.name: self._compare(winner, task, place) for place, task in enumerate(self.evaluators.tasks)
+                task.name: self._compare(winner, cost, task, place) for place, task in enumerate(self.evaluators.tasks)
             }
+        assert winner.loss is not None
         verdict = Verdict(
             winner.loss,
             tuple(finalists),
@@ -125,16 +128,29 @@ class Judge:
             max(task.full_epochs for task in self.evaluators.tasks),
         )
 
-    def _compare(self, winner: Run, task: ProbedTask, place: int) -> Comparison:
+    def _compare(self, winner: Run, cost: int, task: ProbedTask, place: int) -> Comparison:
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
-        losses = rivals(winner.loss, task.num_classes, self.settings.outputs, bool(winner.hyperparameters))
-        found = {name: winner.hyperparameters for name in losses if name != BASELINE}
+        own = task.probe.own_loss
+        lined_up = line_up(winner, cost, task.num_classes, self.settings.outputs, bool(own))
         monitor = task_monitor(self.settings)
         basis = {"epochs": task.full_epochs, "split": "test", **({"task": task.name} if task.name else {})}
-        count = len(losses) * len(seeds)
+        if own:
+            basis["own loss"] = own
+        count = len(lined_up) * len(seeds)
         announce = partial(self._announce, "comparison", count * len(self.evaluators.tasks), count * place)
         evaluator = self._shared(self.evaluators.make_for(task, "full", "test"), "comparison", basis, monitor, announce)
-        return compare_losses(losses, evaluator, monitor, seeds, "test", task.full_epochs, found, DISCOVERED)
+        return compare_losses(
+            {rival.name: rival.loss for rival in lined_up},
+            evaluator,
+            monitor,
+            seeds,
+            "test",
+            task.full_epochs,
+            {rival.name: rival.hyperparameters for rival in lined_up},
+            DISCOVERED,
+            OWN if own else BASELINE,
+            {rival.name: rival.cost for rival in lined_up},
+        )
 
     def _overall(self, comparisons: Mapping[str, Comparison]) -> Comparison | None:
         if len(comparisons) > 1:

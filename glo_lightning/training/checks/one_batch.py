@@ -1,6 +1,7 @@
 """Try one batch before a search, so that what cannot work is refused before anything trains."""
 
 import hashlib
+import operator
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, Reduction, for_outputs
+from glo_lightning.losses.own import describe_own, is_cross_entropy
 from glo_lightning.losses.promises import with_reduction
 from glo_lightning.options import option
 from glo_lightning.training.checks.labels import check_labels
@@ -39,6 +41,7 @@ class Probe:
         model: its class, and a digest of its layers and hyper-parameters.
         metrics: every metric the validation logged, and its value.
         caveat: what losses in the place of the model's own do without, and what could not be known; a line each.
+        own_loss: what the model's own loss is, in words; empty if it is plain cross-entropy.
         plain_sgd: whether a factor of the loss does exactly what a factor of the learning rate does: all optimizers are
             SGD without weight decay, and nothing clips gradients.
     """
@@ -49,6 +52,7 @@ class Probe:
     model: str
     metrics: Mapping[str, float]
     caveat: str = ""
+    own_loss: str = ""
     plain_sgd: bool = False
 
 
@@ -106,9 +110,17 @@ def probe_task(
             f"Log it in validation_step with self.log, or choose another {option('monitor')}.",
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    identity = _identify(model)
+    own = operator.attrgetter(attribute)(model)
+    own_loss = "" if is_cross_entropy(own, outputs) else describe_own(own)
     return Probe(
-        found.num_classes, found.num_heads, weights, identity, metrics, injection.caveat, _is_plain_sgd(trainer)
+        found.num_classes,
+        found.num_heads,
+        weights,
+        _identify(model),
+        metrics,
+        injection.caveat,
+        own_loss,
+        _is_plain_sgd(trainer),
     )
 
 

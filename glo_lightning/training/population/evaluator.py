@@ -14,6 +14,7 @@ from glo_lightning.training.population.recipe import refuse
 from glo_lightning.training.population.training import Population
 from glo_lightning.training.run import Evaluation, Run, Status
 from glo_lightning.training.task import Task, learning_rate_factor, quiet_lightning
+from glo_lightning.training.trainer import TrainerEvaluator
 
 
 class PopulationEvaluator:
@@ -22,6 +23,7 @@ class PopulationEvaluator:
     One loop computes all models on stacked weights, so that a small network costs little more for twenty losses than
     for one. With equal seeds and in float64 the scores are those of the Trainer evaluator; in float32 sums are
     rounded in another order. Dropout draws other numbers than the Trainer's; those of a run depend on its seed alone.
+    Runs with the model's own loss, which may be anything, are left to the Trainer.
 
     Args:
         task: a Classifier, a data module that holds tensors, and a Trainer on one device; :meth:`obstacle` tells.
@@ -76,6 +78,12 @@ class PopulationEvaluator:
         """
         if any(learning_rate_factor(run.hyperparameters)[1] for run in runs):
             refuse("the candidates differ in their hyperparameters")
+        arguments = (self.task, self.monitor, self.attribute, self.epochs, self.split, self.abort)
+        own = iter(TrainerEvaluator(*arguments).evaluate([run for run in runs if run.loss is None]))
+        together = iter(self._evaluate_together([run for run in runs if run.loss is not None]))
+        return [next(own if run.loss is None else together) for run in runs]
+
+    def _evaluate_together(self, runs: Sequence[Run]) -> list[Evaluation]:
         evaluations = self._train_all(runs, self.abort)
         for attempt in range(1, 1 + (0 if self.abort is None else self.abort.attempts)):
             assert self.abort is not None

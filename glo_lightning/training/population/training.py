@@ -43,13 +43,13 @@ class Population:
 
     Args:
         plan: what they have in common.
-        runs: what they differ in; one per model.
+        runs: what they differ in, each with a loss; one per model.
         abort: when a model is given up; None for never.
     """
 
     def __init__(self, plan: Plan, runs: Sequence[Run], abort: AbortRule | None = None) -> None:
         self._plan = plan
-        losses = [plan.promises.keep(run.loss) for run in runs]
+        losses = [plan.promises.keep(run.loss) for run in runs if run.loss is not None]
         order = by_structure(losses)
         self._members = [
             Member(place, runs[place].seed, ValidationFollower(plan.monitor, runs[place].report, abort))
