@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -19,6 +19,19 @@ from glo_lightning.training.test_split import name_on_test
 
 SIGNIFICANCE = 0.05
 """p-value, after Holm, under which a difference counts."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a loss of a comparison comes from.
+
+    Args:
+        cost: trainings that went into finding it; those of the comparison are not among them.
+        note: what it is, where its name does not say it.
+    """
+
+    cost: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class LossResult:
         adjusted_p: the same, adjusted by Holm's method for all tests of the comparison.
         paired_p: p of the paired t-test over the seeds that all losses share, likewise adjusted.
         effect_size: the difference in standard deviations (Hedges' g); None without any spread, too.
-        cost: trainings that went into finding the loss; those of the comparison are not among them.
+        origin: where the loss comes from.
     """
 
     name: str
@@ -53,7 +66,7 @@ class LossResult:
     adjusted_p: float | None = None
     paired_p: float | None = None
     effect_size: float | None = None
-    cost: int = 0
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def num_diverged(self) -> int:
@@ -148,7 +161,14 @@ class Comparison:
     def from_dict(cls, stored: Mapping[str, Any]) -> "Comparison":
         """Read what :meth:`to_dict` returned."""
         results = tuple(
-            LossResult(**{**each, "metrics": tuple(each["metrics"]), "divergences": tuple(each["divergences"])})
+            LossResult(
+                **{
+                    **each,
+                    "metrics": tuple(each["metrics"]),
+                    "divergences": tuple(each["divergences"]),
+                    "origin": Origin(**each.get("origin", {})),
+                }
+            )
             for each in stored["results"]
         )
         return cls(
@@ -171,7 +191,7 @@ def compare_losses(
     hyperparameters: Mapping[str, Hyperparameters] | None = None,
     focus: str | None = None,
     own: str | None = None,
-    costs: Mapping[str, int] | None = None,
+    origins: Mapping[str, Origin] | None = None,
 ) -> Comparison:
     """Train every loss with every seed and compare each with the one in focus, or with the first.
 
@@ -185,7 +205,7 @@ def compare_losses(
         hyperparameters: of the model with some of the losses, by the loss's name; with all others as configured.
         focus: name of the loss to compare all others with; None for the first.
         own: name of the loss that is the model's own, if that is known.
-        costs: trainings that went into finding a loss, by its name; 0 where there is none.
+        origins: where losses come from, by their names, as far as that is to be told.
 
     Returns:
         The comparison.
@@ -194,7 +214,7 @@ def compare_losses(
         StudyError: if a training crashed, or all diverged.
     """
     evaluations = train_losses(losses, evaluator, seeds, hyperparameters)
-    return compare_evaluations(evaluations, monitor, seeds, split, epochs, focus, own, costs)
+    return compare_evaluations(evaluations, monitor, seeds, split, epochs, focus, own, origins)
 
 
 def train_losses(
@@ -225,7 +245,7 @@ def compare_evaluations(
     epochs: int | None = None,
     focus: str | None = None,
     own: str | None = None,
-    costs: Mapping[str, int] | None = None,
+    origins: Mapping[str, Origin] | None = None,
 ) -> Comparison:
     """Compare finished trainings, each loss with the one in focus, or with the first.
 
@@ -237,7 +257,7 @@ def compare_evaluations(
         epochs: epochs of each training, for the record.
         focus: name of the loss to compare all others with; None for the first.
         own: name of the loss that is the model's own, if that is known.
-        costs: trainings that went into finding a loss, by its name; 0 where there is none.
+        origins: where losses come from, by their names, as far as that is to be told.
 
     Raises:
         StudyError: if a training crashed, because that says nothing about its loss, or if all diverged.
@@ -245,7 +265,7 @@ def compare_evaluations(
     refuse_what_tells_nothing([each for trained in evaluations.values() for each in trained])
     metrics = {name: [each.metric for each in trained] for name, trained in evaluations.items()}
     divergences = {name: [divergence(each) for each in trained] for name, trained in evaluations.items()}
-    return compare_metrics(metrics, monitor, seeds, split, epochs, focus, divergences, own, costs)
+    return compare_metrics(metrics, monitor, seeds, split, epochs, focus, divergences, own, origins)
 
 
 def divergence(evaluation: Evaluation) -> str:
@@ -289,7 +309,7 @@ def compare_metrics(
     focus: str | None = None,
     divergences: Mapping[str, Sequence[str]] | None = None,
     own: str | None = None,
-    costs: Mapping[str, int] | None = None,
+    origins: Mapping[str, Origin] | None = None,
 ) -> Comparison:
     """Compare the metrics of finished trainings, each loss with the one in focus, or with the first.
 
@@ -302,12 +322,12 @@ def compare_metrics(
         focus: name of the loss to compare all others with; None for the first.
         divergences: why trainings diverged, by the names of the losses; one text per seed, empty if it did not.
         own: name of the loss that is the model's own, if that is known.
-        costs: trainings that went into finding a loss, by its name; 0 where there is none.
+        origins: where losses come from, by their names, as far as that is to be told.
 
     Returns:
         The comparison.
     """
-    reasons, spent = divergences or {}, costs or {}
+    reasons, told = divergences or {}, origins or {}
     results = [
         LossResult(
             name,
@@ -315,7 +335,7 @@ def compare_metrics(
             tuple(reasons.get(name, [""] * len(each))),
             float(np.mean(each)),
             float(np.std(each, ddof=1)),
-            cost=spent.get(name, 0),
+            origin=told.get(name, Origin()),
         )
         for name, each in metrics.items()
     ]
@@ -349,7 +369,7 @@ def _compare(
     result: LossResult, reference: LossResult, adjusted: Mapping[frozenset[str], tuple[float, float]]
 ) -> LossResult:
     """Return a result with its difference from another; without one if one of the two was never measured."""
-    plain = LossResult(result.name, result.metrics, result.divergences, result.mean, result.std, cost=result.cost)
+    plain = LossResult(result.name, result.metrics, result.divergences, result.mean, result.std, origin=result.origin)
     pair = frozenset((result.name, reference.name))
     if pair not in adjusted:
         return plain

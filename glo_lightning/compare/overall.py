@@ -45,5 +45,5 @@ def compare_overall(
         focus=first.focus,
         divergences=divergences,
         own=first.own if first.own in common else None,
-        costs={result.name: result.cost for result in first.results},
+        origins={result.name: result.origin for result in first.results},
     )

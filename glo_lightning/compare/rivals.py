@@ -22,6 +22,12 @@ BASELINE = "cross-entropy"
 OWN = "your loss"
 """What tables call the model's own loss, unless it is cross-entropy."""
 
+TUNED = "cross-entropy, tuned"
+"""What tables call cross-entropy whose learning rate, label smoothing and weights of classes were searched."""
+
+KNOWN = "best known: "
+"""How the name of the best loss of the literature begins."""
+
 JOINT = ", joint"
 """How the names of rivals end that have the hyperparameters found along with a loss."""
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.compare.comparison import Comparison, LossResult, commonest
-from glo_lightning.compare.rivals import JOINT, OWN
+from glo_lightning.compare.rivals import BASELINE, JOINT, KNOWN, OWN, TUNED
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.words import say
 
@@ -91,15 +91,16 @@ def verdict_sentences(comparison: Comparison) -> list[str]:
         comparison: losses side by side, the discovered one in focus.
 
     Returns:
-        The headline; a sentence for each of the other rivals; how small a difference the seeds could have shown; and
-        a sentence for each loss of which trainings diverged.
+        The headline; a sentence for each of the other rivals; how small a difference the seeds could have shown; what
+        the rivals are that were searched; and a sentence for each loss of which trainings diverged.
     """
     if comparison.focus is None:
         return divergence_sentences(comparison)
     strongest = comparison.strongest
     others = [result.name for result in comparison.results if result.name not in (comparison.focus, strongest)]
     verdicts = [headline(comparison), *(_sentence(comparison, rival) for rival in others)]
-    return [*filter(None, [*verdicts, _tell_resolution(comparison)]), *divergence_sentences(comparison)]
+    told = [*verdicts, _tell_resolution(comparison), *_tell_tuning(comparison)]
+    return [*filter(None, told), *divergence_sentences(comparison)]
 
 
 def divergence_sentences(comparison: Comparison) -> list[str]:
@@ -146,7 +147,7 @@ def render(comparison: Comparison, width: int = 80) -> str:
 def _row(name: str, comparison: Comparison) -> tuple[str, ...]:
     result = comparison.against(name, comparison.reference)
     shown = name + " (yours)" * (name == comparison.own != OWN) + " †" * (result.num_diverged and result.is_measured)
-    cost = f"{result.cost}" if comparison.focus is not None else ""
+    cost = f"{result.origin.cost}" if comparison.focus is not None else ""
     if not result.is_measured:
         return shown, "diverged", "", "", cost
     measured = f"{number(result.mean)} ± {number(result.std)}"
@@ -192,7 +193,22 @@ def _in_words(comparison: Comparison, rival: str) -> str:
     """Return what a rival is called within a sentence."""
     if rival == OWN:
         return "your own loss"
-    return f"{rival}, your own loss," if rival == comparison.own else rival
+    if rival == comparison.own:
+        return f"{rival}, your own loss,"
+    if rival.startswith(KNOWN):
+        return f"{rival.removeprefix(KNOWN)}, the best of the known losses,"
+    if rival != TUNED:
+        return rival
+    spent, own = (comparison.result(name).origin.cost for name in (rival, comparison.reference))
+    return f"{BASELINE} tuned with {'as many' if spent >= own else f'{spent} instead of {own}'} trainings"
+
+
+def _tell_tuning(comparison: Comparison) -> list[str]:
+    """Say what the rivals are that were searched, or that cross-entropy was not tuned."""
+    notes = {result.name: result.origin.note for result in comparison.results if result.origin.note}
+    if TUNED not in [result.name for result in comparison.results]:
+        return [f"{BASELINE.capitalize()} was not tuned for this comparison, which may be all that a gain takes."]
+    return [f"{name}: {note}." for name, note in notes.items()]
 
 
 def _tell_resolution(comparison: Comparison) -> str:

@@ -14,7 +14,7 @@ from glo_lightning.search.records.candidates import (
 )
 from glo_lightning.search.records.verdict import STORED, Verdict
 from glo_lightning.search.samplers.optuna_adapter import id_of_study, id_of_trial
-from glo_lightning.search.storage.study import FINGERPRINT, tuned_expression
+from glo_lightning.search.storage.study import FINGERPRINT, is_rival, stage_title, tuned_expression
 from glo_lightning.training.monitor import Monitor
 
 TITLE = "# How the search stands"
@@ -49,7 +49,8 @@ def write_note(study: optuna.Study) -> str:
     candidates = read_candidates(study)
     generations = summarize_generations(candidates, monitor)
     expression = tuned_expression(study.study_name)
-    title = f"{TITLE}: coefficients of {expression}" if expression else TITLE
+    is_stage = expression or is_rival(study.study_name)
+    title = f"{TITLE}: {stage_title(study.study_name)}" if is_stage else TITLE
     parts = [title, _standing(generations, monitor)]
     verdict = Verdict.from_dict(study.user_attrs[STORED]) if STORED in study.user_attrs else None
     if verdict is not None:

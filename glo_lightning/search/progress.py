@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from glo_lightning.losses import known_losses
 from glo_lightning.search.records.candidates import CandidateRecord, GenerationSummary
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.settings import SearchSettings
@@ -72,18 +73,25 @@ def trainings_ahead(settings: SearchSettings, length: float, after: str = "") ->
     Args:
         settings: of the search.
         length: of a full training, in trainings of candidates.
-        after: ``"coefficients"``, or one of ``PURPOSES``.
+        after: ``"coefficients"``, ``"rival"``, or one of ``PURPOSES``.
 
     Example:
-        >>> settings = SearchSettings(finalists=5, finalist_seeds=3, comparison_seeds=10)
+        >>> settings = SearchSettings(finalists=5, finalist_seeds=3, comparison_seeds=10, rival_budget=0)
         >>> trainings_ahead(settings, 4.0), trainings_ahead(settings, 4.0, after="finalists")
         (135.0, 120.0)
     """
-    losses = len(("cross-entropy", "its twin", "the winner")) + bool(settings.joint)
+    has_rivals = bool(settings.comparison_seeds and settings.rival_budget)
+    losses = len(("cross-entropy", "its twin", "the winner")) + bool(settings.joint) + 2 * has_rivals
     tunings = settings.tuned_trees if (settings.family, settings.stage) == ("glo", "both") else 0
+    tuning = tunings * trainings_of_a_tuning(settings)
+    candidates = settings.generations * settings.candidates_per_generation + tuning
+    rescoring = float(settings.finalists * settings.finalist_seeds)
     costs = {
-        "coefficients": float(tunings * trainings_of_a_tuning(settings)),
-        "finalists": float(settings.finalists * settings.finalist_seeds),
+        "coefficients": float(tuning),
+        "rival": has_rivals * settings.rival_budget * candidates,
+        "finalists": rescoring,
+        "known": float(has_rivals * len(known_losses(2))),
+        "rivals": 2 * has_rivals * rescoring,
         "fidelity": settings.fidelity_sample * length,
         "comparison": losses * settings.comparison_seeds * length,
     }

@@ -80,6 +80,9 @@ class SearchSettings(ScoreSettings):
         finalists: best candidates that are re-scored with fresh seeds before one is chosen.
         finalist_seeds: fresh seeds per finalist.
         comparison_seeds: full trainings per loss in the final comparison; 0 skips it.
+        rival_budget: trainings that tune cross-entropy by the same machine, as a share of those of the search: its
+            learning rate, label smoothing and, where classes are unbalanced, their weights. The comparison has it and
+            the best of the literature's losses beside the winner; 0 leaves both out.
         comparison_epochs: epochs of a full training; by default 4 times the Trainer's max_epochs.
         fidelity_sample: candidates, 3 or more, that are also trained fully, to see whether partial trainings rank
             losses as full ones do; 0 skips it.
@@ -132,6 +135,7 @@ class SearchSettings(ScoreSettings):
     comparison_seeds: int = setting(
         10, at_least=2, off=0, cure="A spread needs two trainings: use 10, or 0 to skip.", section=VERDICT
     )
+    rival_budget: float = setting(1.0, at_least=0, section=VERDICT)
     comparison_epochs: int | None = setting(None, at_least=1, section=VERDICT)
     fidelity_sample: int = setting(
         0, at_least=3, off=0, cure="A rank correlation needs a sample: use 10, or 0 to skip.", section=VERDICT

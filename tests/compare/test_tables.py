@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_ind, ttest_rel
 
-from glo_lightning.compare.comparison import Comparison, compare_losses, compare_metrics
+from glo_lightning.compare.comparison import Comparison, Origin, compare_losses, compare_metrics
 from glo_lightning.compare.rivals import OWN
 from glo_lightning.compare.statistics import holm
 from glo_lightning.compare.tables import (
@@ -105,8 +105,9 @@ def test_the_same_p_stands_in_table_and_sentence_and_it_is_holms() -> None:
     rows, sentences = comparison_rows(comparison), verdict_sentences(comparison)
     assert [row[3] for row in rows] == [first, second, ""]
     by_pairs = [f"{p_value:.4f}" if p_value >= 1e-4 else f"{p_value:.0e}" for p_value in holm(pairs)]
-    assert f"twin with 3 seeds (+0.0200 [{_ends(comparison, 'twin')}], p = {second}, paired p = {by_pairs[1]})" in (
-        sentences[0]
+    assert (
+        f"twin with 3 seeds (+0.0200 [{_ends(comparison, 'twin')}], p = {second}, paired p = {by_pairs[1]})"
+        in (sentences[0])
     )
     assert f"p = {first}, paired p = {by_pairs[0]})" in sentences[1]
     lines = comparison_markdown(comparison).splitlines()
@@ -176,7 +177,7 @@ def test_the_sentence_gives_the_reason_that_the_unbeaten_rival_stands_for(rival:
 
 def test_rows_are_compared_with_the_discovered_loss_and_say_what_they_cost_and_whose_they_are() -> None:
     means = {"cross-entropy": 0.5, OWN: 0.7, "discovered": 0.9}
-    comparison = _verdict(means, own=OWN, costs={"discovered": 400})
+    comparison = _verdict(means, own=OWN, origins={"discovered": Origin(400)})
     assert [row[0] for row in comparison_rows(comparison)] == list(means)
     assert [row[-1] for row in comparison_rows(comparison)] == ["0", "0", "400"]
     assert comparison_rows(comparison)[1][2].startswith("-0.2000 [-0.2")

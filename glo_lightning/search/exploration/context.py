@@ -1,5 +1,6 @@
 """What every stage of a search works with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,19 +86,22 @@ class ExplorationContext:
         """The metric."""
         return self.evaluators.monitor
 
-    def open_study(self, sampler: GenerationalSampler[Any], suffix: str = "") -> optuna.Study:
+    def open_study(
+        self, sampler: GenerationalSampler[Any], suffix: str = "", facts: Mapping[str, Any] | None = None
+    ) -> optuna.Study:
         """Open the search's study, which also decides how candidates train, or one beside it.
 
         Args:
             sampler: proposes its candidates.
             suffix: appended to the search's name.
+            facts: what else must not change while the study is worked on.
         """
         study = open_study(
             self.settings.study_name + suffix,
             self.storage,
             sampler,
             "maximize" if self.monitor.mode == "max" else "minimize",
-            self.fingerprint,
+            {**self.fingerprint, **(facts or {})},
             make_pruner(self.settings, self.evaluators.tasks[0].epochs),
         )
         study.set_metric_names([self.monitor.name])

@@ -25,6 +25,7 @@ from glo_lightning.search.storage.study import (
     ENVIRONMENTS,
     FINGERPRINT,
     fingerprint_of,
+    is_rival,
     later_stages,
     stage_title,
     tuned_expression,
@@ -171,7 +172,7 @@ class Archive:
         phases = []
         for name in optuna.get_all_study_names(storage):
             purpose = name.split("/")[1] if name.startswith(f"{own}/") else ""
-            if name == own or purpose in (*PURPOSES, "coefficients"):
+            if name == own or purpose in (*PURPOSES, "coefficients", "rival"):
                 study = optuna.load_study(study_name=name, storage=storage)
                 phases.append(_measure(study, _title(name, purpose)))
         return sorted(phases, key=lambda phase: phase.begin or datetime.max)
@@ -186,6 +187,8 @@ def _title(study_name: str, purpose: str) -> str:
         return "search"
     if purpose in PURPOSES:
         return PURPOSES[purpose].partition(",")[0]
+    if is_rival(study_name):
+        return "tuning cross-entropy"
     return f"tuning the coefficients of {tuned_expression(study_name)}"
 
 

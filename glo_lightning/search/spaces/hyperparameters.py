@@ -12,6 +12,9 @@ from glo_lightning.options import option
 from glo_lightning.search.ranges import Range
 from glo_lightning.training.task import Hyperparameters, Task, learning_rate_factor
 
+RATE_FACTORS = Range(1e-4, 1e4, log=True, scale=1.0)
+"""Where the factor of the learning rate may be; its logarithm weighs as a drive loss's scale would."""
+
 
 class HyperparameterSpace:
     """Hyperparameters as further components of CMA-ES's vector.
@@ -91,7 +94,7 @@ def hyperparameters_of(task: Task, ranges: Mapping[str, Range]) -> Hyperparamete
     """
     configured = {name: 1.0 if name == LEARNING_RATE_FACTOR else task.configured(name) for name in ranges}
     space = HyperparameterSpace(ranges, configured)
-    for corner in space.corners() if ranges else []:
+    for corner in space.corners() if set(ranges) - {LEARNING_RATE_FACTOR} else []:
         try:
             task.build_model(learning_rate_factor(corner)[1])
         except Exception as error:  # whatever the user's model raises

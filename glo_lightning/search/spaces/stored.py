@@ -5,8 +5,9 @@ import optuna
 from glo_lightning.search.settings import read_settings
 from glo_lightning.search.spaces.asked import as_asked, make_space
 from glo_lightning.search.spaces.base import LossSpace
+from glo_lightning.search.spaces.rival import RivalSpace
 from glo_lightning.search.spaces.trees import CoefficientSpace, ExpressionSpace
-from glo_lightning.search.storage.study import fingerprint_of, tuned_expression
+from glo_lightning.search.storage.study import fingerprint_of, is_rival, tuned_expression
 
 
 def space_of(study: optuna.Study) -> LossSpace:
@@ -17,6 +18,8 @@ def space_of(study: optuna.Study) -> LossSpace:
     """
     fingerprint = fingerprint_of(study)
     settings, num_classes = read_settings(fingerprint), fingerprint["num_classes"]
+    if is_rival(study.study_name):
+        return RivalSpace(settings.outputs, fingerprint["class_counts"])
     expression = tuned_expression(study.study_name)
     space: LossSpace
     if expression:

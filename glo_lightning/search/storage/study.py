@@ -18,6 +18,10 @@ LATER_STAGE = "/coefficients/"
 """What stands between the name of a search and the expression whose coefficients a study tunes."""
 
 
+RIVAL_STAGE = "/rival"
+"""What follows the name of a search in that of the study that tunes cross-entropy."""
+
+
 def later_stages(study: optuna.Study) -> list[optuna.Study]:
     """Return the studies of coefficients that belong to a study of trees."""
     names = optuna.get_all_study_names(storage_of(study))
@@ -32,8 +36,15 @@ def tuned_expression(study_name: str) -> str:
     return study_name.partition(LATER_STAGE)[2]
 
 
+def is_rival(study_name: str) -> bool:
+    """Whether a study tunes cross-entropy."""
+    return study_name.endswith(RIVAL_STAGE)
+
+
 def stage_title(study_name: str) -> str:
     """Return what a stage is called where people read it."""
+    if is_rival(study_name):
+        return "cross-entropy, tuned"
     expression = tuned_expression(study_name)
     return f"coefficients of {expression}" if expression else "search"
 

@@ -1,19 +1,17 @@
 """Choose the winner with fresh seeds, and compare it with cross-entropy on the test split."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from glo_lightning.compare.comparison import Comparison, compare_losses, divergence, refuse_what_tells_nothing
 from glo_lightning.compare.overall import compare_overall
 from glo_lightning.compare.rivals import BASELINE, OWN
-from glo_lightning.compare.shared_trainings import SharedTrainings
 from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.search.exploration.context import Source
-from glo_lightning.search.exploration.evaluators import EvaluatorFactory, Length
-from glo_lightning.search.progress import Progress, Trainings, trainings_ahead
+from glo_lightning.search.exploration.evaluators import EvaluatorFactory
+from glo_lightning.search.exploration.rival import RivalSource
+from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
     best_candidates,
@@ -26,9 +24,10 @@ from glo_lightning.search.records.verdict import DISCOVERED, STORED, Fidelity, F
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.tasks import ProbedTask, task_monitor
 from glo_lightning.search.verdict.fidelity import measure_fidelity
-from glo_lightning.search.verdict.rivals import line_up
-from glo_lightning.training.monitor import Monitor
-from glo_lightning.training.run import Evaluator, Run
+from glo_lightning.search.verdict.rivals import Rival, line_up
+from glo_lightning.search.verdict.trainings import VerdictTrainings
+from glo_lightning.search.verdict.tuned import find_rivals
+from glo_lightning.training.run import Run
 from glo_lightning.training.seeds import fresh_seeds
 
 
@@ -40,17 +39,24 @@ class Judge:
         sources: the finished studies and what their candidates mean, the main one first.
         evaluators: make what trains.
         progress: told of every training.
+        rival: the finished study that tuned cross-entropy; None for a verdict without rivals that must be found.
     """
 
     def __init__(
-        self, settings: SearchSettings, sources: Sequence[Source], evaluators: EvaluatorFactory, progress: Progress
+        self,
+        settings: SearchSettings,
+        sources: Sequence[Source],
+        evaluators: EvaluatorFactory,
+        progress: Progress,
+        rival: RivalSource | None = None,
     ) -> None:
         self.settings = settings
         self.study = sources[0].study
         self.sources = {source.study.study_name: source for source in sources}
         self.evaluators = evaluators
         self.monitor = evaluators.monitor
-        self.progress = progress
+        self.rival = rival
+        self.trainings = VerdictTrainings(settings, self.study, evaluators, progress)
 
     def judge(self) -> Verdict:
         """Return the verdict: the stored one if nothing has changed since, else a new one."""
@@ -63,7 +69,8 @@ class Judge:
         crashes = count_crashes(source.study for source in self.sources.values())
         finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists, crashes))
         first = (finalists[0].study, finalists[0].trial)
-        winner = self._run(next(each for each in candidates if (each.study, each.trial) == first), self.settings.seed)
+        winner = self._run(next(each for each in candidates if (each.study, each.trial) == first))
+        rivals = [] if self.rival is None else find_rivals(self.rival, self.trainings)
         fidelity = None
         comparisons: dict[str, Comparison] = {}
         if self.settings.fidelity_sample:
@@ -71,7 +78,8 @@ class Judge:
         if self.settings.comparison_seeds:
             cost = count_trained(candidates) + len(finalists) * self.settings.finalist_seeds
             comparisons = {
-                task.name: self._compare(winner, cost, task, place) for place, task in enumerate(self.evaluators.tasks)
+                task.name: self._compare(winner, cost, rivals, task, place)
+                for place, task in enumerate(self.evaluators.tasks)
             }
         assert winner.loss is not None
         verdict = Verdict(
@@ -86,28 +94,24 @@ class Judge:
         self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
         return verdict
 
-    def _run(self, candidate: CandidateRecord, seed: int) -> Run:
-        return self.sources[candidate.study].run(candidate, seed)
+    def _run(self, candidate: CandidateRecord) -> Run:
+        return self.sources[candidate.study].run(candidate, self.settings.seed)
 
     def _rescore(self, candidates: Sequence[CandidateRecord]) -> list[Finalist]:
         """A search that tries hundreds also selects for luck; a fresh score does not know who was lucky."""
-        seeds = fresh_seeds(self.settings.seed, "finalists", self.settings.finalist_seeds)
-        runs = [self._run(candidate, seed) for candidate in candidates for seed in seeds]
-        evaluations = self._evaluator("finalists", "partial", len(runs)).evaluate(runs)
-        refuse_what_tells_nothing(evaluations)
-        finalists = []
-        for position, candidate in enumerate(candidates):
-            own = evaluations[position * len(seeds) : (position + 1) * len(seeds)]
-            finalists.append(
-                Finalist(
-                    study=candidate.study,
-                    trial=candidate.trial,
-                    searched=float(candidate.metric or 0.0),
-                    metrics=tuple(evaluation.metric for evaluation in own),
-                    mean=float(np.mean([evaluation.metric for evaluation in own])),
-                    divergences=tuple(map(divergence, own)),
-                )
+        scores = self.trainings.score_anew([self._run(candidate) for candidate in candidates], "finalists")
+        refuse_what_tells_nothing([evaluation for own in scores for evaluation in own])
+        finalists = [
+            Finalist(
+                study=candidate.study,
+                trial=candidate.trial,
+                searched=float(candidate.metric or 0.0),
+                metrics=tuple(evaluation.metric for evaluation in own),
+                mean=float(np.mean([evaluation.metric for evaluation in own])),
+                divergences=tuple(map(divergence, own)),
             )
+            for candidate, own in zip(candidates, scores, strict=True)
+        ]
         return sorted(finalists, key=lambda each: (all(each.divergences), self.monitor.rank_key(each.mean)))
 
     def _warn(self, candidates: Sequence[CandidateRecord]) -> str:
@@ -122,61 +126,30 @@ class Judge:
         return measure_fidelity(
             candidates,
             self.settings.fidelity_sample,
-            self._evaluator("fidelity", "full", self.settings.fidelity_sample),
-            lambda candidate: self._run(candidate, self.settings.seed),
+            self.trainings.evaluator("fidelity", "full", self.settings.fidelity_sample),
+            self._run,
             self.monitor,
             max(task.full_epochs for task in self.evaluators.tasks),
         )
 
-    def _compare(self, winner: Run, cost: int, task: ProbedTask, place: int) -> Comparison:
+    def _compare(self, winner: Run, cost: int, rivals: Sequence[Rival], task: ProbedTask, place: int) -> Comparison:
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
-        own = task.probe.own_loss
-        lined_up = line_up(winner, cost, task.num_classes, self.settings.outputs, bool(own))
-        monitor = task_monitor(self.settings)
-        basis = {"epochs": task.full_epochs, "split": "test", **({"task": task.name} if task.name else {})}
-        if own:
-            basis["own loss"] = own
-        count = len(lined_up) * len(seeds)
-        announce = partial(self._announce, "comparison", count * len(self.evaluators.tasks), count * place)
-        evaluator = self._shared(self.evaluators.make_for(task, "full", "test"), "comparison", basis, monitor, announce)
+        has_own = bool(task.probe.own_loss)
+        lined_up = line_up(winner, cost, task.num_classes, self.settings.outputs, has_own, rivals)
         return compare_losses(
             {rival.name: rival.loss for rival in lined_up},
-            evaluator,
-            monitor,
+            self.trainings.evaluator_on_test(task, place, len(lined_up) * len(seeds)),
+            task_monitor(self.settings),
             seeds,
             "test",
             task.full_epochs,
             {rival.name: rival.hyperparameters for rival in lined_up},
             DISCOVERED,
-            OWN if own else BASELINE,
-            {rival.name: rival.cost for rival in lined_up},
+            OWN if has_own else BASELINE,
+            {rival.name: rival.origin for rival in lined_up},
         )
 
     def _overall(self, comparisons: Mapping[str, Comparison]) -> Comparison | None:
         if len(comparisons) > 1:
             return compare_overall(comparisons, self.evaluators.references, self.monitor)
         return next(iter(comparisons.values()), None)
-
-    def _evaluator(self, purpose: str, length: Length, count: int) -> SharedTrainings:
-        epochs = [task.epochs if length == "partial" else task.full_epochs for task in self.evaluators.tasks]
-        basis = {"epochs": epochs if len(epochs) > 1 else epochs[0], "split": "val"}
-        announce = partial(self._announce, purpose, count, 0)
-        return self._shared(self.evaluators.make(length), purpose, basis, self.monitor, announce)
-
-    def _shared(
-        self,
-        evaluator: Evaluator,
-        purpose: str,
-        basis: Mapping[str, Any],
-        monitor: Monitor,
-        announce: Callable[[int], None],
-    ) -> SharedTrainings:
-        announce(0)
-        attempts, batch = self.settings.attempts, self.evaluators.batch
-        return SharedTrainings(evaluator, self.study, purpose, basis, monitor, attempts, batch, announce)
-
-    def _announce(self, purpose: str, total: int, before: int, done: int) -> None:
-        length = self.evaluators.tasks[0].relative_length
-        ahead = trainings_ahead(self.settings, length, purpose)
-        own = 1.0 if purpose == "finalists" else length
-        self.progress.trainings(Trainings(purpose, before + done, total, own, ahead))

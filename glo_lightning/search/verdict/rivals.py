@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from glo_lightning.compare.comparison import Origin
 from glo_lightning.compare.rivals import BASELINE, JOINT, OWN, scaled_twin
 from glo_lightning.losses import CrossEntropyLoss, Loss, Outputs, for_outputs
 from glo_lightning.search.records.verdict import DISCOVERED
@@ -18,13 +19,13 @@ class Rival:
         name: what tables call it.
         loss: what it trains with; None for the model's own loss.
         hyperparameters: of the model, where they differ from those it is configured with.
-        cost: trainings that went into finding it.
+        origin: where it comes from.
     """
 
     name: str
     loss: Loss | None
     hyperparameters: Hyperparameters = field(default_factory=dict)
-    cost: int = 0
+    origin: Origin = field(default_factory=Origin)
 
 
 def line_up(
@@ -58,4 +59,4 @@ def line_up(
     twin = scaled_twin(winner.loss, cross_entropy, num_classes)
     if twin is not None:
         lined_up.append(Rival(f"{BASELINE}{JOINT if joint else ''} × {twin[0]}", twin[1], joint))
-    return [*lined_up, *found, Rival(DISCOVERED, winner.loss, joint, cost)]
+    return [*lined_up, *found, Rival(DISCOVERED, winner.loss, joint, Origin(cost))]

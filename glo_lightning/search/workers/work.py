@@ -12,11 +12,12 @@ from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.search.exploration.context import ExplorationContext
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.exploration.families import explore
+from glo_lightning.search.exploration.rival import explore_rival
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.ranges import Range
 from glo_lightning.search.records.verdict import Verdict
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.spaces.hyperparameters import hyperparameters_of
+from glo_lightning.search.spaces.hyperparameters import RATE_FACTORS, hyperparameters_of
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import quiet_optuna
 from glo_lightning.search.tasks import ProbedTask, probe_tasks, task_monitor
@@ -52,9 +53,6 @@ SEARCHED = (
     "attempts",
 )
 """Settings that must not change while a search runs; all others may."""
-
-RATE_FACTORS = Range(1e-4, 1e4, log=True, scale=1.0)
-"""Where the factor of the learning rate may be; its logarithm weighs as a drive loss's scale would."""
 
 CIRCUMSTANCES = {*LEAN_TRAINER, "accelerator", "num_nodes", "strategy", "default_root_dir"}
 """Trainer arguments that say where to train and what to show; a search may continue with others."""
@@ -114,8 +112,10 @@ def _explore_and_judge(
     if first.class_counts:
         fingerprint["class_counts"] = list(first.class_counts)
     hyperparameters = hyperparameters_of(first.task, settings.joint)
-    sources = explore(ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress))
-    return Part(sources[0].study, Judge(settings, sources, evaluators, progress).judge())
+    context = ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress)
+    sources = explore(context)
+    rival = explore_rival(context, sources) if settings.comparison_seeds and settings.rival_budget else None
+    return Part(sources[0].study, Judge(settings, sources, evaluators, progress, rival).judge())
 
 
 def with_learning_rate(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> SearchSettings:
