@@ -170,10 +170,10 @@ def _sentence(comparison: Comparison, rival: str) -> str:
     if comparison.beats(rival, discovered):
         return f"The discovered loss is worse than {name} {told}."
     reason = _reason(rival) if comparison.beats(discovered, comparison.baseline) else ""
-    seeds = f"with {len(comparison.seeds)} seeds"
+    within = f"Within {len(comparison.seeds)} seeds the discovered loss"
     if _is_wide(result, comparison.result(rival)):
-        return f"The discovered loss cannot be told apart from {name} {seeds} {told}; more seeds would tell.{reason}"
-    return f"The discovered loss does as well as {name} {seeds} {told}.{reason}"
+        return f"{within} cannot be told apart from {name} {told}; more seeds would tell.{reason}"
+    return f"{within} does as well as {name} {told}.{reason}"
 
 
 def _reason(rival: str) -> str:
@@ -194,9 +194,9 @@ def _in_words(comparison: Comparison, rival: str) -> str:
     if rival == OWN:
         return "your own loss"
     if rival == comparison.own:
-        return f"{rival}, your own loss,"
+        return f"{rival}, which is your own loss"
     if rival.startswith(KNOWN):
-        return f"{rival.removeprefix(KNOWN)}, the best of the known losses,"
+        return f"{rival.removeprefix(KNOWN)}, the best of the known losses"
     if rival != TUNED:
         return rival
     spent, own = (comparison.result(name).origin.cost for name in (rival, comparison.reference))

@@ -25,6 +25,7 @@ TINY = [
     "--search.finalist_seeds=1",
     "--search.comparison_seeds=2",
     "--search.comparison_epochs=1",
+    "--search.rival_budget=0",
 ]
 
 

@@ -21,7 +21,7 @@ from tests.search.toy import TRAINER, ToyData, ToyModel
 
 SMALL: dict[str, Any] = {
     "family": "drive", "generations": 2, "population_size": 4, "finalists": 1, "finalist_seeds": 1,
-    "comparison_seeds": 2, "comparison_epochs": 1, "verbosity": "quiet",
+    "comparison_seeds": 2, "comparison_epochs": 1, "rival_budget": 0, "verbosity": "quiet",
 }  # fmt: skip
 
 

@@ -27,7 +27,8 @@ JOINT = {
 }
 SETTINGS: dict[str, Any] = {
     "generations": 3, "population_size": 6, "invariant": "exact", "monitor": "val_loss", "mode": "min", "finalists": 2,
-    "finalist_seeds": 1, "comparison_seeds": 2, "comparison_epochs": 2, "study_name": "toy", "joint": JOINT,
+    "finalist_seeds": 1, "comparison_seeds": 2, "comparison_epochs": 2, "rival_budget": 0,
+    "study_name": "toy", "joint": JOINT,
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ CPU = {"accelerator": "cpu", "max_epochs": 1}
 def _search(folder: Path, **settings: object) -> LossSearch:
     small = {
         "generations": 3, "population_size": 6, "finalists": 2, "finalist_seeds": 1, "comparison_seeds": 0,
-        "output_dir": str(folder),
+        "rival_budget": 0, "output_dir": str(folder),
     }  # fmt: skip
     return LossSearch(**{**small, **settings})
 

@@ -26,7 +26,8 @@ from tests.search.toy import TRAINER, ToyData, ToyModel
 MONITOR = Monitor("val_loss", "min")
 SETTINGS: dict[str, Any] = {
     "generations": 3, "population_size": 6, "invariant": "exact", "monitor": "val_loss", "mode": "min", "finalists": 2,
-    "finalist_seeds": 1, "comparison_seeds": 2, "comparison_epochs": 2, "study_name": "toy",
+    "finalist_seeds": 1, "comparison_seeds": 2, "comparison_epochs": 2, "rival_budget": 0,
+    "study_name": "toy",
 }  # fmt: skip
 
 
@@ -209,7 +210,8 @@ def test_the_command_line_reads_tasks_from_files(
     arguments = [
         "search", "--search.tasks=[narrow.yaml, wide.yaml]", "--trainer.accelerator=cpu", "--trainer.max_epochs=1",
         "--search.generations=1", "--search.population_size=6", "--search.finalists=1", "--search.finalist_seeds=1",
-        "--search.comparison_seeds=2", "--search.comparison_epochs=1", f"--search.evaluator={evaluator}",
+        "--search.comparison_seeds=2", "--search.comparison_epochs=1", "--search.rival_budget=0",
+        f"--search.evaluator={evaluator}",
     ]  # fmt: skip
     assert main(arguments) == 0
     assert "All tasks:" in capsys.readouterr().out

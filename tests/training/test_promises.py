@@ -177,7 +177,8 @@ def test_cross_entropy_in_the_place_of_the_own_trains_as_the_own_does(
 @pytest.mark.parametrize("name", ["sample weights, function", "sum without ignored labels"])
 def test_a_search_and_its_verdict_take_them(name: str, tmp_path: Path) -> None:
     model, data = MODELS[name]
-    settings = {"generations": 1, "population_size": 4, "finalists": 1, "finalist_seeds": 1, "comparison_seeds": 2}
+    settings = {"generations": 1, "population_size": 4, "finalists": 1, "finalist_seeds": 1, "comparison_seeds": 2,
+                "rival_budget": 0}  # fmt: skip
     search = LossSearch(**settings, storage="memory", output_dir=str(tmp_path))
     result = search.run(model, data(), TRAINER)
     statuses = {trial.user_attrs["training"]["status"] for trial in result.study.trials}

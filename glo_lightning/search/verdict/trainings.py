@@ -35,6 +35,11 @@ class VerdictTrainings:
         self.evaluators = evaluators
         self.progress = progress
 
+    @property
+    def monitor(self) -> Monitor:
+        """The metric of candidates."""
+        return self.evaluators.monitor
+
     def score(self, runs: Sequence[Run], purpose: str) -> list[Evaluation]:
         """Train runs as candidates are trained."""
         return self.evaluator(purpose, "partial", len(runs)).evaluate(runs)
@@ -56,7 +61,7 @@ class VerdictTrainings:
         epochs = [task.epochs if length == "partial" else task.full_epochs for task in self.evaluators.tasks]
         basis = {"epochs": epochs if len(epochs) > 1 else epochs[0], "split": "val"}
         announce = partial(self._announce, purpose, length, count, 0)
-        return self._shared(self.evaluators.make(length), purpose, basis, self.evaluators.monitor, announce)
+        return self._shared(self.evaluators.make(length), purpose, basis, self.monitor, announce)
 
     def evaluator_on_test(self, task: ProbedTask, place: int, count: int) -> SharedTrainings:
         """Return what trains fully and scores on the test split of one task.

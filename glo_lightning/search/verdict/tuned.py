@@ -1,6 +1,6 @@
 """Rivals that have to be found first: cross-entropy tuned, and the best loss of the literature."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,47 +18,44 @@ def find_rivals(source: RivalSource, trainings: VerdictTrainings) -> list[Rival]
     """Return the best of those that tuned cross-entropy, and the best known loss, each chosen with fresh seeds.
 
     Args:
-        source: the finished study that tuned cross-entropy.
+        source: the finished study that tuned cross-entropy; where no candidate trained, there is no such rival.
         trainings: of the verdict.
     """
-    return [*_tuned(source, trainings), _best_known(source, trainings)]
+    finalists = [*_tuned(source, trainings), *_known(source, trainings)]
+    runs = [Run(each.loss, trainings.settings.seed, hyperparameters=each.hyperparameters) for each in finalists]
+    means = [np.mean([evaluation.metric for evaluation in own]) for own in trainings.score_anew(runs, "rivals")]
+    best: dict[bool, Rival] = {}
+    for place in sorted(range(len(runs)), key=lambda place: trainings.monitor.rank_key(float(means[place]))):
+        best.setdefault(finalists[place].name == TUNED, finalists[place])
+    return [best[is_tuned] for is_tuned in (True, False) if is_tuned in best]
 
 
 def _tuned(source: RivalSource, trainings: VerdictTrainings) -> list[Rival]:
-    """Return cross-entropy as it does best; nothing if no candidate trained."""
+    """Return the finalists of the study, which are re-scored as the search's are."""
     settings = trainings.settings
     candidates = read_candidates(source.study)
-    finalists = ranked(candidates, trainings.evaluators.monitor)[: settings.finalists]
-    if not finalists:
-        return []
-    runs = [source.run(candidate, settings.seed) for candidate in finalists]
-    place = _best(runs, trainings)
-    cost = count_trained(candidates) + len(runs) * settings.finalist_seeds
-    origin = Origin(cost, source.space.describe(finalists[place].parameters))
-    return [Rival(TUNED, runs[place].loss, runs[place].hyperparameters, origin)]
+    finalists = ranked(candidates, trainings.monitor)[: settings.finalists]
+    cost = count_trained(candidates) + len(finalists) * settings.finalist_seeds
+    rivals = []
+    for finalist in finalists:
+        run, origin = source.run(finalist, settings.seed), Origin(cost, source.space.describe(finalist.parameters))
+        rivals.append(Rival(TUNED, run.loss, run.hyperparameters, origin))
+    return rivals
 
 
-def _best_known(source: RivalSource, trainings: VerdictTrainings) -> Rival:
-    """Return the best loss of the literature: a training each as candidates have it, and fresh seeds for the best."""
-    settings, monitor = trainings.settings, trainings.evaluators.monitor
+def _known(source: RivalSource, trainings: VerdictTrainings) -> list[Rival]:
+    """Return the losses of the literature that do best in a training such as candidates have."""
+    settings = trainings.settings
     num_classes = list(dict.fromkeys(task.num_classes for task in trainings.evaluators.tasks))
     known = known_rivals(num_classes, settings.outputs, source.space.class_counts)
-    names, runs = list(known), [Run(loss, settings.seed) for loss in known.values()]
-    scores = [evaluation.metric for evaluation in trainings.score(runs, "known")]
-    finalists = sorted(range(len(runs)), key=lambda place: monitor.rank_key(scores[place]))[: settings.finalists]
-    place = finalists[_best([runs[finalist] for finalist in finalists], trainings)]
-    cost = len(runs) + len(finalists) * settings.finalist_seeds
-    return Rival(KNOWN + names[place], runs[place].loss, origin=Origin(cost))
+    evaluations = trainings.score([Run(loss, settings.seed) for loss in known.values()], "known")
+    scores = {name: each.metric for name, each in zip(known, evaluations, strict=True)}
+    finalists = sorted(scores, key=lambda name: trainings.monitor.rank_key(scores[name]))[: settings.finalists]
+    cost = len(known) + len(finalists) * settings.finalist_seeds
+    return [Rival(KNOWN + name, known[name], origin=Origin(cost)) for name in finalists]
 
 
-def _best(runs: Sequence[Run], trainings: VerdictTrainings) -> int:
-    """Return the place of the run that does best with fresh seeds, the first of several."""
-    scores = trainings.score_anew(runs, "rivals")
-    means = [float(np.mean([evaluation.metric for evaluation in own])) for own in scores]
-    return min(range(len(runs)), key=lambda place: trainings.evaluators.monitor.rank_key(means[place]))
-
-
-def known_rivals(num_classes: Sequence[int], outputs: Outputs, class_counts: Sequence[int] = ()) -> Mapping[str, Loss]:
+def known_rivals(num_classes: Sequence[int], outputs: Outputs, class_counts: Sequence[int] = ()) -> dict[str, Loss]:
     """Return the losses of the literature that suit the outputs, by name; cross-entropy is no rival of its own.
 
     Args:

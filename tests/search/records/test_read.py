@@ -15,7 +15,7 @@ from tests.search.toy import TRAINER, OutOfMemoryModel, ToyData, ToyModel
 def search(folder: Path, model: Any = ToyModel, **settings: Any) -> SearchResult:
     small = {
         "generations": 2, "population_size": 6, "finalists": 2, "finalist_seeds": 2, "comparison_seeds": 2,
-        "comparison_epochs": 1, "evaluator": "trainer", "study_name": "toy", "output_dir": folder,
+        "comparison_epochs": 1, "rival_budget": 0, "evaluator": "trainer", "study_name": "toy", "output_dir": folder,
     }  # fmt: skip
     return LossSearch(**{**small, **settings}).run(model, ToyData(), TRAINER)
 

@@ -20,7 +20,8 @@ from tests.search.toy import TRAINER, DivergingModel, ToyData, ToyModel, Unlearn
 
 SMALL = {
     "generations": 2, "population_size": 4, "invariant": "none", "monitor": "val_loss", "mode": "min", "finalists": 2,
-    "finalist_seeds": 2, "comparison_seeds": 2, "comparison_epochs": 4, "evaluator": "trainer", "study_name": "toy",
+    "finalist_seeds": 2, "comparison_seeds": 2, "comparison_epochs": 4, "rival_budget": 0,
+    "evaluator": "trainer", "study_name": "toy",
 }  # fmt: skip
 
 

@@ -42,6 +42,7 @@ SETTINGS: dict[str, Any] = {
     "finalist_seeds": 2,
     "comparison_seeds": 2,
     "comparison_epochs": 2,
+    "rival_budget": 0,
     "study_name": "toy",
 }
 
