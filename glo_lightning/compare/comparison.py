@@ -136,9 +136,11 @@ class Comparison:
             reference: name of the other. One of the two is the comparison's reference, or p-values are adjusted for
                 tests of all pairs.
         """
-        pairs = _pairs(self.results, self.reference)
-        if frozenset((name, reference)) not in pairs:
-            pairs = {frozenset(pair) for pair in combinations([result.name for result in self.results], 2)}
+        if reference == self.reference:
+            return self.result(name)
+        if name == self.reference:
+            return _turned(self.result(reference), self.result(name))
+        pairs = {frozenset(pair) for pair in combinations([result.name for result in self.results], 2)}
         return _compare(self.result(name), self.result(reference), _adjusted(self.results, pairs))
 
     def detectable(self, name: str) -> float:
@@ -159,25 +161,18 @@ class Comparison:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Comparison":
-        """Read what :meth:`to_dict` returned."""
-        results = tuple(
-            LossResult(
-                **{
-                    **each,
-                    "metrics": tuple(each["metrics"]),
-                    "divergences": tuple(each["divergences"]),
-                    "origin": Origin(**each.get("origin", {})),
-                }
-            )
-            for each in stored["results"]
-        )
-        return cls(
-            **{
-                **stored,
-                "monitor": Monitor(**stored["monitor"]),
-                "seeds": tuple(stored["seeds"]),
-                "results": results,
-            }
+        """Read what :meth:`to_dict` returned; what follows from the metrics is worked out anew."""
+        results = {each["name"]: each for each in stored["results"]}
+        return compare_metrics(
+            {name: each["metrics"] for name, each in results.items()},
+            Monitor(**stored["monitor"]),
+            stored["seeds"],
+            stored["split"],
+            stored["epochs"],
+            stored["focus"],
+            {name: each["divergences"] for name, each in results.items()},
+            stored.get("own"),
+            {name: Origin(**each.get("origin", {})) for name, each in results.items()},
         )
 
 
@@ -384,4 +379,20 @@ def _compare(
         adjusted_p=adjusted_p,
         paired_p=paired_p,
         effect_size=hedges_g(result.metrics, reference.metrics),
+    )
+
+
+def _turned(result: LossResult, reference: LossResult) -> LossResult:
+    """Return the reference's result with the result's as its reference."""
+    if result.difference is None or result.low is None or result.high is None:
+        return reference
+    return replace(
+        reference,
+        difference=-result.difference,
+        low=-result.high,
+        high=-result.low,
+        p_value=result.p_value,
+        adjusted_p=result.adjusted_p,
+        paired_p=result.paired_p,
+        effect_size=None if result.effect_size is None else -result.effect_size,
     )

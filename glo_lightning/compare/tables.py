@@ -99,8 +99,10 @@ def verdict_sentences(comparison: Comparison) -> list[str]:
     strongest = comparison.strongest
     others = [result.name for result in comparison.results if result.name not in (comparison.focus, strongest)]
     verdicts = [headline(comparison), *(_sentence(comparison, rival) for rival in others)]
-    told = [*verdicts, _tell_resolution(comparison), *_tell_tuning(comparison)]
-    return [*filter(None, told), *divergence_sentences(comparison)]
+    told = [*filter(None, verdicts)]
+    if strongest is not None and comparison.result(comparison.focus).is_measured:
+        told += [_tell_resolution(comparison, strongest), *_tell_tuning(comparison)]
+    return [*told, *divergence_sentences(comparison)]
 
 
 def divergence_sentences(comparison: Comparison) -> list[str]:
@@ -211,11 +213,9 @@ def _tell_tuning(comparison: Comparison) -> list[str]:
     return [f"{name}: {note}." for name, note in notes.items()]
 
 
-def _tell_resolution(comparison: Comparison) -> str:
-    """Say how small a difference from the strongest rival would have shown."""
-    if comparison.strongest is None or not comparison.result(comparison.reference).is_measured:
-        return ""
-    least = number(comparison.detectable(comparison.strongest))
+def _tell_resolution(comparison: Comparison, rival: str) -> str:
+    """Say how small a difference from a rival would have shown."""
+    least = number(comparison.detectable(rival))
     return f"These {len(comparison.seeds)} seeds would have shown a difference of {least} four times in five."
 
 
