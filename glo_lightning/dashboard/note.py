@@ -8,6 +8,7 @@ from glo_lightning.search.records.candidates import (
     CandidateRecord,
     GenerationSummary,
     best_candidates,
+    cross_entropy_of,
     monitor_of,
     read_candidates,
     summarize_generations,
@@ -51,7 +52,7 @@ def write_note(study: optuna.Study) -> str:
     expression = tuned_expression(study.study_name)
     is_stage = expression or is_rival(study.study_name)
     title = f"{TITLE}: {stage_title(study.study_name)}" if is_stage else TITLE
-    parts = [title, _standing(generations, monitor)]
+    parts = [title, _standing(generations, monitor, cross_entropy_of(study))]
     verdict = Verdict.from_dict(study.user_attrs[STORED]) if STORED in study.user_attrs else None
     if verdict is not None:
         parts.append(_tell(verdict))
@@ -60,12 +61,13 @@ def write_note(study: optuna.Study) -> str:
     return "\n\n".join([*parts, _table(generations), GUIDE])
 
 
-def _standing(generations: list[GenerationSummary], monitor: Monitor) -> str:
+def _standing(generations: list[GenerationSummary], monitor: Monitor, cross_entropy: float | None) -> str:
+    beside = "" if cross_entropy is None else f" Cross-entropy, trained as they are, has {cross_entropy:.4f}."
     trained = sum(summary.trained for summary in generations)
     stopped = sum(summary.stopped for summary in generations)
     return (
         f"Generation **{len(generations)}**; {trained} candidates trained, {stopped} were stopped before training. "
-        f"They are scored by `{monitor.name}`."
+        f"They are scored by `{monitor.name}`.{beside}"
     )
 
 

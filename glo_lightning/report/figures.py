@@ -26,7 +26,9 @@ WIDTH = 4.9
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
-def draw_scores(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Figure":
+def draw_scores(
+    candidates: Sequence[CandidateRecord], monitor: Monitor, cross_entropy: float | None = None
+) -> "Figure":
     """Draw every candidate's metric, the middle half and the median of each generation, and the best so far.
 
     The scale is that of the medians and the bests; a candidate farther from them than they are from one another, and
@@ -35,13 +37,14 @@ def draw_scores(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Fig
     Args:
         candidates: of one stage; one or more has trained.
         monitor: the metric.
+        cross_entropy: its metric in the training of a candidate, a dotted line; None for none.
     """
     figure, axes = _panel(3.1)
     scores = _by_generation(candidates, [candidate.metric for candidate in candidates])
     places = [1 + generation for generation in scores]
     low, middle, high = np.array([np.percentile(metrics, (25, 50, 75)) for metrics in scores.values()]).T
     so_far = list(accumulate(map(monitor.best, scores.values()), lambda *metrics: monitor.best(metrics)))
-    levels = [*so_far, *middle.tolist()]
+    levels = [*so_far, *middle.tolist(), *([] if cross_entropy is None else [cross_entropy])]
     span = max(levels) - min(levels)
     crowd = [(place, metric) for place, metrics in zip(places, scores.values(), strict=True) for metric in metrics]
     limits = _limits([*levels, *(y for _, y in crowd if min(levels) - span <= y <= max(levels) + span)])
@@ -57,11 +60,13 @@ def draw_scores(candidates: Sequence[CandidateRecord], monitor: Monitor) -> "Fig
     axes.fill_between(places, low, high, color=BLUE, alpha=0.18, linewidth=0, label="middle half")
     axes.plot(places, middle, color=BLUE, linewidth=1.4, label="median")
     axes.plot(places, so_far, color=ORANGE, linewidth=1.8, drawstyle="steps-post", label="best so far")
+    if cross_entropy is not None:
+        axes.axhline(cross_entropy, color=MUTED, linewidth=1.0, linestyle=":", label="cross-entropy")
     axes.set_xlabel("generation")
     axes.set_ylabel(monitor.name)
     axes.set_ylim(limits)
     _count_on(axes)
-    _legend_above(axes, columns=3 if far else 4)
+    _legend_above(axes, columns=3 if far or cross_entropy is not None else 4)
     return figure
 
 

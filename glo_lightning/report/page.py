@@ -173,7 +173,11 @@ def _draw_search(archive: Archive, leader: CandidateRecord | None) -> list[Pictu
     for place, (name, candidates) in enumerate(archive.stages.items()):
         if any(candidate.metric is not None for candidate in candidates):
             words = f"Scores, generation by generation: {archive.title(name)}."
-            pictures.append(_picture(figures.draw_scores(candidates, archive.monitor), f"scores-{place}", words))
+            pictures.append(
+                _picture(
+                    figures.draw_scores(candidates, archive.monitor, archive.cross_entropy), f"scores-{place}", words
+                )
+            )
     if main:
         words = "What became of the candidates drawn, from trained to refused before any training."
         pictures.append(_picture(figures.draw_fates(main), "fates", words))

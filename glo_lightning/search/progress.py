@@ -19,6 +19,9 @@ from glo_lightning.words import duration
 BAR = 20
 """Columns of the bar; line and words around it fit 80."""
 
+FIRST = 13
+"""Columns of a line's first word: of a generation, a candidate, or cross-entropy."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -32,6 +35,7 @@ class Standing:
         trained: draws that were accepted for training.
         drawn: all draws, those included that were refused before they became candidates.
         ahead: what comes after the stage, as a number of trainings of candidates that would take as long.
+        cross_entropy: its metric in the training of a candidate; None if it is not known.
     """
 
     generations: int
@@ -41,6 +45,7 @@ class Standing:
     trained: int
     drawn: int
     ahead: float = 0.0
+    cross_entropy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -155,8 +160,10 @@ class Progress:
         self._say(title)
         if finished:
             self._say(f"continuing after {finished} finished generation{'s' * (finished > 1)}")
-        columns = f"{'generation':>10} {'best':>8} {'so far':>8} {'median':>8} {'may train':>9} {'per min':>8}"
+        columns = f"{'generation':>{FIRST}} {'best':>8} {'so far':>8} {'median':>8} {'may train':>9} {'per min':>8}"
         self._say(f"[bold]{columns} {'left':>12}[/]")
+        if standing.cross_entropy is not None:
+            self._say(f"{'cross-entropy':>{FIRST}} {_number(standing.cross_entropy):>8}")
 
     def generation(self, summary: GenerationSummary, standing: Standing) -> None:
         """Print the line of a complete generation.
@@ -167,7 +174,7 @@ class Progress:
         """
         drawn = sum(summary.fates.values())
         self._say(
-            f"{f'{summary.generation + 1}/{standing.generations}':>10} {_number(summary.best):>8} "
+            f"{f'{summary.generation + 1}/{standing.generations}':>{FIRST}} {_number(summary.best):>8} "
             f"{_number(standing.best):>8} {_number(summary.median):>8} {_share(summary.trained, drawn):>9} "
             f"{self._per_minute:>8.0f} {self._left(standing):>12}"
         )
@@ -176,10 +183,8 @@ class Progress:
         """Print the line of a candidate, if every candidate gets one."""
         if self.every_candidate:
             place = f"{candidate.generation + 1}.{candidate.index + 1}"
-            told = candidate.reason or candidate.formula
-            line = (
-                f"{place:>10} {_number(candidate.metric):>8} {candidate.status:>9} {candidate.seconds:>8.2f} s  {told}"
-            )
+            numbers = f"{_number(candidate.metric):>8} {candidate.status:>9} {candidate.seconds:>8.2f} s"
+            line = f"{place:>{FIRST}} {numbers}  {candidate.reason or candidate.formula}"
             fits = {"no_wrap": True, "overflow": "ellipsis"} if self.console.is_terminal else {"soft_wrap": True}
             self.console.print(line, highlight=False, markup=False, **fits)
 
@@ -215,7 +220,7 @@ class Progress:
         left = "" if self._seconds is None or not units else f", {duration(units * self._seconds)} left"
         self._show(standing.done, standing.total, f"trainings{left}")
         if standing.done and not self.console.is_terminal:
-            self._say(f"{f'{standing.done}/{standing.total}':>10} trainings{left}")
+            self._say(f"{f'{standing.done}/{standing.total}':>{FIRST}} trainings{left}")
 
     def _show(self, done: int, total: int, words: str) -> None:
         self._bar.update(

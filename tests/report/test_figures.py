@@ -62,3 +62,10 @@ def test_candidates_that_diverged_when_trained_fully_are_arrows():
     fidelity = Fidelity((3, 4, 5), (0.9, 0.8, 0.7), (0.95, None, 0.85), 8, 0.5, 0.5)
     drawn = markers(draw_fidelity(fidelity, Monitor()))
     assert drawn == {"o": [(0.9, 0.95), (0.7, 0.85)], "v": [(0.8, 0.0)]}
+
+
+def test_cross_entropy_is_a_line_among_the_candidates() -> None:
+    axes = draw_scores(candidates([0.7, 0.8], [0.75, 0.85]), Monitor(), cross_entropy=0.6).axes[0]
+    (line,) = [line for line in axes.lines if line.get_label() == "cross-entropy"]
+    assert list(line.get_ydata()) == [0.6, 0.6]
+    assert axes.get_ylim()[0] < 0.6

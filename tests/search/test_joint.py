@@ -86,7 +86,9 @@ def test_the_verdict_is_fair_to_cross_entropy(searched: tuple[SearchResult, Any]
     assert names[3] == "discovered"
     baseline, likewise = alone.comparison.results[:2]
     assert baseline.metrics != likewise.metrics
-    assert [rate for rate, _, _ in built].count(0.1) == 4 + 2, "the checks, and the baseline's seeds"
+    assert [rate for rate, _, _ in built].count(0.1) == 4 + 1 + 2, (
+        "the checks, what is shown beside, and the baseline's seeds"
+    )
 
 
 def test_files_and_result_tell_what_was_found(alone: SearchResult) -> None:

@@ -66,7 +66,7 @@ def test_what_is_left_counts_finalists_and_comparison_too(monkeypatch: pytest.Mo
     clock = Clock()
     monkeypatch.setattr(progress_module, "time", clock)
     file = io.StringIO()
-    settings = SearchSettings(finalists=5, finalist_seeds=3, comparison_seeds=10)
+    settings = SearchSettings(finalists=5, finalist_seeds=3, comparison_seeds=10, rival_budget=0)
     ahead = trainings_ahead(settings, length=4.0)
     assert ahead == 5 * 3 + 3 * 10 * 4, "cross-entropy, its twin and the winner are trained four times as long"
     with Progress(Console(file=file, width=100)) as progress:
@@ -100,8 +100,27 @@ def test_what_is_left_counts_finalists_and_comparison_too(monkeypatch: pytest.Mo
     ]
 
 
+def test_what_is_left_counts_rivals() -> None:
+    settings = SearchSettings(generations=5, population_size=20, finalists=5, finalist_seeds=3, comparison_seeds=10)
+    without = trainings_ahead(replace(settings, rival_budget=0), length=4.0)
+    more = trainings_ahead(settings, length=4.0) - without
+    assert more == 100 + 10 + 2 * 15 + 2 * 10 * 4, "a tuning, known losses, the finalists of both, and two more rows"
+    assert trainings_ahead(replace(settings, comparison_seeds=0), 4.0) == 15
+
+
+def test_cross_entropy_stands_above_the_candidates() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with Progress(console) as progress:
+        progress.start("searching", Standing(20, 400, 0, None, 0, 0, cross_entropy=0.71), finished=0)
+        progress.generation(GenerationSummary(0, 0.5, 0.4, 4, 0, 4, 1.0, {"trained": 4}), Standing(1, 4, 4, 0.5, 4, 4))
+    file: Any = console.file
+    _, head, cross_entropy, first = file.getvalue().splitlines()
+    assert cross_entropy.split() == ["cross-entropy", "0.7100"]
+    assert head.index("best") + 4 == cross_entropy.index("0.7100") + 6 == first.index("0.5000") + 6
+
+
 def test_a_search_shows_every_training_of_its_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    search(tmp_path, generations=1, population_size=4, invariant="none", comparison_seeds=2)
+    search(tmp_path, generations=1, population_size=4, invariant="none", comparison_seeds=2, rival_budget=0)
     lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
     assert lines.index(PURPOSES["finalists"]) < lines.index(PURPOSES["comparison"])
     counts = [line.split()[0] for line in lines if " trainings" in line]

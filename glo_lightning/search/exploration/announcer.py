@@ -11,6 +11,7 @@ from glo_lightning.search.records.candidates import (
     CandidateRecord,
     GenerationSummary,
     complete_generations,
+    cross_entropy_of,
     read_candidates,
     summarize_generations,
 )
@@ -35,6 +36,7 @@ class GenerationAnnouncer:
         title: what is searched, and what its losses do without, in lines.
         progress: where generations are announced.
         ahead: what comes after them, as a number of trainings of candidates that would take as long.
+        cross_entropy: its metric in the training of a candidate; None if it is not to be shown.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class GenerationAnnouncer:
         title: str,
         progress: Progress,
         ahead: float = 0.0,
+        cross_entropy: float | None = None,
     ) -> None:
         self.study = study
         self.monitor = monitor
@@ -54,6 +57,7 @@ class GenerationAnnouncer:
         self.title = title
         self.progress = progress
         self.ahead = ahead
+        self.cross_entropy = cross_entropy
         self._told = 0
         self._look_after = 0.0
         self._listed: set[tuple[int, int]] = set()
@@ -79,6 +83,7 @@ class GenerationAnnouncer:
             "\n".join([f"searching {settings.family} losses for {subject}", *caveats]),
             progress,
             trainings_ahead(settings, length),
+            cross_entropy_of(study),
         )
 
     def begin(self) -> None:
@@ -125,4 +130,5 @@ class GenerationAnnouncer:
             trained=fates[TRAINED],
             drawn=sum(fates.values()),
             ahead=self.ahead,
+            cross_entropy=self.cross_entropy,
         )

@@ -8,6 +8,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from glo_lightning.environment import describe_environment
+from glo_lightning.search.exploration.cross_entropy import measure_cross_entropy
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.exploration.pruners import make_pruner
 from glo_lightning.search.progress import Progress
@@ -89,7 +90,7 @@ class ExplorationContext:
     def open_study(
         self, sampler: GenerationalSampler[Any], suffix: str = "", facts: Mapping[str, Any] | None = None
     ) -> optuna.Study:
-        """Open the search's study, which also decides how candidates train, or one beside it.
+        """Open the search's study, which also decides how candidates train and what they are seen beside, or another.
 
         Args:
             sampler: proposes its candidates.
@@ -108,6 +109,7 @@ class ExplorationContext:
         if not suffix:
             note_environment(study, describe_environment())
             self.evaluators.prepare(study, self.progress.note)
+            measure_cross_entropy(study, self.evaluators)
         return study
 
     def evaluator(self) -> Evaluator:

@@ -88,6 +88,16 @@ class GenerationSummary:
     fates: dict[str, int]
 
 
+CROSS_ENTROPY = "cross-entropy"
+"""User attribute of a search's study: cross-entropy's metric in the training of a candidate."""
+
+
+def cross_entropy_of(study: optuna.Study) -> float | None:
+    """Return cross-entropy's metric in the training of a candidate; None if it is not known."""
+    attributes = Attributes.of_study(study)
+    return attributes.number(CROSS_ENTROPY) if CROSS_ENTROPY in attributes else None
+
+
 def read_candidates(study: optuna.Study) -> list[CandidateRecord]:
     """Return the candidates that have a verdict, in the order of generation and index.
 

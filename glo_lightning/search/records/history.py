@@ -30,12 +30,15 @@ STAGES = (BLUE, GREEN, ORANGE, PINK, AMBER, SKY)
 """Colours of the stages, the first and those that go on from it."""
 
 
-def draw_history(stages: Mapping[str, Sequence[GenerationSummary]], monitor: Monitor) -> "Figure":
+def draw_history(
+    stages: Mapping[str, Sequence[GenerationSummary]], monitor: Monitor, cross_entropy: float | None = None
+) -> "Figure":
     """Draw the best score of every generation, and the share of draws that trained or that something stopped.
 
     Args:
         stages: summaries of generations by title: the first stage, and those that go on from it side by side.
         monitor: the metric.
+        cross_entropy: its metric in the training of a candidate, a line among the scores; None for none.
 
     Returns:
         Two diagrams above each other, over the generations.
@@ -60,6 +63,9 @@ def draw_history(stages: Mapping[str, Sequence[GenerationSummary]], monitor: Mon
     draw_shares(shares, [sum_fates(fates) for fates in _side_by_side(later)], 1 + end)
     # What lies far from the best would press the curves flat.
     levels = [level for line in scores.lines if line.get_label() in stages for level in line.get_ydata()]
+    if cross_entropy is not None:
+        scores.axhline(cross_entropy, color=SLATE, linewidth=1.0, linestyle="--", label="cross-entropy")
+        levels.append(cross_entropy)
     margin = 0.15 * (max(levels) - min(levels)) or 0.05
     scores.set_ylim(min(levels) - margin, max(levels) + margin)
     shares.set_ylim(0.0, 1.0)

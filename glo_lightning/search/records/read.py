@@ -13,7 +13,13 @@ from optuna.trial import TrialState
 from glo_lightning.compare.shared_trainings import REUSED
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
-from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_crashes, read_candidates
+from glo_lightning.search.records.candidates import (
+    CandidateRecord,
+    best_candidates,
+    count_crashes,
+    cross_entropy_of,
+    read_candidates,
+)
 from glo_lightning.search.records.configuration import Configuration
 from glo_lightning.search.records.lineage import Ancestor, trace_descent
 from glo_lightning.search.records.verdict import PURPOSES, STORED, Verdict
@@ -120,6 +126,11 @@ class Archive:
     def stages(self) -> dict[str, list[CandidateRecord]]:
         """The candidates of every stage by the name of its study, the main stage first."""
         return {study.study_name: read_candidates(study) for study in (self.study, *later_stages(self.study))}
+
+    @property
+    def cross_entropy(self) -> float | None:
+        """Cross-entropy's metric in the training of a candidate; None if it is not known."""
+        return cross_entropy_of(self.study)
 
     @cached_property
     def verdict(self) -> Verdict | None:

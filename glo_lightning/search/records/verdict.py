@@ -21,7 +21,10 @@ PURPOSES = {
     "fidelity": "training a sample of candidates fully, to see whether partial trainings are long enough",
     "comparison": "training the winner and its rivals fully, and opening the test split",
 }
-"""What the studies beside a search's own are for, by the second part of their names."""
+"""What the studies beside a search's own are for, by the second part of their names, in the order of their begin."""
+
+PARTIAL = ("finalists", "known", "rivals")
+"""Those of them whose trainings are as long as a candidate's."""
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.options import option, options_of, section
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress, Trainings, trainings_ahead
-from glo_lightning.search.records.verdict import PURPOSES
+from glo_lightning.search.records.candidates import CROSS_ENTROPY
+from glo_lightning.search.records.verdict import PARTIAL, PURPOSES
 from glo_lightning.search.samplers.fixed import read_verdicts
 from glo_lightning.search.samplers.worker_identity import give_back_trials
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
-from glo_lightning.search.storage.study import FINGERPRINT, quiet_optuna, tuned_expression
+from glo_lightning.search.storage.study import FINGERPRINT, is_rival, quiet_optuna, tuned_expression
 from glo_lightning.search.tasks import full_epochs
 from glo_lightning.search.workers.local import DeadWorker, LocalLauncher
 from glo_lightning.search.workers.ray import RayLauncher
@@ -139,6 +140,9 @@ class _Observer:
             elif tuned_expression(name):
                 self._known.add(name)
                 self._progress.note(f"tuning coefficients of {tuned_expression(name)}")
+            elif is_rival(name):
+                self._known.add(name)
+                self._progress.note("tuning cross-entropy, the winner's rival")
         purposes = [purpose for purpose in PURPOSES if purpose in lists]
         for purpose in purposes[max(0, self._purposes - 1) :]:
             self._follow(purpose, lists[purpose])
@@ -147,7 +151,7 @@ class _Observer:
     def _follow(self, purpose: str, lists: Sequence[optuna.Study]) -> None:
         done = sum(len(read_verdicts(each)) for each in lists)
         total = sum(each.user_attrs.get(TOTAL, 0) for each in lists)
-        length = 1.0 if purpose == "finalists" else self._length
+        length = 1.0 if purpose in PARTIAL else self._length
         ahead = trainings_ahead(self._settings, self._length, purpose)
         self._progress.trainings(Trainings(purpose, done, total, length, ahead))
 
@@ -183,7 +187,9 @@ class _Observer:
             study = optuna.load_study(study_name=self._settings.study_name, storage=self._storage)
         except KeyError:
             return  # no worker has come that far
-        if FINGERPRINT in study.user_attrs:
+        # Candidates begin when cross-entropy has been measured, or could not be.
+        has_begun = CROSS_ENTROPY in study.user_attrs or study.get_trials(deepcopy=False)
+        if FINGERPRINT in study.user_attrs and has_begun:
             self._announcer = GenerationAnnouncer.of_search(study, self._settings, self._progress, self._length)
             self._announcer.begin()
             self._known.update(self._study_names())

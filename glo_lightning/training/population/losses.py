@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
+from torch.nn import functional
 
-from glo_lightning.losses import DriveLoss, Loss, ScaledLoss, TaylorLoss
+from glo_lightning.losses import CrossEntropyLoss, DriveLoss, Loss, ScaledLoss, TaylorLoss
 from glo_lightning.losses.drive_shape import HardDrives
 from glo_lightning.losses.precision import double_device, numbers_like
 from glo_lightning.losses.wrapped import WrappedLoss
@@ -192,8 +193,38 @@ class _DriveGroup(_Group):
         self._drives = None
 
 
+class _CrossEntropyGroup(_Group):
+    """Cross-entropies of any label smoothing: the gradient is the softmax less the smoothed labels."""
+
+    def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
+        super().__init__(losses, device)
+        smoothing = [loss.label_smoothing for loss in losses]
+        self._smoothing = torch.tensor(smoothing, dtype=torch.float64, device=double_device(device))
+
+    def differentiate(self, logits: Tensor, target: Tensor, shared: bool) -> tuple[Tensor, Tensor]:
+        dtype, (num_samples, num_classes) = logits.dtype, logits.shape[1:]
+        if dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        hard = target if target.is_floating_point() else functional.one_hot(target, num_classes)
+        smoothing = numbers_like(self._smoothing, logits).view(-1, 1, 1)
+        labels = (1.0 - smoothing) * hard.to(logits.dtype) + smoothing / num_classes
+        log_softmax = logits.log_softmax(-1)
+        losses = -torch.where(labels == 0.0, 0.0, labels * log_softmax).sum((1, 2))
+        gradient = log_softmax.exp_().mul_(labels.sum(-1, keepdim=True)).sub_(labels)
+        count = (num_samples if self.template.reduction == "mean" else 1) * (
+            num_classes if self.template.class_reduction == "mean" else 1
+        )
+        return losses / count, gradient.div_(count).to(dtype)
+
+    def keep(self, models: Tensor) -> None:
+        super().keep(models)
+        self._smoothing = self._smoothing[models.to(self._smoothing.device)]
+
+
 def _kind(loss: Loss) -> type[_Group]:
     """Return how losses of a structure are computed together."""
+    if _is_any_smoothing(loss):
+        return _CrossEntropyGroup
     if is_polynomial(loss):
         return _PolynomialGroup
     return _DriveGroup if type(loss) is DriveLoss and loss.reduction != "none" else _Group
@@ -212,9 +243,18 @@ def by_structure(losses: Sequence[Loss]) -> list[int]:
 
 
 def structure(loss: Loss) -> tuple[Any, ...]:
-    """Return all that makes a loss but the values in its buffers; equal for losses that one call can compute."""
+    """Return all that makes a loss but the values in its buffers, and cross-entropy's smoothing.
+
+    It is equal for losses that one call can compute.
+    """
     plain, _ = _unscaled(loss)
+    if _is_any_smoothing(plain):
+        return type(plain), plain.reduction, plain.class_reduction
     return _structure(plain)
+
+
+def _is_any_smoothing(loss: Loss) -> bool:
+    return type(loss) is CrossEntropyLoss and loss.reduction != "none"
 
 
 def _structure(loss: Loss) -> tuple[Any, ...]:

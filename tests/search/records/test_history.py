@@ -65,3 +65,11 @@ def test_short_and_fruitless_stages_can_be_drawn(stages):
     file = BytesIO()
     draw_history(stages, Monitor()).savefig(file, format="png")
     assert len(file.getvalue()) > 1000
+
+
+def test_cross_entropy_is_a_line_among_the_scores() -> None:
+    axes = draw_history({"trees": TREES, **TUNINGS}, Monitor(), cross_entropy=0.01).axes[0]
+    (line,) = [line for line in axes.lines if line.get_label() == "cross-entropy"]
+    assert list(line.get_ydata()) == [0.01, 0.01]
+    assert axes.get_ylim()[0] < 0.01
+    assert "cross-entropy" in [text.get_text() for text in axes.get_legend().get_texts()]
