@@ -145,7 +145,7 @@ class Judge:
             task.full_epochs,
             {rival.name: rival.hyperparameters for rival in lined_up},
             DISCOVERED,
-            OWN if has_own else BASELINE,
+            OWN if has_own else None if task.probe.own_loss is None else BASELINE,
             {rival.name: rival.origin for rival in lined_up},
         )
 

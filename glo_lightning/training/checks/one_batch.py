@@ -3,7 +3,7 @@
 import hashlib
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Outputs, Reduction, for_outputs
 from glo_lightning.losses.own import describe_own, is_cross_entropy
-from glo_lightning.losses.promises import with_reduction
+from glo_lightning.losses.promises import name_of, with_reduction
 from glo_lightning.options import option
 from glo_lightning.training.checks.labels import check_labels
 from glo_lightning.training.checks.loaders import require_batches
@@ -41,7 +41,7 @@ class Probe:
         model: its class, and a digest of its layers and hyper-parameters.
         metrics: every metric the validation logged, and its value.
         caveat: what losses in the place of the model's own do without, and what could not be known; a line each.
-        own_loss: what the model's own loss is, in words; empty if it is plain cross-entropy.
+        own_loss: what the model's own loss is, in words; empty if it is plain cross-entropy, None if it fails.
         plain_sgd: whether a factor of the loss does exactly what a factor of the learning rate does: all optimizers are
             SGD without weight decay, and nothing clips gradients.
     """
@@ -52,7 +52,7 @@ class Probe:
     model: str
     metrics: Mapping[str, float]
     caveat: str = ""
-    own_loss: str = ""
+    own_loss: str | None = ""
     plain_sgd: bool = False
 
 
@@ -111,14 +111,16 @@ def probe_task(
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     own = operator.attrgetter(attribute)(model)
-    own_loss = "" if is_cross_entropy(own, outputs) else describe_own(own)
+    is_plain = is_cross_entropy(own, outputs)
+    failure = "" if is_plain else _try_own(own, found)
+    own_loss = None if failure else "" if is_plain else describe_own(own)
     return Probe(
         found.num_classes,
         found.num_heads,
         weights,
         _identify(model),
         metrics,
-        injection.caveat,
+        "\n".join(filter(None, (injection.caveat, failure))),
         own_loss,
         _is_plain_sgd(trainer),
     )
@@ -137,6 +139,28 @@ def require_worst(probe: Probe, monitor: Monitor) -> None:
             f"{metric:.4g} of the untrained model",
             f"Set {option('worst_metric')} to the worst the metric can be.",
         )
+
+
+def _try_own(own: Callable[..., Any], found: "_Found") -> str:
+    """Return in a line why the model's own loss cannot be computed of the first batch; an empty text if it can."""
+    try:
+        with torch.no_grad(), torch.random.fork_rng([]):
+            own(*found.called_with)
+    except Exception as error:  # whatever it is, the verdict can do without
+        reason = str(error).strip().partition("\n")[0]
+        return (
+            f"The model's own loss, {name_of(own)}, fails on the first batch ({type(error).__name__}: {reason}): "
+            "the verdict does without."
+        )
+    return ""
+
+
+def _on_cpu(given: Tensor | tuple[Tensor, ...]) -> Any:
+    """Return what a loss was called with where a model is after its training, in a precision that the CPU has."""
+    if isinstance(given, tuple):
+        return tuple(map(_on_cpu, given))
+    half = given.dtype in (torch.float16, torch.bfloat16)
+    return given.detach().to("cpu", torch.float32 if half else given.dtype)
 
 
 def _is_plain_sgd(trainer: Trainer) -> bool:
@@ -158,6 +182,7 @@ class _Found:
     num_classes: int | None = None
     num_heads: int = 1
     has_seen_labels: bool = False
+    called_with: tuple[Any, ...] = ()
 
 
 class _Recorder(nn.Module):
@@ -177,6 +202,7 @@ class _Recorder(nn.Module):
             self.found.num_classes = check_labels(head, target, self.outputs)
             refuse_probabilities(head, self.outputs)
         self.found.has_seen_labels = target.numel() > 0
+        self.found.called_with = _on_cpu(logits), _on_cpu(target)
         loss: Tensor = with_reduction(self.loss, self.reduction)(logits, target)
         if not torch.isfinite(loss.detach()).all():
             raise ModelError(

@@ -10,6 +10,7 @@ from lightning.pytorch import Trainer, seed_everything
 from torch import nn
 
 from glo_lightning.compare.comparison import Comparison
+from glo_lightning.compare.tables import render
 from glo_lightning.dashboard.note import write_note
 from glo_lightning.data import CorruptedDataModule, DigitsDataModule
 from glo_lightning.losses import CrossEntropyLoss
@@ -242,3 +243,17 @@ def test_the_report_the_dashboard_and_the_phases_know_the_rivals(alone: SearchRe
         assert text in note
     assert "cross-entropy, tuned" in write_note(rival_study(alone)).splitlines()[0]
     assert isinstance(space_of(rival_study(alone)), RivalSpace)
+
+
+def test_a_loss_of_ones_own_that_fails_is_told_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Unfinished(ToyModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.loss_fn = nn.BCEWithLogitsLoss()
+
+    comparison = compare(tmp_path, Unfinished)
+    assert comparison.own is None
+    assert "your loss" not in rows(comparison)
+    assert "(yours)" not in render(comparison)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The model's own loss, BCEWithLogitsLoss, fails on the first batch (ValueError: Target size" in told
