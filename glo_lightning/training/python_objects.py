@@ -19,9 +19,6 @@ SPLITS = ("train", "val", "test")
 class LoadersDataModule(LightningDataModule):
     """Loaders of one's own as a data module.
 
-    A generator that a loader has for itself follows the seed of each training, for it would go on where another
-    training ended.
-
     Args:
         train: serves training batches.
         val: serves validation batches.
@@ -34,10 +31,6 @@ class LoadersDataModule(LightningDataModule):
 
     def train_dataloader(self) -> Any:
         """Serve the training loader."""
-        for owner in (self.train, getattr(self.train, "sampler", None)):
-            generator = getattr(owner, "generator", None)
-            if isinstance(generator, torch.Generator):
-                generator.manual_seed(torch.initial_seed() % 2**63)
         return self.train
 
     def val_dataloader(self) -> Any:
