@@ -178,7 +178,6 @@ REFUSED: dict[str, tuple[Any, Any, Any, type[GloError], str]] = {
     "tuple of one": (ToyModel, (loader("train"),), None, DataError, "got tuple of 1"),
     "data sets": (ToyModel, [each.dataset for each in loaders()], None, DataError, "DataLoader.data, batch_size=64"),
     "other names": (ToyModel, {"train": loader("train"), "dev": loader("val")}, None, DataError, "dict of 2"),
-    "model": (TOY, ToyData(), None, ModelError, "an instance of ToyModel.*pass the class, or lambda: MyModel"),
     "network": (nn.Linear(4, 3), ToyData(), None, ModelError, "an instance of Linear"),
     "arguments": (Classifier, ToyData(), None, ModelError, r"required arguments \['network'\]. Pass lambda"),
 }  # fmt: skip

@@ -37,8 +37,7 @@ class DriveSpace:
         self.with_scale = with_scale
         shape = {"q": EXPONENT, "g": EXPONENT, "c_1": UNBOUNDED, "c_2": UNBOUNDED}
         self.distributions = {"log_scale": LOG_SCALE, **shape} if with_scale else shape
-        # A step of 1 in an exponent is a larger change of the loss than one in a coefficient.
-        self.scales = {"q": 0.5, "g": 0.5}
+        self.scales: dict[str, float] = {}
 
     @property
     def cross_entropy(self) -> list[float]:
