@@ -13,6 +13,7 @@ from sympy.printing.precedence import PRECEDENCE
 from glo_lightning.errors import LossError
 from glo_lightning.losses import ClassAwareLoss, Loss, Outputs, Reduction, outputs_of
 from glo_lightning.losses.formula import PythonPrinter, nodes_of, split_drive
+from glo_lightning.losses.regression import loss_of_residual, regression_part
 from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ PROGRESS = "    progress: float = 0.0  # set it to step / all_steps before each 
 CALLS: dict[Outputs, str] = {
     "softmax": "Called as loss(logits, target): (N, C, ...) with class indices (N, ...) or distributions (N, C, ...).",
     "sigmoid": "Called as loss(logits, target): one logit per yes-or-no question, any shape, and floating labels.",
+    "real": "Called as loss(prediction, target): floating, of one shape, (N,), (N, 1) or (N, D).",
 }
 
 TARGETS: dict[Outputs, str] = {
@@ -58,7 +60,15 @@ if not (logits.is_floating_point() and target.is_floating_point() and logits.sha
     raise ValueError(wanted + " wanted, got " + str(logits.shape) + " and " + str(target.shape))
 y = torch.stack([1.0 - target, target], 1).to(logits.dtype)
 logits = torch.stack([-logits, logits], 1) / 2""",
+    "real": """\
+fits = logits.is_floating_point() and target.is_floating_point() and logits.shape == target.shape
+if not fits or logits.dim() > 2 or {wrong_width}:
+    wanted = "floating predictions and targets of one shape, {shape}"
+    raise ValueError(wanted + " wanted, got " + str(logits.shape) + " and " + str(target.shape))
+{sigma}r = (logits - target.to(logits.dtype)) / {spread}""",
 }
+
+HALF_PRECISION = "logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits"
 
 OPEN_INTERVAL = """\
 double = logits.dtype == torch.float64  # softmax reaches neither 0 nor 1; where rounding does, stay between
@@ -139,13 +149,15 @@ def write_forward(loss: Loss) -> str:
         LossError: if the expression is no real number anywhere, or there are several.
     """
     check_one_head(loss)
+    if loss.outputs == "real":
+        return _write_forward_of_residuals(loss)
     expression = loss.expression()
     overflows = any(math.isinf(float(number)) for number in expression.atoms(sympy.Float))
     if overflows or expression.has(sympy.I, sympy.zoo, sympy.oo, sympy.nan):
         raise LossError("a real number", str(expression), "This loss is undefined everywhere: export another.")
     wrong_classes = "logits.shape[1] < 2" if loss.num_classes is None else f"logits.shape[1] != {loss.num_classes}"
     body = [
-        "logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits",
+        HALF_PRECISION,
         TARGETS[outputs_of(loss)].format(wrong_classes=wrong_classes),
     ]
     class_aware = _class_aware(loss)
@@ -180,6 +192,27 @@ def write_forward(loss: Loss) -> str:
     weighted = "weight * " if class_aware else ""
     body.append(f"losses = {weighted}({text}).{loss.class_reduction}(1)")
     body.append(REDUCTIONS[loss.reduction])
+    head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
+    return head + textwrap.indent("\n".join(body), INDENT) + "\n"
+
+
+def _write_forward_of_residuals(loss: Loss) -> str:
+    part = regression_part(loss)
+    sigma: float | list[float] = part.sigma.tolist()
+    several = isinstance(sigma, list)
+    listed = ", ".join(map(repr, sigma)) if isinstance(sigma, list) else ""
+    check = TARGETS["real"].format(
+        wrong_width=f"logits.shape[1:] != ({part.sigma.numel()},)" if several else "logits.dim() < 1",
+        shape=f"(N, {part.sigma.numel()})" if several else "(N,), (N, 1) or (N, D)",
+        sigma=f"sigma = torch.tensor([{listed}], dtype=logits.dtype, device=logits.device)\n" if several else "",
+        spread="sigma" if several else repr(sigma),
+    )
+    body = [
+        HALF_PRECISION,
+        check,
+        f"losses = {_ResidualPrinter().doprint(loss_of_residual(loss))}",
+        REDUCTIONS[loss.reduction],
+    ]
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
     return head + textwrap.indent("\n".join(body), INDENT) + "\n"
 
@@ -299,6 +332,27 @@ class _TorchPrinter(PythonPrinter):
         if number == -1:
             return "-" + "*".join(texts)
         return "*".join(texts if number == 1 else [_number(number), *texts])
+
+    def _print_Rational(self, number: sympy.Rational) -> str:
+        return _number(number)
+
+
+class _ResidualPrinter(PythonPrinter):
+    """Prints an expression of the residual r over tensors."""
+
+    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
+        return str(symbol.name)
+
+    def _print_Abs(self, expression: sympy.Abs) -> str:
+        return f"{self.parenthesize(expression.args[0], PRECEDENCE['Atom'])}.abs()"
+
+    def _print_Min(self, expression: sympy.Min) -> str:
+        """Write the lesser of a number and a tensor."""
+        number, tensor = sorted(expression.args, key=lambda each: not each.is_number)
+        return f"{self.parenthesize(tensor, PRECEDENCE['Atom'])}.clamp(max={self._print(number)})"
+
+    def _print_Function(self, expression: sympy.Function) -> str:
+        return f"torch.{expression.func.__name__}({self._print(expression.args[0])})"
 
     def _print_Rational(self, number: sympy.Rational) -> str:
         return _number(number)

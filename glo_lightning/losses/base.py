@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from glo_lightning.errors import LossError
 from glo_lightning.losses.batch import check_batch, describe, label_distribution, reduce_batch
 from glo_lightning.losses.families import register
-from glo_lightning.losses.options import ClassReduction, FormulaStyle, Reduction
+from glo_lightning.losses.options import ClassReduction, FormulaStyle, Outputs, Reduction
 from glo_lightning.losses.precision import double_device, finite_number
 from glo_lightning.losses.stored_form import from_stored, to_stored
 
@@ -39,6 +39,8 @@ class Loss(nn.Module, ABC):
     """
 
     family: ClassVar[str]
+    outputs: Outputs = "softmax"
+    """What the outputs of a model mean that the loss is called with."""
     num_classes: int | None = None
     """How many classes the logits must have, if that matters."""
 
@@ -133,7 +135,8 @@ class Loss(nn.Module, ABC):
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         rows, labels, shape = self.rows(logits, target)
-        check_batch(rows, labels, self.num_classes)
+        if self.outputs != "real":
+            check_batch(rows, labels, self.num_classes)
         # The mean of nothing is no number, and a batch without labels no divergence: it costs nothing.
         reduction = "sum" if self.reduction == "mean" and not rows.numel() else self.reduction
         losses = self._compute(rows, labels, reduction)

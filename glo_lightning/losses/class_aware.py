@@ -13,7 +13,7 @@ from glo_lightning.losses.base import Loss
 from glo_lightning.losses.batch import reduce_batch
 from glo_lightning.losses.options import FormulaStyle, Reduction
 from glo_lightning.losses.precision import finite_number, numbers_like
-from glo_lightning.losses.wrapped import WrappedLoss
+from glo_lightning.losses.wrapped import WrappedLoss, require_classes
 
 
 class ClassAwareLoss(WrappedLoss):
@@ -57,6 +57,7 @@ class ClassAwareLoss(WrappedLoss):
         self, loss: Loss, class_counts: Sequence[float], tau: float = 1.0, beta: float = 0.0, margin: float = 0.0
     ) -> None:
         super().__init__(loss)
+        require_classes(self, loss)
         self.class_counts = _counts(class_counts)
         counts = torch.tensor(self.class_counts, dtype=torch.float64, device="cpu")
         for name, numbers in (

@@ -16,9 +16,11 @@ Example:
 
 import math
 from functools import reduce
+from typing import ClassVar
 
 import sympy
 import torch
+from sympy.codegen.cfunctions import expm1, log1p
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
@@ -74,6 +76,49 @@ def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassRe
     return f"L = {'−' if negative else ''}{'Σᵢ' if class_reduction == 'sum' else '(1/C)·Σᵢ'} {text}"
 
 
+def render_residual(expression: sympy.Expr, style: FormulaStyle, sigma: float | list[float]) -> str:
+    """Write a function of the residual as one line of text.
+
+    Args:
+        expression: in the symbol r, real.
+        style: ``"latex"`` or ``"unicode"``, with four significant digits; or ``"python"``, with all of them: an
+            expression over arrays f and y.
+        sigma: what the residual is divided by.
+
+    Returns:
+        The loss of one prediction.
+
+    Raises:
+        LossError: if the style is unknown, or there is a sigma for each prediction and no name for them in Python.
+
+    Example:
+        >>> r = sympy.Symbol("r", real=True)
+        >>> print(render_residual(r**2 / 2, "unicode", 77.1))
+        L = r²/2, r = (f − y)/77.1
+        >>> print(render_residual(r**2 / 2, "python", 77.1))
+        ((f - y)/77.1)**2/2
+    """
+    if style == "python":
+        if isinstance(sigma, list):
+            raise LossError(
+                "one sigma for a formula in Python", f"{len(sigma)}", "Export it instead: glo-lightning export."
+            )
+        code: str = PythonPrinter({"residual": f"(f - y)/{sigma!r}"}).doprint(expression)
+        return code
+    if style not in ("latex", "unicode"):
+        raise LossError("style 'latex', 'unicode' or 'python'", repr(style), "Use 'unicode' for a terminal.")
+    readable = expression.rewrite([log1p], sympy.log).rewrite([expm1], sympy.exp)
+    rounded = readable.xreplace({number: _round(number) for number in readable.atoms(sympy.Float)})
+    spread = r"\sigma" if style == "latex" else "σ"
+    if not isinstance(sigma, list):
+        spread = f"{sigma:.4g}"
+    if style == "latex":
+        residual = "f - y" if spread == "1" else rf"\left(f - y\right) / {spread}"
+        return rf"L = {_LatexPrinter().doprint(rounded)},\ r = {residual}"
+    text = _UnicodePrinter().doprint(rounded).replace("*", "·").replace("-", "−")
+    return f"L = {text}, r = {'f − y' if spread == '1' else f'(f − y)/{spread}'}"
+
+
 def _round(number: sympy.Float) -> sympy.Number:
     rounded = float(f"{float(number):.4g}")
     if math.isinf(rounded):
@@ -121,11 +166,21 @@ def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0) -> tupl
 class PythonPrinter(StrPrinter):  # type: ignore[misc]
     """Prints what Python reads back to the last bit."""
 
+    _default_settings: ClassVar = {**StrPrinter._default_settings, "residual": "r"}
+
     def _print_Float(self, number: sympy.Float) -> str:
         return repr(float(number)).replace("inf", "1e999")
 
+    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
+        return f"({self._settings['residual']})" if symbol.name == "r" else str(symbol.name)
+
     def _print_Abs(self, expression: sympy.Abs) -> str:
         return f"abs({self._print(expression.args[0])})"
+
+    def _print_Min(self, expression: sympy.Min) -> str:
+        """Write the lesser of two by operations that numbers and arrays share."""
+        first, second = map(self._print, expression.args)
+        return f"(({first} + {second} - abs({first} - {second}))/2)"
 
     def _print_Integral(self, integral: sympy.Integral) -> str:
         """Write the integral of a drive from h to 1 as a sum over nodes."""
@@ -139,11 +194,17 @@ class _UnicodePrinter(StrPrinter):  # type: ignore[misc]
     """Prints indices below and exponents above the line; the caller replaces - and *."""
 
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
-        return f"{symbol.name}ᵢ" if symbol in _INDEXED else str(symbol.name)
+        return f"{symbol.name}ᵢ" if symbol in _INDEXED else str(symbol.name).replace("sigma", "σ")
 
     def _print_Float(self, number: sympy.Float) -> str:
         mantissa, exponent = _mantissa_and_exponent(number)
         return f"{mantissa}·10{str(exponent).translate(_SUPERSCRIPTS)}" if exponent else mantissa
+
+    def _print_Abs(self, expression: sympy.Abs) -> str:
+        return f"|{self._print(expression.args[0])}|"
+
+    def _print_Min(self, expression: sympy.Min) -> str:
+        return f"min({', '.join(map(self._print, expression.args))})"
 
     def _print_Integral(self, integral: sympy.Integral) -> str:
         ((p, low, high),) = integral.limits

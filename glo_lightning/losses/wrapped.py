@@ -9,10 +9,25 @@ from torch import Tensor, nn
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
-from glo_lightning.losses.options import ClassReduction, FormulaStyle, Reduction
+from glo_lightning.losses.options import ClassReduction, FormulaStyle, Outputs, Reduction
 
 if TYPE_CHECKING:
     import sympy
+
+
+def require_classes(outer: Loss, inner: Loss) -> None:
+    """Refuse a loss of real-valued predictions inside one that is made of classes.
+
+    Raises:
+        LossError: if the loss inside is one.
+    """
+    if inner.outputs == "real":
+        own = type(outer).__name__
+        raise LossError(
+            f"a loss of classes inside {own}",
+            f"a {type(inner).__name__}, of real-valued predictions",
+            f"Use it by itself, without {own}.",
+        )
 
 
 class WrappedLoss(Loss):
@@ -50,6 +65,11 @@ class WrappedLoss(Loss):
     def num_classes(self) -> int | None:  # type: ignore[override]
         """How many classes the loss inside is for, if that matters."""
         return self.loss.num_classes
+
+    @property
+    def outputs(self) -> Outputs:  # type: ignore[override]
+        """What the outputs of a model mean that the loss inside is called with."""
+        return self.loss.outputs
 
     @property
     def class_reduction(self) -> ClassReduction:  # type: ignore[override]

@@ -12,7 +12,7 @@ from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_fates
 from glo_lightning.search.records.history import draw_shares
 from glo_lightning.search.records.verdict import Fidelity
-from glo_lightning.theory.figures import plot_attraction, plot_forces, plot_losses
+from glo_lightning.theory.figures import plot_attraction, plot_forces, plot_influence, plot_losses, plot_rho
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Status
 
@@ -172,6 +172,20 @@ def draw_shape(loss: Loss, num_classes: int) -> "Figure":
         _style(axes)
     handles = left.lines[:2]
     figure.legend(handles, ["target, y = 1", "non-target, y = 0"], loc="outside upper center", ncols=2, **_LEGEND)
+    return figure
+
+
+def draw_influence(losses: Mapping[str, Loss]) -> "Figure":
+    """Draw two losses of real-valued predictions and their influence, over the residual."""
+    figure = make_figure(WIDTH, 2.7)
+    left, right = figure.subplots(1, 2)
+    plot_rho(left, losses, (ORANGE, BLUE))
+    plot_influence(right, losses, (ORANGE, BLUE))
+    for axes, title in ((left, "loss ρ(r)"), (right, "influence ψ = ρ′(r)")):
+        axes.set_title(title, fontsize=9, color=BLACK)
+        axes.set_xlabel("residual r")
+        _style(axes)
+    figure.legend(left.lines[:2], list(losses), loc="outside upper center", ncols=2, **_LEGEND)
     return figure
 
 

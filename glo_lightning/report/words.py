@@ -4,7 +4,11 @@ import math
 
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.rivals import JOINT
+from glo_lightning.theory.influence import InfluenceSummary
 from glo_lightning.theory.summary import LossSummary
+
+EVEN = 1.01
+"""Ratio of two forces that are called alike."""
 
 
 def headline(comparison: Comparison) -> str:
@@ -21,16 +25,17 @@ def headline(comparison: Comparison) -> str:
     beaten = [rival for rival in rivals if comparison.beats(discovered, rival)]
     worse = [rival for rival in rivals if comparison.beats(rival, discovered)]
     if beaten == rivals:
-        return "The search found a better loss than cross-entropy."
+        return f"The search found a better loss than {rivals[0]}."
     better = rivals[0] in beaten
     if worse:
         joint, _ = _read_rival(worse[0])
         rival = worse[0].replace(JOINT, "") + " with the hyperparameters found" * joint
-        return f"{'Better than cross-entropy, but' if better else 'The discovered loss is'} worse than {rival}."
+        subject = f"Better than {rivals[0]}, but" if better else "The discovered loss is"
+        return f"{subject} worse than {rival}."
     if better:
-        reason = _reason(next(rival for rival in rivals if rival not in beaten))
-        return f"Better than cross-entropy, but perhaps only {reason}."
-    return "The search found no loss that is better than cross-entropy beyond chance."
+        reason = _reason(next(rival for rival in rivals if rival not in beaten), rivals[0])
+        return f"Better than {rivals[0]}, but perhaps only {reason}."
+    return f"The search found no loss that is better than {rivals[0]} beyond chance."
 
 
 def explain(summary: LossSummary) -> dict[str, str]:
@@ -54,17 +59,37 @@ def explain(summary: LossSummary) -> dict[str, str]:
     return answers
 
 
+def explain_influence(summary: InfluenceSummary) -> dict[str, str]:
+    """Answer what one wants to know of a loss of real-valued predictions before training with it, by question."""
+    far = {
+        "grows": "They pull the harder the farther off they are.",
+        "bounded": "They pull, but no harder than other large residuals.",
+        "redescends": f"It lets them go: beyond {summary.strongest:.2g} standard deviations of the targets they pull "
+        "less and less.",
+    }
+    answers = {"What does it do to outliers?": far[summary.tail]}
+    if math.isfinite(summary.asymmetry):
+        larger, factor = summary.asymmetry >= 1.0, max(summary.asymmetry, 1.0 / summary.asymmetry)
+        side = f"{'large' if larger else 'small'} pull {factor:.2g} times as hard as those that are too "
+        answers["Does it treat both sides alike?"] = (
+            "Yes."
+            if factor < EVEN
+            else f"No: predictions that are too {side}{'small' if larger else 'large'}, at three standard deviations."
+        )
+    return answers
+
+
 def _read_rival(name: str) -> tuple[bool, list[float]]:
     """Return whether a rival has the hyperparameters found, and the scales of a twin, one per head."""
     base, _, scales = name.partition(" × ")
     return base.endswith(JOINT), [float(scale) for scale in scales.split(", ") if scale]
 
 
-def _reason(rival: str) -> str:
+def _reason(rival: str, baseline: str) -> str:
     """Return what a rival that is not beaten has in common with the discovered loss, as the cause of its gain."""
     joint, scales = _read_rival(rival)
     if joint and not scales:
-        return "through the hyperparameters found: with them, cross-entropy may be as good"
+        return f"through the hyperparameters found: with them, {baseline} may be as good"
     larger, smaller = all(scale > 1.0 for scale in scales), all(scale < 1.0 for scale in scales)
     steps = "larger steps" if larger else "smaller steps" if smaller else "steps of another size"
     return f"because it makes {steps}: its shape shows no gain"

@@ -3,6 +3,7 @@
 import torch
 
 from glo_lightning.losses import (
+    AbsoluteErrorLoss,
     ActivePassiveLoss,
     BaikalCMALoss,
     BaikalLoss,
@@ -10,9 +11,13 @@ from glo_lightning.losses import (
     CrossEntropyLoss,
     DriveLoss,
     FocalLoss,
+    HuberLoss,
+    LogCoshLoss,
     Loss,
     MeanSquaredErrorLoss,
     PolyLoss,
+    QuantileLoss,
+    ResidualLoss,
     ScaledLoss,
     SigmoidLoss,
     TaylorLoss,
@@ -50,4 +55,12 @@ LOSSES: dict[str, Loss] = {
     "sigmoid drive": SigmoidLoss(DriveLoss(q=0.5, num_classes=2)),
     "sigmoid taylor": ScaledLoss(SigmoidLoss(TaylorLoss(THETA[:8], label_smoothing=0.1)), 2.0),
     "sigmoid of logits": SigmoidLoss(TaylorLoss(THETA[:8], inputs=("y", "f"), reduction="none")),
+    "residual": ResidualLoss(0.7, 0.5, 0.2, sigma=2.5),
+    "squared error of predictions": ResidualLoss(reduction="sum"),
+    "cauchy": ScaledLoss(ResidualLoss(0.0, 2.0, sigma=[0.5, 1.0, 2.0, 4.0]), 0.3),
+    "welsch": ResidualLoss(-64.0, reduction="none"),
+    "absolute error": AbsoluteErrorLoss(2.0),
+    "huber": HuberLoss(1.5, sigma=2.0),
+    "log cosh": LogCoshLoss(0.5),
+    "quantile": QuantileLoss(0.9, sigma=3.0),
 }  # fmt: skip

@@ -235,7 +235,8 @@ def evaluate(formula: str, values: dict[str, Any]) -> np.ndarray:
         ast.Div: operator.truediv,
         ast.Pow: operator.pow,
     }
-    functions = {"log": np.log, "sqrt": np.sqrt, "exp": np.exp, "abs": np.abs}
+    names = ("log", "sqrt", "exp", "abs", "sign", "log1p", "expm1")
+    functions = {name: getattr(np, name) for name in names}
 
     def walk(node: ast.expr) -> Any:
         match node:

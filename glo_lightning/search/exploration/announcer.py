@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import optuna
 
+from glo_lightning.losses import Outputs
 from glo_lightning.search.progress import Progress, Standing, trainings_ahead
 from glo_lightning.search.records.candidates import (
     TRAINED,
@@ -67,7 +68,8 @@ class GenerationAnnouncer:
         subject = (
             f"the tasks {', '.join(settings.tasks)} by {settings.monitor}"
             if settings.tasks
-            else f"{search['num_classes']} classes by {settings.monitor}; model with {search['num_weights']:,} weights"
+            else f"{_subject(search['num_classes'], settings.outputs)} by {settings.monitor}; model with "
+            f"{search['num_weights']:,} weights"
         )
         tasks = (search, *(task for name, task in search.items() if name.startswith("task ")))
         caveats = dict.fromkeys(task["caveat"] for task in tasks if "caveat" in task)
@@ -126,3 +128,10 @@ class GenerationAnnouncer:
             drawn=sum(fates.values()),
             ahead=self.ahead,
         )
+
+
+def _subject(count: int, outputs: Outputs) -> str:
+    """Say what is predicted."""
+    if outputs != "real":
+        return f"{count} classes"
+    return "a number" if count == 1 else f"{count} numbers"

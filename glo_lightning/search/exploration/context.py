@@ -16,6 +16,7 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.base import LossSpace
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
 from glo_lightning.search.storage.study import note_environment, open_study
+from glo_lightning.theory.descent import FirstBatch
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluator, Run
 
@@ -64,6 +65,17 @@ class ExplorationContext:
     def num_classes(self) -> tuple[int, ...]:
         """Numbers of classes of the tasks, each once."""
         return tuple(dict.fromkeys(task.num_classes for task in self.evaluators.tasks))
+
+    @property
+    def starts(self) -> tuple[int | FirstBatch, ...]:
+        """Where the trainings of the tasks start, each once."""
+        first = self.evaluators.tasks[0].start
+        return self.num_classes if isinstance(first, int) else (first,)
+
+    @property
+    def sigma(self) -> float | list[float]:
+        """Of real outputs, the standard deviation of the training targets."""
+        return self.evaluators.tasks[0].sigma
 
     @property
     def class_counts(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ DISCOVERED = "discovered"
 PURPOSES = {
     "finalists": "re-scoring the finalists with fresh seeds",
     "fidelity": "training a sample of candidates fully, to see whether partial trainings are long enough",
-    "comparison": "training the winner and cross-entropy fully, and opening the test split",
+    "comparison": "training the winner and its rivals fully, and opening the test split",
 }
 """What the studies beside a search's own are for, by the second part of their names."""
 

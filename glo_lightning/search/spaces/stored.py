@@ -24,5 +24,11 @@ def space_of(study: optuna.Study) -> LossSpace:
     elif settings.family == "glo":
         space = ExpressionSpace()
     else:
-        space = make_space(settings, num_classes, fingerprint.get("num_heads", 1), fingerprint.get("class_counts", ()))
+        space = make_space(
+            settings,
+            num_classes,
+            fingerprint.get("num_heads", 1),
+            fingerprint.get("class_counts", ()),
+            fingerprint.get("target_sigma", 1.0),
+        )
     return as_asked(space, settings, num_classes)

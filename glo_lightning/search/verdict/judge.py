@@ -1,4 +1,4 @@
-"""Choose the winner with fresh seeds, and compare it with cross-entropy on the test split."""
+"""Choose the winner with fresh seeds, and compare it with what everybody trains with on the test split."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -8,7 +8,7 @@ import numpy as np
 
 from glo_lightning.compare.comparison import Comparison, compare_losses, divergence, refuse_what_tells_nothing
 from glo_lightning.compare.overall import compare_overall
-from glo_lightning.compare.rivals import BASELINE
+from glo_lightning.compare.rivals import BASELINES
 from glo_lightning.compare.shared_trainings import SharedTrainings
 from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.search.exploration.context import Source
@@ -127,8 +127,8 @@ class Judge:
 
     def _compare(self, winner: Run, task: ProbedTask, place: int) -> Comparison:
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
-        losses = rivals(winner.loss, task.num_classes, self.settings.outputs, bool(winner.hyperparameters))
-        found = {name: winner.hyperparameters for name in losses if name != BASELINE}
+        losses = rivals(winner.loss, task, self.settings.outputs, bool(winner.hyperparameters))
+        found = {name: winner.hyperparameters for name in losses if name != BASELINES[self.settings.outputs]}
         monitor = task_monitor(self.settings)
         basis = {"epochs": task.full_epochs, "split": "test", **({"task": task.name} if task.name else {})}
         count = len(losses) * len(seeds)
