@@ -122,6 +122,8 @@ def scaled_twin(loss: Loss, usual: Loss, num_classes: int, start: FirstBatch | N
     Source: derivations.md, sections 7.3 and 11.
     """
     heads = loss.losses if isinstance(loss, HeadsLoss) else [loss]
+    if not all(head.is_separable for head in heads):
+        return None
     if start is not None:
         scales = [startup_descent(loss, start)]
     else:

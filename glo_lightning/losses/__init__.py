@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from glo_lightning.losses.sigmoid import SigmoidLoss
     from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
     from glo_lightning.losses.tree import TreeLoss
+    from glo_lightning.losses.tversky import TverskyLoss
+    from glo_lightning.losses.two_sided import TwoSidedLoss, asymmetric_loss, two_sided_drive
 
 __all__ = [
     "NAMED_LOSSES",
@@ -62,6 +64,9 @@ __all__ = [
     "SigmoidLoss",
     "TaylorLoss",
     "TreeLoss",
+    "TverskyLoss",
+    "TwoSidedLoss",
+    "asymmetric_loss",
     "baseline_loss",
     "cross_entropy_taylor",
     "find_loss",
@@ -77,6 +82,7 @@ __all__ = [
     "num_parameters",
     "outputs_of",
     "save_loss",
+    "two_sided_drive",
 ]
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -108,5 +114,7 @@ __getattr__, __dir__ = lazy_names(
         "sigmoid": ["SigmoidLoss"],
         "taylor": ["TaylorLoss", "cross_entropy_taylor", "mean_squared_error_taylor"],
         "tree": ["TreeLoss"],
+        "tversky": ["TverskyLoss"],
+        "two_sided": ["TwoSidedLoss", "asymmetric_loss", "two_sided_drive"],
     },
 )

@@ -28,6 +28,8 @@ MODULES = {
     "sigmoid": "glo_lightning.losses.sigmoid",
     "taylor": "glo_lightning.losses.taylor",
     "tree": "glo_lightning.losses.tree",
+    "tversky": "glo_lightning.losses.tversky",
+    "two_sided": "glo_lightning.losses.two_sided",
 }
 """Where the package's own families are defined; they are imported when a stored loss needs them."""
 

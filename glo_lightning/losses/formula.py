@@ -31,15 +31,22 @@ from glo_lightning.losses.options import ClassReduction, FormulaStyle
 from glo_lightning.losses.quadrature import NODES, gauss_jacobi
 
 _INDEXED = {sympy.Symbol(name): f"{name}_{{i}}" for name in ("y", "h", "f")}
-_KNOWN = set(sympy.symbols("y h f t"))
+_SIDES = {sympy.Symbol(f"{name}_{place}"): f"{name}[..., {place}]" for name in ("y", "h") for place in (0, 1)}
+_KNOWN = {*sympy.symbols("y h f t"), *_SIDES}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUBSCRIPTS = str.maketrans("_01", " ₀₁")
+
+
+class BatchMean(sympy.Function):  # type: ignore[misc]
+    """The mean of an entry over all samples and positions of a batch."""
 
 
 def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassReduction = "sum") -> str:
     """Write an elementwise loss, reduced over classes, as one line of text.
 
     Args:
-        expression: in the symbols y, h, f and t; see :meth:`Loss.expression`.
+        expression: in the symbols y, h, f and t; see :meth:`Loss.expression`. Of a loss that treats its two classes
+            differently, in y_0, h_0, y_1 and h_1, and summed over them already.
         style: ``"latex"`` or ``"unicode"``, with four significant digits; or ``"python"``, with all of them: an
             expression over arrays y, h, f of shape (N, C) and a number t, for numpy and torch alike.
         class_reduction: ``"sum"`` or ``"mean"``.
@@ -58,14 +65,19 @@ def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassRe
                 "Export it instead: glo-lightning export.",
             )
         text = PythonPrinter().doprint(expression)
+        if expression.free_symbols & _SIDES.keys():
+            return text if class_reduction == "sum" else f"({text})/2"
         if not expression.free_symbols - {sympy.Symbol("t")}:
             text = f"{text} + 0*h"  # an array even where the loss is constant
         return f"({text}).{class_reduction}(-1)"
     if style not in ("latex", "unicode"):
         raise LossError("style 'latex', 'unicode' or 'python'", repr(style), "Use 'unicode' for a terminal.")
     rounded = expression.xreplace({number: _round(number) for number in expression.atoms(sympy.Float)})
-    negative = not rounded.is_Add and rounded.could_extract_minus_sign()
+    is_summed = bool(rounded.free_symbols & _SIDES.keys())
+    negative = not (rounded.is_Add or is_summed) and rounded.could_extract_minus_sign()
     body = -rounded if negative else rounded
+    if is_summed:
+        return _render_sides(body, style, class_reduction)
     if style == "latex":
         text = _LatexPrinter({"symbol_names": _INDEXED}).doprint(body)
         text = rf"\left({text}\right)" if body.is_Add else text
@@ -119,6 +131,15 @@ def render_residual(expression: sympy.Expr, style: FormulaStyle, sigma: float | 
     return f"L = {text}, r = {'f − y' if spread == '1' else f'(f − y)/{spread}'}"
 
 
+def _render_sides(body: sympy.Expr, style: FormulaStyle, class_reduction: ClassReduction) -> str:
+    """Write the sum of two classes, which no sign for a sum is needed for."""
+    if style == "latex":
+        text = _LatexPrinter().doprint(body)
+        return f"L = {text}" if class_reduction == "sum" else rf"L = \frac{{1}}{{2}} \left({text}\right)"
+    text = _UnicodePrinter().doprint(body).replace("*", "·").replace("-", "−")
+    return f"L = {text}" if class_reduction == "sum" else f"L = (1/2)·[{text}]"
+
+
 def _round(number: sympy.Float) -> sympy.Number:
     rounded = float(f"{float(number):.4g}")
     if math.isinf(rounded):
@@ -142,18 +163,19 @@ def split_drive(drive: sympy.Expr, p: sympy.Symbol) -> tuple[float, float, sympy
     return of_p, of_rest, drive / sympy.Mul(*powers.values())
 
 
-def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0) -> tuple[Tensor, Tensor]:
+def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0, at_least: int = 8) -> tuple[Tensor, Tensor]:
     """Return the nodes and weights that integrate a drive from h to 1; see :class:`~.drive_shape.DriveShape`.
 
     Args:
         drive: a product with powers of p and of 1 - p.
         p: what is integrated over.
         tolerance: relative error for h above 1e-6, for fewer nodes; all by default.
+        at_least: how many nodes there are at least.
     """
     exponent, g, polynomial = split_drive(drive, p)
     coefficients = [float(each) for each in sympy.Poly(polynomial, p).all_coeffs()]
     log_h = -torch.logspace(-2.0, 1.14, 24, dtype=torch.float64)
-    rules = [gauss_jacobi(g, count) for count in (8, 12, 16, 24, NODES)]
+    rules = [gauss_jacobi(g, count) for count in range(at_least, NODES + 1, 2)]
     sums = []
     for nodes, weights in rules:
         log_t = log_h.unsqueeze(-1) * nodes
@@ -172,7 +194,17 @@ class PythonPrinter(StrPrinter):  # type: ignore[misc]
         return repr(float(number)).replace("inf", "1e999")
 
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
-        return f"({self._settings['residual']})" if symbol.name == "r" else str(symbol.name)
+        if symbol.name == "r":
+            return f"({self._settings['residual']})"
+        return _SIDES.get(symbol) or str(symbol.name)
+
+    def _print_Max(self, expression: sympy.Max) -> str:
+        """Write max(0, x) by what numpy and torch call alike."""
+        (rest,) = (self._print(each) for each in expression.args if each != 0)
+        return f"((abs({rest}) + {rest})/2)"
+
+    def _print_BatchMean(self, mean: BatchMean) -> str:
+        return f"({self._print(mean.args[0])}).mean(0)"
 
     def _print_Abs(self, expression: sympy.Abs) -> str:
         return f"abs({self._print(expression.args[0])})"
@@ -194,7 +226,15 @@ class _UnicodePrinter(StrPrinter):  # type: ignore[misc]
     """Prints indices below and exponents above the line; the caller replaces - and *."""
 
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
+        if symbol in _SIDES:
+            return str(symbol.name).translate(_SUBSCRIPTS).replace(" ", "")
         return f"{symbol.name}ᵢ" if symbol in _INDEXED else str(symbol.name).replace("sigma", "σ")
+
+    def _print_Max(self, expression: sympy.Max) -> str:
+        return f"max({', '.join(map(self._print, expression.args))})"
+
+    def _print_BatchMean(self, mean: BatchMean) -> str:
+        return f"⟨{self._print(mean.args[0])}⟩"
 
     def _print_Float(self, number: sympy.Float) -> str:
         mantissa, exponent = _mantissa_and_exponent(number)
@@ -220,6 +260,9 @@ class _UnicodePrinter(StrPrinter):  # type: ignore[misc]
 
 class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
     """Prints numbers with four significant digits."""
+
+    def _print_BatchMean(self, mean: BatchMean) -> str:
+        return rf"\left\langle {self._print(mean.args[0])} \right\rangle"
 
     def _print_Float(self, number: sympy.Float) -> str:
         mantissa, exponent = _mantissa_and_exponent(number)

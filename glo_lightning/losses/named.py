@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from glo_lightning.errors import LossError
+from glo_lightning.losses.active_passive import ActivePassiveLoss
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.classic import (
     BaikalCMALoss,
@@ -20,6 +21,8 @@ from glo_lightning.losses.residual import ResidualLoss
 from glo_lightning.losses.robust import AbsoluteErrorLoss, HuberLoss, LogCoshLoss, QuantileLoss
 from glo_lightning.losses.sigmoid import SigmoidLoss
 from glo_lightning.losses.taylor import TaylorLoss
+from glo_lightning.losses.tversky import TverskyLoss
+from glo_lightning.losses.two_sided import TwoSidedLoss, asymmetric_loss
 
 TAYLORGLO_1 = (0.8439, 1.4872, 1.5742, -1.4446, 2.3616, -0.6632, -2.8569, -1.1313)
 TAYLORGLO_2 = (-10.9408, 7.5216, 8.2896, 0.2415, 7.8726, 8.9666, 2.0184, 7.0513)
@@ -34,6 +37,11 @@ NAMED_LOSSES: dict[str, Callable[[], Loss]] = {
     "mse": MeanSquaredErrorLoss,
     "focal": FocalLoss,
     "poly": PolyLoss,
+    "active_passive": ActivePassiveLoss,
+    "asymmetric": asymmetric_loss,
+    "dice": TverskyLoss,
+    "binary_dice": lambda: SigmoidLoss(TwoSidedLoss(TverskyLoss(class_reduction="sum"))),
+    "tversky": lambda: TverskyLoss(0.3, 0.7),
     "baikal": BaikalLoss,
     "baikal_cma": BaikalCMALoss,
     "taylorglo_1": lambda: TaylorLoss(TAYLORGLO_1, folded=True),

@@ -48,6 +48,10 @@ class ScaledLoss(WrappedLoss):
         """Evaluate s times the loss; see :meth:`Loss.elementwise`."""
         return self.factor * super().elementwise(h, y)
 
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate s times the loss from log h; see :meth:`Loss.elementwise_log`."""
+        return self.factor * super().elementwise_log(log_h, y)
+
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate s times the loss from unscaled logits; see :meth:`Loss.per_class`."""
         return self.factor * super().per_class(logits, y)

@@ -8,7 +8,7 @@ from torch import Tensor
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.batch import describe
-from glo_lightning.losses.options import Outputs
+from glo_lightning.losses.options import FormulaStyle, Outputs
 from glo_lightning.losses.wrapped import WrappedLoss, require_classes
 
 
@@ -64,6 +64,10 @@ class SigmoidLoss(WrappedLoss):
         # Halves rather than (0, f): a loss that also sees unscaled logits must not tell yes from no.
         half = logits.flatten() / 2
         return torch.stack([-half, half], -1), torch.stack([1.0 - yes, yes], -1), logits.shape
+
+    def formula(self, style: FormulaStyle = "unicode") -> str:
+        """Write the loss inside; see :meth:`Loss.formula`."""
+        return self.loss.formula(style)
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the stored form of the loss inside."""

@@ -87,6 +87,11 @@ class WrappedLoss(Loss):
         return self.loss.label_smoothing
 
     @property
+    def is_separable(self) -> bool:
+        """Whether a sample costs the loss inside the same whatever else is in its batch."""
+        return self.loss.is_separable
+
+    @property
     def uses_progress(self) -> bool:
         """Whether the loss inside changes with training progress."""
         return self.loss.uses_progress
@@ -103,6 +108,10 @@ class WrappedLoss(Loss):
     def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
         """Evaluate the loss inside; see :meth:`Loss.elementwise`."""
         return self.loss.elementwise(h, y)
+
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss inside from log h; see :meth:`Loss.elementwise_log`."""
+        return self.loss.elementwise_log(log_h, y)
 
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate the loss inside from unscaled logits; see :meth:`Loss.per_class`."""

@@ -74,12 +74,13 @@ def value_and_gradient(loss: nn.Module, logits: Tensor, target: Tensor) -> tuple
 
 @every_loss
 def test_it_is_the_same_loss(loss: Loss, make: Make) -> None:
+    tolerance = 1e-8 if "∫" in loss.formula() else 1e-10  # integrals are sums over a few nodes
     exported = make(loss)
     for progress in (0.0, 0.75) if loss.uses_progress else (0.0,):
         loss.progress = exported.progress = progress
         for logits, target in batches(loss):
             found, expected = (value_and_gradient(each, logits, target) for each in (exported, loss))
-            torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10, check_stride=False)
+            torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance, check_stride=False)
 
 
 @every_loss
@@ -175,7 +176,7 @@ def test_the_file_is_short_and_needs_torch_alone(loss: Loss) -> None:
     lines = write_module(loss).splitlines()
     assert len(lines) <= 40
     assert [line for line in lines if "import" in line] == ["import torch", "from torch import Tensor, nn"]
-    assert len(max((line for line in lines if "losses" not in line and "Σ" not in line), key=len)) <= 120
+    assert len(max((line for line in lines if "losses" not in line and "L =" not in line), key=len)) <= 120
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,7 @@ def test_the_file_is_short_and_needs_torch_alone(loss: Loss) -> None:
     [
         "cross-entropy", "baikal cma", "taylor", "tree of roots", "drive", "class-aware", "class-aware drive",
         "sigmoid", "sigmoid of logits", "class-aware sigmoid", "residual", "huber", "log cosh", "quantile",
+        "asymmetric", "dice of masks", "two-sided trees",
     ],
 )  # fmt: skip
 def test_onnx_gives_the_same_value_for_any_batch_and_classes(name: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.base import LossSpace, VectorSpace
-from glo_lightning.search.spaces.drive import DriveSpace
+from glo_lightning.search.spaces.drive import DriveSpace, TwoSidedDriveSpace
 from glo_lightning.search.spaces.polynomial import CanonicalSpace, TaylorSpace
 from glo_lightning.search.spaces.residual import ResidualSpace
 from glo_lightning.search.spaces.wrapped import ClassAwareSpace, HeadsSpace, NormalizedSpace, SigmoidSpace
@@ -29,7 +29,9 @@ def make_space(
     """
     space: VectorSpace = TaylorSpace(settings.order, settings.inputs)
     if settings.family == "drive":
-        space = DriveSpace(num_classes, with_scale=LEARNING_RATE_FACTOR not in settings.joint)
+        with_scale = LEARNING_RATE_FACTOR not in settings.joint
+        of_yes_or_no = settings.outputs == "sigmoid"
+        space = TwoSidedDriveSpace(with_scale) if of_yes_or_no else DriveSpace(num_classes, with_scale)
     elif settings.family == "residual":
         space = ResidualSpace(sigma)
     elif settings.parameters == "canonical":
