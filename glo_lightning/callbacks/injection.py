@@ -242,7 +242,7 @@ def _suggest(pl_module: LightningModule) -> str:
     """Say which attributes look like losses, and how to name one, as the end of a sentence."""
     found = []
     for path, module in pl_module.named_modules():
-        names = {*vars(module), *dict(module.named_children()), *(set(dir(type(module))) - set(dir(LightningModule)))}
+        names = set(dir(module)) - set(dir(LightningModule))
         found += [
             f"{path}.{name}".lstrip(".")
             for name in sorted(names)

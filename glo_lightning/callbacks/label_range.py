@@ -1,5 +1,6 @@
 """Notice labels that are no labels, NaN or -1 for a missing one, in whatever batch of a training they come."""
 
+import math
 from typing import Any
 
 import torch
@@ -7,15 +8,12 @@ from torch import Tensor
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses import Loss, Outputs, outputs_of
+from glo_lightning.options import option, section
 
 TOLERANCE = 1e-3
 """How far outside of [0, 1] a label may be, and how far from 1 the labels of a sample may sum: mixed labels are
 rounded, in half precision to no more digits."""
 
-REGRESSION = (
-    "Real-valued targets have no classes: cut their range into intervals and predict the interval, "
-    "or keep the model's own loss."
-)
 MISSING: dict[Outputs, str] = {
     "sigmoid": (
         "Leave out what has no label: keep = (target >= 0) & (target <= 1), then pass logits[keep] and target[keep]."
@@ -24,7 +22,14 @@ MISSING: dict[Outputs, str] = {
         "Leave out what has no label: keep = ((target >= 0) & (target <= 1)).all(1), then pass "
         "logits.movedim(1, -1)[keep] and target.movedim(1, -1)[keep]."
     ),
+    "real": ("Leave out what has no target: keep = target.isfinite(), then pass prediction[keep] and target[keep]."),
 }
+
+
+def regression() -> str:
+    """Return the cure for labels that are numbers to predict."""
+    searched = f" with {option('family', 'residual')}" if section() in ("", "search") else ""
+    return f"Real-valued targets have no classes: to predict numbers, set {option('outputs', 'real')}{searched}."
 
 
 class LabelRange:
@@ -46,15 +51,19 @@ class LabelRange:
         """Look at the labels since the last time; the device must finish its work first.
 
         Raises:
-            LossError: if some were outside of [0, 1] or NaN.
+            LossError: if some were outside of [0, 1] or NaN; of real-valued predictions, if some were not finite.
         """
         if self._seen is None:
             return
         low, high = map(float, self._seen)
         self._seen = None
+        if self._outputs == "real":
+            if not (math.isfinite(low) and math.isfinite(high)):
+                raise LossError("finite targets", f"targets from {low:g} to {high:g}", MISSING["real"])
+            return
         if not (low >= -TOLERANCE and high <= 1.0 + TOLERANCE):
             found = "NaN" if low != low else f"labels from {low:g} to {high:g}"
-            raise LossError("labels in [0, 1]", found, f"{MISSING[self._outputs]} {REGRESSION}")
+            raise LossError("labels in [0, 1]", found, f"{MISSING[self._outputs]} {regression()}")
 
     def leave(self) -> None:
         """Watch no longer."""

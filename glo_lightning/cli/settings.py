@@ -7,10 +7,13 @@ from typing import Any, Literal
 from glo_lightning.checked import Checked, setting
 from glo_lightning.cli.explained import explain
 from glo_lightning.options import option
-from glo_lightning.training.monitor import require_direction
+from glo_lightning.training.monitor import Monitor, require_direction
 
 SCORED = "how it is scored"
 PLACE = "where it runs"
+
+WORST_REAL = -1e6
+"""What a diverged training of real-valued predictions gets if higher is better."""
 
 MAX_SEED = 2**32 - 1
 """The greatest seed that NumPy, and so Lightning, takes."""
@@ -57,14 +60,14 @@ class TaskSettings(Settings):
             by its like on the test split. val_fgsm_accuracy, the accuracy under attack by FGSM with changes of 0.1 per
             pixel, needs nothing of the model.
         mode: whether the monitored metric is better at its max or min.
-        outputs: what the model's logits mean: softmax (one of C classes for each sample or pixel) or sigmoid (yes or no
-            for each logit: binary and multi-label models).
+        outputs: what the model's outputs mean: softmax (logits of one of C classes for each sample or pixel), sigmoid
+            (yes or no for each logit: binary and multi-label models) or real (predicted numbers: regression).
         loss_attribute: the attribute through which the model computes its training loss; dots reach submodules.
     """
 
     monitor: str = setting("val_accuracy", section=SCORED)
     mode: Literal["max", "min"] = setting("max", section=SCORED)
-    outputs: Literal["softmax", "sigmoid"] = setting("softmax", section=SCORED)
+    outputs: Literal["softmax", "sigmoid", "real"] = setting("softmax", section=SCORED)
     loss_attribute: str = setting("loss_fn", section=SCORED)
 
     def __post_init__(self) -> None:
@@ -77,10 +80,19 @@ class ScoreSettings(TaskSettings):
     """Settings of a verb that trains many times and compares.
 
     Args:
-        worst_metric: the metric a diverged training gets; by default 0 if higher is better, else 1e6.
+        worst_metric: the metric a diverged training gets; by default 0 if higher is better, else 1e6; -1e6 if higher is
+            better with outputs=real, for R² has no lower end.
         evaluator: how to train: trainer (one after another, with everything a Lightning Trainer can do), population
             (many at once, on stacked weights) or auto (the faster of the two on the first steps, where both can).
     """
 
     worst_metric: float | None = setting(None, section=SCORED)
     evaluator: Literal["auto", "trainer", "population"] = setting("auto", section=PLACE)
+
+    @property
+    def metric(self) -> Monitor:
+        """The metric that scores trainings, and which way is up."""
+        worst = self.worst_metric
+        if worst is None and self.outputs == "real" and self.mode == "max":
+            worst = WORST_REAL
+        return Monitor(self.monitor, self.mode, worst)

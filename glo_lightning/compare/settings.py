@@ -6,7 +6,20 @@ from typing import Literal
 from glo_lightning.checked import setting
 from glo_lightning.cli.settings import ScoreSettings
 
-Baseline = Literal["cross_entropy", "twin", "label_smoothing", "focal", "poly"]
+Baseline = Literal[
+    "cross_entropy",
+    "twin",
+    "label_smoothing",
+    "focal",
+    "poly",
+    "squared_error",
+    "absolute_error",
+    "huber",
+    "log_cosh",
+    "quantile",
+]
+
+USUAL: tuple[Baseline, ...] = ("cross_entropy", "twin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +30,8 @@ class CompareSettings(ScoreSettings):
         losses: named losses, and files of stored ones, such as the best_loss.json of a search.
         baselines: losses to add: cross_entropy, with which all others are compared; twin (cross-entropy scaled to the
             start-up gradient of each of the losses, to tell a better shape from a better learning rate);
-            label_smoothing (of 0.1); focal; poly.
+            label_smoothing (of 0.1); focal; poly. With outputs=real: squared_error, which takes the place of
+            cross_entropy unless baselines are named; twin; absolute_error; huber; log_cosh; quantile.
         seeds: trainings per loss; each seed fixes initial weights, data order and dropout for all losses alike.
         seed: what the seeds are drawn with; another one gives fresh seeds.
         epochs: length of a training; by default the Trainer's max_epochs, which a search needs for short ones.
@@ -26,11 +40,16 @@ class CompareSettings(ScoreSettings):
     """
 
     losses: tuple[str, ...] = ("baikal",)
-    baselines: tuple[Baseline, ...] = ("cross_entropy", "twin")
+    baselines: tuple[Baseline, ...] = USUAL
     seeds: int = setting(10, at_least=2, cure="A spread needs two trainings: use 10.")
     epochs: int | None = setting(None, at_least=1)
     fractions: tuple[float, ...] = setting((), above=0, at_most=1)
     name: str = setting("compare", names_folder=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.outputs == "real" and self.baselines == USUAL:
+            object.__setattr__(self, "baselines", ("squared_error", "twin"))
 
     @property
     def name_of_results(self) -> str:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.compare.comparison import Comparison, LossResult, commonest
-from glo_lightning.compare.rivals import BASELINE, JOINT, KNOWN, OWN, TUNED
+from glo_lightning.compare.rivals import JOINT, KNOWN, OWN, TUNED
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.words import say
 
@@ -199,17 +199,18 @@ def _in_words(comparison: Comparison, rival: str) -> str:
         return f"{rival}, which is your own loss"
     if rival.startswith(KNOWN):
         return f"{rival.removeprefix(KNOWN)}, the best of the known losses"
-    if rival != TUNED:
+    if not rival.endswith(TUNED):
         return rival
     spent, own = (comparison.result(name).origin.cost for name in (rival, comparison.reference))
-    return f"{BASELINE} tuned with {'as many' if spent >= own else f'{spent} instead of {own}'} trainings"
+    share = "as many" if spent >= own else f"{spent} instead of {own}"
+    return f"{rival.removesuffix(TUNED)} tuned with {share} trainings"
 
 
 def _tell_tuning(comparison: Comparison) -> list[str]:
     """Say what the rivals are that were searched, or that cross-entropy was not tuned."""
     notes = {result.name: result.origin.note for result in comparison.results if result.origin.note}
-    if TUNED not in [result.name for result in comparison.results]:
-        return [f"{BASELINE.capitalize()} was not tuned for this comparison, which may be all that a gain takes."]
+    if not any(result.name.endswith(TUNED) for result in comparison.results):
+        return [f"{comparison.baseline.capitalize()} was not tuned, which may be all that a gain takes."]
     return [f"{name}: {note}." for name, note in notes.items()]
 
 

@@ -17,13 +17,14 @@ from glo_lightning.compare.settings import CompareSettings
 from glo_lightning.compare.shared_trainings import SharedTrainings
 from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.errors import ModelError
-from glo_lightning.losses import Loss
+from glo_lightning.losses import NAMED_LOSSES, Loss, in_units_of
 from glo_lightning.search.storage.decision import decide_once
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import count_run, quiet_optuna
 from glo_lightning.training.checks.models import require_fresh_models
 from glo_lightning.training.checks.one_batch import probe_task, require_worst
 from glo_lightning.training.checks.splits import check_splits
+from glo_lightning.training.checks.targets import target_spread
 from glo_lightning.training.choice import Way, choose_evaluator
 from glo_lightning.training.distributed import Channel, DistributedEvaluator, serve
 from glo_lightning.training.monitor import Monitor
@@ -93,7 +94,7 @@ def run_comparison(
     Raises:
         GloError: if something does not fit, before anything trains, or if a training crashed.
     """
-    monitor = Monitor(settings.monitor, settings.mode, settings.worst_metric)
+    monitor = settings.metric
     first = next(iter(tasks.values()))()
     placement = place(first)
     epochs = settings.epochs or max_epochs(first)
@@ -103,7 +104,9 @@ def run_comparison(
     require_test(first, monitor)
     for line in filter(None, (probe.caveat, check_splits(first, monitor.name, tested=True))):
         say(console, line)
-    losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs)
+    sigma = target_spread(first) if settings.outputs == "real" else 1.0
+    losses = {name: in_units_of(loss, sigma) if name in NAMED_LOSSES else loss for name, loss in losses.items()}
+    losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs, probe.first_batch, sigma)
     channel = Channel() if placement.ranks > 1 else None
     with _crashes_explained():
         if channel is not None and placement.rank > 0:

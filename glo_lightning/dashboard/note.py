@@ -5,10 +5,11 @@ import optuna
 from glo_lightning.compare.tables import comparison_markdown, legend, verdict_sentences
 from glo_lightning.dashboard.pictures import identifier
 from glo_lightning.search.records.candidates import (
+    BaselineScore,
     CandidateRecord,
     GenerationSummary,
+    baseline_of,
     best_candidates,
-    cross_entropy_of,
     monitor_of,
     read_candidates,
     summarize_generations,
@@ -52,7 +53,7 @@ def write_note(study: optuna.Study) -> str:
     expression = tuned_expression(study.study_name)
     is_stage = expression or is_rival(study.study_name)
     title = f"{TITLE}: {stage_title(study.study_name)}" if is_stage else TITLE
-    parts = [title, _standing(generations, monitor, cross_entropy_of(study))]
+    parts = [title, _standing(generations, monitor, baseline_of(study))]
     verdict = Verdict.from_dict(study.user_attrs[STORED]) if STORED in study.user_attrs else None
     if verdict is not None:
         parts.append(_tell(verdict))
@@ -61,8 +62,8 @@ def write_note(study: optuna.Study) -> str:
     return "\n\n".join([*parts, _table(generations), GUIDE])
 
 
-def _standing(generations: list[GenerationSummary], monitor: Monitor, cross_entropy: float | None) -> str:
-    beside = "" if cross_entropy is None else f" Cross-entropy, trained as they are, has {cross_entropy:.4f}."
+def _standing(generations: list[GenerationSummary], monitor: Monitor, baseline: BaselineScore | None) -> str:
+    beside = "" if baseline is None else f" Trained as they are, {baseline.name} has {baseline.metric:.4f}."
     trained = sum(summary.trained for summary in generations)
     stopped = sum(summary.stopped for summary in generations)
     return (

@@ -12,11 +12,11 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage
 
-from glo_lightning.errors import GloError
+from glo_lightning.errors import GloError, LossError
 from glo_lightning.figures import make_figure
-from glo_lightning.losses import CrossEntropyLoss, Loss
+from glo_lightning.losses import CrossEntropyLoss, Loss, ResidualLoss
 from glo_lightning.report.equation import draw_formula
-from glo_lightning.report.figures import draw_attraction, draw_shape
+from glo_lightning.report.figures import draw_attraction, draw_influence, draw_shape
 from glo_lightning.search.records.candidates import proposal
 from glo_lightning.search.spaces.stored import space_of
 from glo_lightning.search.storage.study import fingerprint_of
@@ -101,6 +101,10 @@ def draw_picture(loss: Loss, num_classes: int, picture: int) -> bytes:
     content = io.BytesIO()
     if picture == 0:
         figure = draw_formula(loss)
+    elif loss.outputs == "real":
+        if picture == 2:
+            raise LossError("a loss of classes", "one of numbers, whose shape shows its influence", "Look there.")
+        figure = draw_influence({"this loss": loss, "squared error": ResidualLoss()})
     elif picture == 1:
         figure = draw_shape(loss, num_classes)
     else:

@@ -1,4 +1,4 @@
-"""Data modules: scikit-learn's digits, torchvision's image sets, folders of images, and corruptions of any."""
+"""Data modules: scikit-learn's digits and diabetes, torchvision's images, folders of images, corruptions of any."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +7,7 @@ from glo_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
     from glo_lightning.data.corrupted import CorruptedDataModule
+    from glo_lightning.data.diabetes import DiabetesDataModule
     from glo_lightning.data.digits import DigitsDataModule
     from glo_lightning.data.folder import FolderDataModule
     from glo_lightning.data.image_data import ImageDataModule
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Augmentation",
     "CorruptedDataModule",
+    "DiabetesDataModule",
     "DigitsDataModule",
     "FolderDataModule",
     "ImageDataModule",
@@ -30,6 +32,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "corrupted": ["CorruptedDataModule"],
+        "diabetes": ["DiabetesDataModule"],
         "digits": ["DigitsDataModule"],
         "folder": ["FolderDataModule"],
         "image_data": ["ImageDataModule"],

@@ -20,7 +20,7 @@ EVALUATION_BATCH_SIZE = 512
 
 @dataclass(frozen=True)
 class Splits:
-    """Three disjoint parts of a data set, each inputs (M, ...) and class indices (M,) int64."""
+    """Three disjoint parts of a data set: each inputs (M, ...) and class indices (M,) int64, or floating targets."""
 
     train: Examples
     val: Examples
@@ -42,7 +42,7 @@ class TensorDataModule(LightningDataModule, ABC):
         training_fraction: share of the training split to train on, in (0, 1]; smaller parts lie within larger ones.
 
     Attributes:
-        num_classes: C; a subclass sets it.
+        num_classes: C; a subclass sets it, unless its targets are real-valued.
         input_shape: of one example as the network gets it; a subclass sets it.
 
     Raises:
@@ -157,11 +157,18 @@ class TensorDataModule(LightningDataModule, ABC):
     def _world(self) -> tuple[int, int]:
         return (1, 0) if self.trainer is None else (self.trainer.world_size, self.trainer.global_rank)
 
+    def _check(self, examples: Examples, name: str) -> None:
+        _check_lengths(examples, name)
+        if hasattr(self, "num_classes"):
+            _check_labels(examples[1], name, self.num_classes)
+        else:
+            _check_targets(examples[1], name)
+
     def _loaded(self) -> Splits:
         if self._splits is None:
             splits = self.load()
             for name in ("train", "val", "test"):
-                _check(getattr(splits, name), name, self.num_classes)
+                self._check(getattr(splits, name), name)
             part = max(1, round(self.training_fraction * len(splits.train[1])))
             train = (splits.train[0][:part], splits.train[1][:part])
             self._splits = replace(splits, train=train)
@@ -194,7 +201,7 @@ def _shuffler(dataset: _TensorDataset, world_size: int, rank: int, seed: int) ->
     return DistributedSampler(dataset, world_size, rank, shuffle=True, seed=seed * 10_007)
 
 
-def _check(examples: Examples, name: str, num_classes: int) -> None:
+def _check_lengths(examples: Examples, name: str) -> None:
     inputs, targets = examples
     if len(inputs) != len(targets) or len(targets) == 0:
         raise DataError(
@@ -202,6 +209,24 @@ def _check(examples: Examples, name: str, num_classes: int) -> None:
             f"{len(inputs)} inputs and {len(targets)} labels",
             "Check what load() returns and the fractions of the split.",
         )
+
+
+def _check_targets(targets: Tensor, name: str) -> None:
+    if not targets.is_floating_point():
+        raise DataError(
+            f"floating {name} targets, for there is no num_classes",
+            f"{targets.dtype} of shape {tuple(targets.shape)}",
+            "Set num_classes for class indices, or convert numbers to predict with .float().",
+        )
+    if targets.ndim > 2 or not bool(targets.isfinite().all()):
+        raise DataError(
+            f"finite {name} targets of shape (M,) or (M, D)",
+            f"{targets.dtype} of shape {tuple(targets.shape)}, {int((~targets.isfinite()).sum())} not finite",
+            "Leave out examples without a target, and flatten what belongs to one.",
+        )
+
+
+def _check_labels(targets: Tensor, name: str, num_classes: int) -> None:
     if targets.dtype != torch.int64 or targets.ndim != 1:
         raise DataError(
             f"{name} labels of shape (M,) and dtype int64",

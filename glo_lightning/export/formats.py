@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from glo_lightning.errors import EnvironmentMismatchError, LossError
 from glo_lightning.export.source import check_one_head, write_forward, write_module
 from glo_lightning.losses import ClassAwareLoss, Loss, ScaledLoss, SigmoidLoss, label_distribution, outputs_of
+from glo_lightning.losses.regression import RegressionLoss, regression_part
 
 
 def export_loss(loss: Loss, format: str) -> bytes:
@@ -19,7 +20,7 @@ def export_loss(loss: Loss, format: str) -> bytes:
         loss: a loss of any family.
         format: one of :data:`FORMATS`: ``"python"`` (a module ``FoundLoss`` that needs torch alone), ``"torchscript"``
             (read it with ``torch.jit.load``), ``"onnx"`` (inputs ``logits`` (N, C) float32 and ``target`` (N,) int64,
-            or (N, C) float32 of a :class:`SigmoidLoss`; output ``loss``) or ``"latex"``.
+            or (N, C) float32 of a :class:`SigmoidLoss` or a loss of predictions; output ``loss``) or ``"latex"``.
 
     Returns:
         The content.
@@ -43,6 +44,8 @@ def _python(loss: Loss) -> bytes:
 
 
 def _latex(loss: Loss) -> bytes:
+    if loss.outputs == "real":
+        return loss.formula("latex").encode() + b"\n"
     outputs = r"(1 - \sigma(f),\ \sigma(f))" if outputs_of(loss) == "sigmoid" else r"\operatorname{softmax}(f)"
     h = r"\mathrm{softmax}(f)" if loss.formula_note("latex") else "h"
     return rf"{loss.formula('latex')}, \qquad {h} = {outputs}".encode() + b"\n"
@@ -78,13 +81,14 @@ def _onnx(loss: Loss) -> bytes:
             "Export it as python or torchscript, where progress can be set.",
         )
     check_one_head(loss)
-    sigmoid = outputs_of(loss) == "sigmoid"
+    alike = loss.outputs != "softmax"  # labels of the logits' shape
     samples = torch.export.Dim("N")
-    logits = torch.zeros(3, 4 if sigmoid or loss.num_classes is None else loss.num_classes)
-    labels = torch.zeros_like(logits) if sigmoid else torch.zeros(3, dtype=torch.int64)
+    width = _width(loss)
+    logits = torch.zeros(3, width or 4)
+    labels = torch.zeros_like(logits) if alike else torch.zeros(3, dtype=torch.int64)
     shape = {0: samples}
-    if sigmoid or loss.num_classes is None:
-        shape[1] = torch.export.Dim("C", min=1 if sigmoid else 2)
+    if width is None:
+        shape[1] = torch.export.Dim("C", min=1 if alike else 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about the training mode, which means nothing to a loss
         program = torch.onnx.export(
@@ -92,13 +96,21 @@ def _onnx(loss: Loss) -> bytes:
             (logits, labels),
             input_names=["logits", "target"],
             output_names=["loss"],
-            dynamic_shapes=(shape, shape if sigmoid else {0: samples}),
+            dynamic_shapes=(shape, shape if alike else {0: samples}),
             dynamo=True,
             verbose=False,
         )
     assert program is not None
     content: bytes = program.model_proto.SerializeToString()
     return content
+
+
+def _width(loss: Loss) -> int | None:
+    """Return how many outputs a loss is called with; None if any number will do."""
+    if loss.outputs == "real":
+        sigma = regression_part(loss).sigma
+        return len(sigma) if sigma.ndim else None
+    return loss.num_classes if loss.outputs == "softmax" else None
 
 
 class _Definition(nn.Module):
@@ -110,14 +122,15 @@ class _Definition(nn.Module):
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         # ONNX asserts nothing, but joining and selecting refuse shapes and labels that do not fit.
-        if outputs_of(self.loss) == "sigmoid":
+        if self.loss.outputs != "softmax":
             logits, target = torch.stack([logits, target]).unbind()
         else:
             second = logits.select(1, 1).unsqueeze(1)
             logits = torch.cat([logits, second, target.unsqueeze(1).to(logits.dtype)], 1)[:, :-2]
             target = torch.where(target < 0, logits.shape[1], target)
         rows, labels, shape = self.loss.rows(logits, target)
-        losses = _losses(self.loss, rows, label_distribution(rows, labels))
+        y = labels if self.loss.outputs == "real" else label_distribution(rows, labels)
+        losses = _losses(self.loss, rows, y)
         if self.loss.reduction == "none":
             return losses.reshape(shape)
         total = losses.sum()
@@ -134,6 +147,8 @@ def _losses(loss: Loss, logits: Tensor, y: Tensor) -> Tensor:
         return loss.factor * _losses(loss.loss, logits, y)
     if isinstance(loss, SigmoidLoss):
         return _losses(loss.loss, logits, y)
+    if isinstance(loss, RegressionLoss):
+        return loss.elementwise(logits, y)
     return Loss._compute(loss, logits, y, "none")
 
 

@@ -5,18 +5,21 @@
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import sympy
 from sympy.printing.precedence import PRECEDENCE
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import ClassAwareLoss, Loss, Outputs, Reduction, outputs_of
-from glo_lightning.losses.formula import PythonPrinter, nodes_of, split_drive
+from glo_lightning.losses import ClassAwareLoss, Loss, Outputs, Reduction, TwoSidedLoss, outputs_of
+from glo_lightning.losses.formula import BatchMean, PythonPrinter, nodes_of, split_drive
+from glo_lightning.losses.regression import loss_of_residual, regression_part
 from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:
     from sympy import Expr
+
+    _Numbers: TypeAlias = Sequence[float] | Sequence["_Numbers"]
 
 H, Y, S = sympy.symbols("h y s")
 INDENT = "    "
@@ -41,6 +44,7 @@ PROGRESS = "    progress: float = 0.0  # set it to step / all_steps before each 
 CALLS: dict[Outputs, str] = {
     "softmax": "Called as loss(logits, target): (N, C, ...) with class indices (N, ...) or distributions (N, C, ...).",
     "sigmoid": "Called as loss(logits, target): one logit per yes-or-no question, any shape, and floating labels.",
+    "real": "Called as loss(prediction, target): floating, of one shape, (N,), (N, 1) or (N, D).",
 }
 
 TARGETS: dict[Outputs, str] = {
@@ -58,7 +62,15 @@ if not (logits.is_floating_point() and target.is_floating_point() and logits.sha
     raise ValueError(wanted + " wanted, got " + str(logits.shape) + " and " + str(target.shape))
 y = torch.stack([1.0 - target, target], 1).to(logits.dtype)
 logits = torch.stack([-logits, logits], 1) / 2""",
+    "real": """\
+fits = logits.is_floating_point() and target.is_floating_point() and logits.shape == target.shape
+if not fits or logits.dim() > 2 or {wrong_width}:
+    wanted = "floating predictions and targets of one shape, {shape}"
+    raise ValueError(wanted + " wanted, got " + str(logits.shape) + " and " + str(target.shape))
+{sigma}r = (logits - target.to(logits.dtype)) / {spread}""",
 }
+
+HALF_PRECISION = "logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits"
 
 OPEN_INTERVAL = """\
 double = logits.dtype == torch.float64  # softmax reaches neither 0 nor 1; where rounding does, stay between
@@ -78,18 +90,25 @@ if not soft:  # elsewhere it is 0
 VIEW = ".view([3, 1, -1] + [1] * (logits.dim() - 2))"
 
 QUADRATURE = """\
-{rule}
-log_t = log_h.unsqueeze(-1) * rule[0]
-{lines}integral = -log_h * torch.matmul({polynomial} * torch.exp({ends}), rule[1])"""
+{constants}
+log_t = log_h{columns}.unsqueeze(-1) * rule[0]
+{lines}drive = {polynomial} * torch.exp({ends}) * rule[1]
+integral = {size}-log_h * drive.sum(-1){back}"""
 
 EXPONENTIAL = "t = log_t.exp()\n"
 
-REST = "rest = (torch.tanh(log_t / -2.0) * (1.0 + t)).clamp(min=1e-37)  # 1 - t\n"
+REST = "rest = (torch.tanh(log_t / -2.0) * (1.0 + {t})).clamp(min=1e-37)  # 1 - t\n"
 
 CLASS_AWARE = """\
 {classes}
 logits = logits + classes[0] - y * classes[1]
 weight = {weight}(y * classes[2]).sum(1)"""
+
+OVER_BATCH = "over = [0] + [place for place in range(2, y.dim())]"
+
+SIDES = "both_log_h, both_y = log_h, y  # what is asked of the second class, yes, differs from what is asked of no"
+
+SIDE = "log_h, y = both_log_h[:, {place}:{after}], both_y[:, {place}:{after}]"
 
 REDUCTIONS: dict[Reduction, str] = {
     "mean": "return losses.sum() / torch.ones_like(losses).sum().clamp(min=1.0)",  # the mean of nothing is 0
@@ -97,7 +116,7 @@ REDUCTIONS: dict[Reduction, str] = {
     "none": "return losses",
 }
 
-TOLERANCE = 1e-11
+TOLERANCE = 1e-9
 """Relative error of an integral for h above 1e-6."""
 
 LARGEST = "largest = 638.8 if double else 79.8  # exponent of e that leaves room for summing a batch"
@@ -139,13 +158,15 @@ def write_forward(loss: Loss) -> str:
         LossError: if the expression is no real number anywhere, or there are several.
     """
     check_one_head(loss)
-    expression = loss.expression()
-    overflows = any(math.isinf(float(number)) for number in expression.atoms(sympy.Float))
-    if overflows or expression.has(sympy.I, sympy.zoo, sympy.oo, sympy.nan):
-        raise LossError("a real number", str(expression), "This loss is undefined everywhere: export another.")
+    if loss.outputs == "real":
+        return _write_forward_of_residuals(loss)
+    sides = _sides(loss)
+    expressions = [side.expression() for side in sides if side is not None]
+    for expression in expressions:
+        _check_expression(expression)
     wrong_classes = "logits.shape[1] < 2" if loss.num_classes is None else f"logits.shape[1] != {loss.num_classes}"
     body = [
-        "logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits",
+        HALF_PRECISION,
         TARGETS[outputs_of(loss)].format(wrong_classes=wrong_classes),
     ]
     class_aware = _class_aware(loss)
@@ -155,33 +176,98 @@ def write_forward(loss: Loss) -> str:
     if loss.label_smoothing:
         keep = 1.0 - loss.label_smoothing
         body.append(f"y = {keep!r} * y + {loss.label_smoothing!r} / logits.shape[1]")
-    if unknown := expression.free_symbols - {H, Y, S, *sympy.symbols("f t")}:
-        raise LossError("a loss of y, h, f and t", f"one of {', '.join(map(str, unknown))}, too", "Export another.")
-    integrals = expression.atoms(sympy.Integral)
+    integrals = any(expression.has(sympy.Integral) for expression in expressions)
     body.append(BELOW_ONE if integrals else "log_h = logits.log_softmax(1)")
-    is_smooth = _is_smooth(expression)
-    text = _TorchPrinter(is_smooth).doprint(expression)
-    if not (is_smooth or integrals):
+    if not all(expression.has(sympy.Integral) or _is_smooth(expression) for expression in expressions):
         body.append(OPEN_INTERVAL)
-    if "largest" in text:
-        body.append(LARGEST)
-    if H not in expression.free_symbols and sympy.Symbol("f") not in expression.free_symbols:
-        text = f"{text} + 0.0 * log_h"
-    if integrals and not loss.label_smoothing and loss.class_reduction == "sum" and outputs_of(loss) == "softmax":
-        body.append(ON_TARGET)
-    if S in expression.free_symbols:
-        body.append("sum_log_h = log_h.sum(1, keepdim=True)")
-    if integrals:
-        body += [MASKED, *map(_quadrature, integrals)]
-    else:
-        body.append("h = log_h.exp()" if is_smooth else "h = log_h.exp().clamp(min=tiny)")
-        if _vanishes_off_target(expression):
-            body.append(MASKED)
     weighted = "weight * " if class_aware else ""
-    body.append(f"losses = {weighted}({text}).{loss.class_reduction}(1)")
+    drives = [] if len(sides) == 1 else [_drive_of(each) for each in expressions]
+    if len(drives) == len(sides) and None not in drives:
+        body += [MASKED, _quadrature(drives), f"losses = {weighted}(y*integral).{loss.class_reduction}(1)"]
+    elif len(sides) == 1:
+        if integrals and not loss.label_smoothing and loss.class_reduction == "sum" and outputs_of(loss) == "softmax":
+            body.append(ON_TARGET)
+        lines, text = _entries(expressions[0])
+        body += [*lines, f"losses = {weighted}({text}).{loss.class_reduction}(1)"]
+    else:
+        body.append(SIDES)
+        texts = []
+        for place, side in enumerate(sides):
+            if side is not None:
+                lines, text = _entries(side.expression())
+                body += [SIDE.format(place=place, after=place + 1), *lines, f"losses_{place} = {text}"]
+                texts.append(f"losses_{place}")
+        half = " / 2" if loss.class_reduction == "mean" else ""
+        body.append(f"losses = {weighted}({' + '.join(texts)}).sum(1){half}")
     body.append(REDUCTIONS[loss.reduction])
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
     return head + textwrap.indent("\n".join(body), INDENT) + "\n"
+
+
+def _write_forward_of_residuals(loss: Loss) -> str:
+    part = regression_part(loss)
+    sigma: float | list[float] = part.sigma.tolist()
+    several = isinstance(sigma, list)
+    listed = ", ".join(map(repr, sigma)) if isinstance(sigma, list) else ""
+    check = TARGETS["real"].format(
+        wrong_width=f"logits.shape[1:] != ({part.sigma.numel()},)" if several else "logits.dim() < 1",
+        shape=f"(N, {part.sigma.numel()})" if several else "(N,), (N, 1) or (N, D)",
+        sigma=f"sigma = torch.tensor([{listed}], dtype=logits.dtype, device=logits.device)\n" if several else "",
+        spread="sigma" if several else repr(sigma),
+    )
+    body = [
+        HALF_PRECISION,
+        check,
+        f"losses = {_ResidualPrinter().doprint(loss_of_residual(loss))}",
+        REDUCTIONS[loss.reduction],
+    ]
+    head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
+    return head + textwrap.indent("\n".join(body), INDENT) + "\n"
+
+
+def _sides(loss: Loss) -> list[Loss | None]:
+    """Return the loss itself; of one that tells yes from no, the losses of the no and of the yes."""
+    if isinstance(loss, TwoSidedLoss):
+        return list(loss.sides)
+    if not isinstance(loss, WrappedLoss):
+        return [loss]
+    sides = _sides(loss.loss)
+    return [loss] if len(sides) == 1 else [None if side is None else _around(loss, side) for side in sides]
+
+
+def _around(loss: WrappedLoss, inside: Loss) -> Loss:
+    """Return what is around a loss around another one."""
+    return loss.rewrapped(lambda _: inside)
+
+
+def _check_expression(expression: "Expr") -> None:
+    """Refuse what is no real number anywhere, or of more than y, h, f, t and the sum of all log h."""
+    overflows = any(math.isinf(float(number)) for number in expression.atoms(sympy.Float))
+    if overflows or expression.has(sympy.I, sympy.zoo, sympy.oo, sympy.nan):
+        raise LossError("a real number", str(expression), "This loss is undefined everywhere: export another.")
+    if unknown := expression.free_symbols - {H, Y, S, *sympy.symbols("f t")}:
+        raise LossError("a loss of y, h, f and t", f"one of {', '.join(map(str, unknown))}, too", "Export another.")
+
+
+def _entries(expression: "Expr") -> tuple[list[str], str]:
+    """Write the loss of each entry of ``log_h`` and ``y``: lines that prepare it, and the expression itself."""
+    is_smooth, integrals = _is_smooth(expression), expression.atoms(sympy.Integral)
+    text = _TorchPrinter(is_smooth).doprint(expression)
+    lines = []
+    if "largest" in text:
+        lines.append(LARGEST)
+    if H not in expression.free_symbols and sympy.Symbol("f") not in expression.free_symbols:
+        text = f"{text} + 0.0 * log_h"
+    if S in expression.free_symbols:
+        lines.append("sum_log_h = log_h.sum(1, keepdim=True)")
+    if expression.has(BatchMean):
+        lines.append(OVER_BATCH)
+    if integrals:
+        return [*lines, MASKED, *(_quadrature([integral]) for integral in integrals)], text
+    lines.append("h = log_h.exp()" if is_smooth else "h = log_h.exp().clamp(min=tiny)")
+    if _vanishes_off_target(expression):
+        lines.append(MASKED)
+    return lines, text
 
 
 def check_one_head(loss: Loss) -> None:
@@ -208,30 +294,70 @@ def _class_aware(loss: Loss) -> list[ClassAwareLoss]:
     return found
 
 
-def _quadrature(integral: sympy.Integral) -> str:
-    """Write the integral of a drive from h to 1 as a sum over nodes."""
-    (p, *_), drive = integral.limits[0], integral.function
-    of_p, of_rest, polynomial = split_drive(drive, p)
-    polynomial = polynomial.subs(p, sympy.Symbol("t"))
-    exponents = {"log_t": of_p + 1.0, "rest.log()": of_rest}
-    ends = " + ".join(f"{exponent!r}*{log}" for log, exponent in exponents.items() if exponent)
-    factor = PythonPrinter().doprint(polynomial)
-    lines = REST if "rest" in ends else ""
-    if polynomial.free_symbols:
+def _drive_of(expression: "Expr") -> "sympy.Integral | None":
+    """Return the integral of a drive by which y is multiplied; None if a loss is anything else."""
+    factor, integral = (expression / Y).as_independent(sympy.Integral)
+    if not (isinstance(integral, sympy.Integral) and factor.is_number):
+        return None
+    return sympy.Integral(factor * integral.function, *integral.limits)
+
+
+def _quadrature(integrals: "Sequence[sympy.Integral]") -> str:
+    """Write the integral of a drive from h to 1 as a sum over nodes; of two, each in the column of its class."""
+    p = integrals[0].limits[0][0]
+    rules = [nodes_of(integral.function, p, TOLERANCE) for integral in integrals]
+    most = max(len(nodes) for nodes, _ in rules)
+    rules = [nodes_of(integral.function, p, TOLERANCE, most) for integral in integrals]
+    parts = [split_drive(integral.function, p) for integral in integrals]
+    polynomials = [sympy.Poly(polynomial, p).all_coeffs()[::-1] for *_, polynomial in parts]
+    degree = max(map(len, polynomials))
+    own: list[list[list[float]]] = []
+
+    def number(values: Sequence[float]) -> str:
+        """Return how to call a number that each class has its own of."""
+        if len(values) == 1:
+            return repr(float(values[0]))
+        own.append([[float(value)] for value in values])
+        return f"own[{len(own) - 1}]"
+
+    ends = {"log_t": [each + 1.0 for each, *_ in parts], "rest.log()": [each for _, each, _ in parts]}
+    texts = [f"{number(exponents)}*{log}" for log, exponents in ends.items() if any(exponents)]
+    # As shares of the largest, lest integers be too coarse.
+    both = len(integrals) > 1
+    size = max(abs(float(each)) for row in polynomials for each in row) or 1.0 if both else 1.0
+    polynomials = [[float(each) / size for each in row] for row in polynomials]
+    factor = number([row[-1] if len(row) == degree else 0.0 for row in polynomials])
+    for power in range(degree - 2, -1, -1):
+        factor = f"({factor}*t + {number([row[power] if power < len(row) else 0.0 for row in polynomials])})"
+    lines = EXPONENTIAL if degree > 1 else ""
+    if any(ends["rest.log()"]):
+        lines += REST.format(t="t" if lines else "log_t.exp()")
+    if degree > 1:
         lines, factor = f"{lines}polynomial = {factor}\n", "polynomial"
+    rule = [[numbers.tolist() for numbers in each] for each in zip(*rules, strict=True)]
+    constants = [_constants("rule", rule if both else [each[0] for each in rule], digits=10)]
     return QUADRATURE.format(
-        rule=_constants("rule", [each.tolist() for each in nodes_of(drive, p, TOLERANCE)]),
-        lines=EXPONENTIAL + lines if lines else "",
+        constants="\n".join([*constants, _constants("own", own)] if own else constants),
+        columns=".movedim(1, -1)" if both else "",
+        back=".movedim(-1, 1)" if both else "",
+        lines=lines,
         polynomial=factor,
-        ends=ends or "0.0*log_t",
+        size=f"{size!r} * " if both else "",
+        ends=" + ".join(texts) or "0.0*log_t",
     )
 
 
-def _constants(name: str, numbers: Sequence[Sequence[float]], view: str = "") -> str:
-    """Write a matrix as a tensor, in lines of a file's width; as integers, for TorchScript rounds lists of floats."""
-    rows = ", ".join(f"[{', '.join(f'{number * 1e14:.0f}' for number in row)}]" for row in numbers)
-    statement = f"{name} = (torch.tensor([{rows}]).double() / 1e14).to(logits.dtype).to(logits.device){view}"
+def _constants(name: str, numbers: "_Numbers", view: str = "", digits: int = 14) -> str:
+    """Write numbers as a tensor, in lines of a file's width; as integers, for TorchScript rounds lists of floats."""
+    integers = _integers(numbers, digits)
+    statement = f"{name} = (torch.tensor({integers}).double() / 1e{digits}).to(logits.dtype).to(logits.device){view}"
     return textwrap.fill(statement, 112, subsequent_indent=INDENT)
+
+
+def _integers(numbers: "_Numbers | float", digits: int) -> str:
+    if isinstance(numbers, float):
+        return f"{numbers * 10**digits:.0f}"
+    return f"[{', '.join(_integers(each, digits) for each in numbers)}]"
 
 
 def _is_smooth(expression: "Expr") -> bool:
@@ -263,6 +389,13 @@ class _TorchPrinter(PythonPrinter):
 
     def _print_Integral(self, integral: sympy.Integral) -> str:
         return "integral"
+
+    def _print_Max(self, expression: sympy.Max) -> str:
+        (rest,) = (self._print(each) for each in expression.args if each != 0)
+        return f"({rest}).clamp(min=tiny)"
+
+    def _print_BatchMean(self, mean: BatchMean) -> str:
+        return f"torch.mean({self._print(mean.args[0])}, dim=over, keepdim=True)"
 
     def _print_log(self, expression: sympy.log) -> str:
         if expression.is_number:
@@ -299,6 +432,27 @@ class _TorchPrinter(PythonPrinter):
         if number == -1:
             return "-" + "*".join(texts)
         return "*".join(texts if number == 1 else [_number(number), *texts])
+
+    def _print_Rational(self, number: sympy.Rational) -> str:
+        return _number(number)
+
+
+class _ResidualPrinter(PythonPrinter):
+    """Prints an expression of the residual r over tensors."""
+
+    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
+        return str(symbol.name)
+
+    def _print_Abs(self, expression: sympy.Abs) -> str:
+        return f"{self.parenthesize(expression.args[0], PRECEDENCE['Atom'])}.abs()"
+
+    def _print_Min(self, expression: sympy.Min) -> str:
+        """Write the lesser of a number and a tensor."""
+        number, tensor = sorted(expression.args, key=lambda each: not each.is_number)
+        return f"{self.parenthesize(tensor, PRECEDENCE['Atom'])}.clamp(max={self._print(number)})"
+
+    def _print_Function(self, expression: sympy.Function) -> str:
+        return f"torch.{expression.func.__name__}({self._print(expression.args[0])})"
 
     def _print_Rational(self, number: sympy.Rational) -> str:
         return _number(number)

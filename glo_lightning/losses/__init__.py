@@ -24,13 +24,20 @@ if TYPE_CHECKING:
     from glo_lightning.losses.multi_index import multi_indices, num_parameters
     from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
     from glo_lightning.losses.options import ClassReduction, FormulaStyle, Input, Outputs, Reduction
+    from glo_lightning.losses.outputs import baseline_loss, for_outputs, in_units_of, outputs_of
+    from glo_lightning.losses.regression import RegressionLoss
+    from glo_lightning.losses.residual import ResidualLoss
+    from glo_lightning.losses.robust import AbsoluteErrorLoss, HuberLoss, LogCoshLoss, QuantileLoss
     from glo_lightning.losses.scaled import ScaledLoss
-    from glo_lightning.losses.sigmoid import SigmoidLoss, for_outputs, outputs_of
+    from glo_lightning.losses.sigmoid import SigmoidLoss
     from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
     from glo_lightning.losses.tree import TreeLoss
+    from glo_lightning.losses.tversky import TverskyLoss
+    from glo_lightning.losses.two_sided import TwoSidedLoss, asymmetric_loss, two_sided_drive
 
 __all__ = [
     "NAMED_LOSSES",
+    "AbsoluteErrorLoss",
     "ActivePassiveLoss",
     "BaikalCMALoss",
     "BaikalLoss",
@@ -41,20 +48,30 @@ __all__ = [
     "FocalLoss",
     "FormulaStyle",
     "HeadsLoss",
+    "HuberLoss",
     "Input",
     "KnownLoss",
+    "LogCoshLoss",
     "Loss",
     "MeanSquaredErrorLoss",
     "Outputs",
     "PolyLoss",
+    "QuantileLoss",
     "Reduction",
+    "RegressionLoss",
+    "ResidualLoss",
     "ScaledLoss",
     "SigmoidLoss",
     "TaylorLoss",
     "TreeLoss",
+    "TverskyLoss",
+    "TwoSidedLoss",
+    "asymmetric_loss",
+    "baseline_loss",
     "cross_entropy_taylor",
     "find_loss",
     "for_outputs",
+    "in_units_of",
     "known_losses",
     "label_distribution",
     "load_loss",
@@ -65,6 +82,7 @@ __all__ = [
     "num_parameters",
     "outputs_of",
     "save_loss",
+    "two_sided_drive",
 ]
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -88,9 +106,15 @@ __getattr__, __dir__ = lazy_names(
         "multi_index": ["multi_indices", "num_parameters"],
         "named": ["NAMED_LOSSES", "find_loss", "load_losses", "named_loss"],
         "options": ["ClassReduction", "FormulaStyle", "Input", "Outputs", "Reduction"],
+        "outputs": ["baseline_loss", "for_outputs", "in_units_of", "outputs_of"],
+        "regression": ["RegressionLoss"],
+        "residual": ["ResidualLoss"],
+        "robust": ["AbsoluteErrorLoss", "HuberLoss", "LogCoshLoss", "QuantileLoss"],
         "scaled": ["ScaledLoss"],
-        "sigmoid": ["SigmoidLoss", "for_outputs", "outputs_of"],
+        "sigmoid": ["SigmoidLoss"],
         "taylor": ["TaylorLoss", "cross_entropy_taylor", "mean_squared_error_taylor"],
         "tree": ["TreeLoss"],
+        "tversky": ["TverskyLoss"],
+        "two_sided": ["TwoSidedLoss", "asymmetric_loss", "two_sided_drive"],
     },
 )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from glo_lightning.errors import LossError
 from glo_lightning.losses.batch import check_batch, describe, label_distribution, reduce_batch
 from glo_lightning.losses.families import register
-from glo_lightning.losses.options import ClassReduction, FormulaStyle, Reduction
+from glo_lightning.losses.options import ClassReduction, FormulaStyle, Outputs, Reduction
 from glo_lightning.losses.precision import double_device, finite_number
 from glo_lightning.losses.stored_form import from_stored, to_stored
 
@@ -39,6 +39,8 @@ class Loss(nn.Module, ABC):
     """
 
     family: ClassVar[str]
+    outputs: Outputs = "softmax"
+    """What the outputs of a model mean that the loss is called with."""
     num_classes: int | None = None
     """How many classes the logits must have, if that matters."""
 
@@ -73,6 +75,11 @@ class Loss(nn.Module, ABC):
         return 1
 
     @property
+    def is_separable(self) -> bool:
+        """Whether a sample costs the same whatever else is in its batch."""
+        return True
+
+    @property
     def uses_progress(self) -> bool:
         """Whether the loss changes with training progress, so that somebody must set it."""
         return False
@@ -100,8 +107,20 @@ class Loss(nn.Module, ABC):
             Losses, shape (..., C).
         """
 
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate l(y, h) entry by entry from logarithms; families override it where these are more stable.
+
+        Args:
+            log_h: log-softmax, shape (..., C), floating, at most 0.
+            y: labels, shape (..., C), floating, in [0, 1].
+
+        Returns:
+            Losses, shape (..., C).
+        """
+        return self.elementwise(log_h.exp(), y)
+
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate l(y, softmax(logits)); families override it where log-softmax is more stable.
+        """Evaluate l(y, softmax(logits)); families that see more of the logits override it.
 
         Args:
             logits: unscaled logits, shape (..., C), floating.
@@ -110,7 +129,7 @@ class Loss(nn.Module, ABC):
         Returns:
             Losses, shape (..., C).
         """
-        return self.elementwise(logits.softmax(-1), y)
+        return self.elementwise_log(logits.log_softmax(-1), y)
 
     def forward(self, logits: Tensor | tuple[Tensor, ...], target: Tensor) -> Tensor:
         """Compute the loss of a batch, in float32 or wider.
@@ -133,7 +152,8 @@ class Loss(nn.Module, ABC):
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
         rows, labels, shape = self.rows(logits, target)
-        check_batch(rows, labels, self.num_classes)
+        if self.outputs != "real":
+            check_batch(rows, labels, self.num_classes)
         # The mean of nothing is no number, and a batch without labels no divergence: it costs nothing.
         reduction = "sum" if self.reduction == "mean" and not rows.numel() else self.reduction
         losses = self._compute(rows, labels, reduction)
@@ -247,7 +267,7 @@ class Loss(nn.Module, ABC):
             >>> stored["family"], stored["parameters"]["focusing"]
             ('focal', 2.0)
             >>> Loss.from_dict(stored)
-            FocalLoss(focusing=2.0, class_reduction='sum', reduction='mean', label_smoothing=0.0)
+            FocalLoss(focusing=2.0, margin=0.0, class_reduction='sum', reduction='mean', label_smoothing=0.0)
         """
         return from_stored(stored, cls)
 

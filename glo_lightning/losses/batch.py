@@ -67,7 +67,7 @@ def check_batch(logits: Tensor, target: Tensor, num_classes: int | None = None) 
     raise LossError(
         f"labels of shape {tuple(shape[:1])} and dtype int64, or floating of shape {tuple(shape)}",
         describe(target),
-        "Convert class indices with .long(), label distributions with .float(); cut real values into classes.",
+        "Convert class indices with .long(), label distributions with .float(); for real values set outputs=real.",
     )
 
 

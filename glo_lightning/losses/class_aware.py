@@ -13,7 +13,7 @@ from glo_lightning.losses.base import Loss
 from glo_lightning.losses.batch import reduce_batch
 from glo_lightning.losses.options import FormulaStyle, Reduction
 from glo_lightning.losses.precision import finite_number, numbers_like
-from glo_lightning.losses.wrapped import WrappedLoss
+from glo_lightning.losses.wrapped import WrappedLoss, require_classes
 
 
 class ClassAwareLoss(WrappedLoss):
@@ -57,6 +57,7 @@ class ClassAwareLoss(WrappedLoss):
         self, loss: Loss, class_counts: Sequence[float], tau: float = 1.0, beta: float = 0.0, margin: float = 0.0
     ) -> None:
         super().__init__(loss)
+        require_classes(self, loss)
         self.class_counts = _counts(class_counts)
         counts = torch.tensor(self.class_counts, dtype=torch.float64, device="cpu")
         for name, numbers in (
@@ -135,15 +136,21 @@ class ClassAwareLoss(WrappedLoss):
     def formula_note(self, style: FormulaStyle) -> str:
         """Return how h and the weights are made; see :meth:`Loss.formula_note`."""
         inside = super().formula_note(style)
-        tau, beta, margin = (f"{float(number):.4g}" for number in (self.tau, self.beta, self.margin))
         if style == "python":
             return inside
-        if style == "latex":
+        latex = style == "latex"
+        minus = "-" if latex else "−"
+        # Each with the sign that is before it in the formula.
+        tau, margin = (
+            f"{'+' if number >= 0.0 else minus} {abs(number):.4g}" for number in (float(self.tau), -float(self.margin))
+        )
+        beta = f"{minus if self.beta >= 0.0 else ''}{abs(float(self.beta)):.4g}"
+        if latex:
             return (
-                rf",\ h = \mathrm{{softmax}}(f + {tau} \log \pi - {margin}\, n_T^{{-1/4}} e_T),"
-                rf"\ v_T \propto \pi_T^{{-{beta}}}{inside}"
+                rf",\ h = \mathrm{{softmax}}(f {tau} \log \pi {margin}\, n_T^{{-1/4}} e_T),"
+                rf"\ v_T \propto \pi_T^{{{beta}}}{inside}"
             )
-        return f", h = softmax(f + {tau}·log π − {margin}·y·n^(−1/4)), weights ∝ π^(−{beta}){inside}"
+        return f", h = softmax(f {tau}·log π {margin}·y·n^(−1/4)), weights ∝ π^({beta}){inside}"
 
     def extra_repr(self) -> str:
         """Show the counts and the strengths; the loss is shown as a part."""

@@ -44,9 +44,9 @@ class CrossEntropyLoss(Loss):
         """Evaluate -y log h, 0 where y is 0; see :meth:`Loss.elementwise`."""
         return -y * _seen(h, y).log()
 
-    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate -y log h from log-softmax; see :meth:`Loss.per_class`."""
-        return -y * _seen_log(logits, y)
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate -y log h, 0 where y is 0; see :meth:`Loss.elementwise_log`."""
+        return -y * _seen_log(log_h, y)
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         if target.is_floating_point():
@@ -141,9 +141,8 @@ class BaikalLoss(Loss):
         """Evaluate -(log h - y / h); see :meth:`Loss.elementwise`."""
         return y / _seen(h, y) - h.log()
 
-    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate -(log h - y / h) from log-softmax; see :meth:`Loss.per_class`."""
-        log_h = logits.log_softmax(-1)
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate -(log h - y / h); see :meth:`Loss.elementwise_log`."""
         return _label_ratio(log_h, y) - log_h
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
@@ -210,9 +209,8 @@ class BaikalCMALoss(Loss):
         """Evaluate the loss; see :meth:`Loss.elementwise`."""
         return self._constant - self._log_factor * h.log() + self._ratio_factor * y / _seen(h, y)
 
-    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate the loss from log-softmax; see :meth:`Loss.per_class`."""
-        log_h = logits.log_softmax(-1)
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss from log h; see :meth:`Loss.elementwise_log`."""
         return self._constant - self._log_factor * log_h + self._ratio_factor * _label_ratio(log_h, y)
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
@@ -234,22 +232,24 @@ class BaikalCMALoss(Loss):
 class FocalLoss(Loss):
     r"""Cross-entropy that turns away from samples already classified well.
 
-    .. math:: \ell(y, h) = -y (1 - h)^g \log h
+    .. math:: \ell(y, h) = -y\, r^g \log(1 - r), \qquad r = \max(0, 1 - m - h)
 
     Args:
         focusing: g, 0 or more; 0 is cross-entropy.
+        margin: m in [0, 1): what is surer than 1 - m costs nothing.
         class_reduction: as in :class:`Loss`.
         reduction: as in :class:`Loss`.
         label_smoothing: as in :class:`Loss`.
 
     Raises:
-        LossError: if ``focusing`` is negative or not finite.
+        LossError: if ``focusing`` is negative or not finite, or ``margin`` out of its range.
 
     Example:
         >>> FocalLoss(2.0)(torch.zeros(1, 2), torch.tensor([0]))
         tensor(0.1733)
 
-    Source: Lin et al., "Focal Loss for Dense Object Detection", arXiv:1708.02002, equation 4.
+    Source: Lin et al., "Focal Loss for Dense Object Detection", arXiv:1708.02002, equation 4; the margin, as the
+    shift of a probability, Ridnik et al., "Asymmetric Loss For Multi-Label Classification", arXiv:2009.14119.
     """
 
     family: ClassVar[str] = "focal"
@@ -257,38 +257,45 @@ class FocalLoss(Loss):
     def __init__(
         self,
         focusing: float = 2.0,
+        margin: float = 0.0,
         class_reduction: ClassReduction = "sum",
         reduction: Reduction = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(class_reduction, reduction, label_smoothing)
         self.focusing = finite_number(focusing, "focusing")
+        self.margin = finite_number(margin, "margin")
         if self.focusing < 0.0:
             raise LossError("focusing of 0 or more", repr(focusing), "Use 2.0, the paper's choice.")
+        if not 0.0 <= self.margin < 1.0:
+            raise LossError("a margin in [0, 1)", repr(margin), "Use 0.05, or 0 for none.")
 
     def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
-        """Evaluate -y (1 - h)^g log h, 0 where y is 0; see :meth:`Loss.elementwise`."""
-        return -y * self._modulation(1.0 - h) * _seen(h, y).log()
+        """Evaluate -y r^g log(1 - r), 0 where y is 0; see :meth:`Loss.elementwise`."""
+        seen = _seen(h, y)
+        return self._focused(seen.log(), 1.0 - seen, y)
 
-    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate -y (1 - h)^g log h from log-softmax; see :meth:`Loss.per_class`."""
-        log_h = _seen_log(logits, y)
-        return -y * self._modulation(-log_h.expm1()) * log_h
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate -y r^g log(1 - r), 0 where y is 0; see :meth:`Loss.elementwise_log`."""
+        log_h = _seen_log(log_h, y)
+        return self._focused(log_h, -log_h.expm1(), y)
 
-    def _modulation(self, rest: Tensor) -> Tensor:
+    def _focused(self, log_h: Tensor, rest: Tensor, y: Tensor) -> Tensor:
         # The slope of a fractional power is infinite at 0; the clamp stops it there.
-        return rest.clamp(min=torch.finfo(rest.dtype).tiny) ** self.focusing
+        rest = (rest - self.margin).clamp(min=torch.finfo(rest.dtype).tiny)
+        return -y * rest**self.focusing * ((-rest).log1p() if self.margin else log_h)
 
     def hyperparameters(self) -> dict[str, Any]:
-        """Return the focusing parameter."""
-        return {"focusing": self.focusing}
+        """Return the focusing parameter and the margin."""
+        return {"focusing": self.focusing, "margin": self.margin}
 
     def expression(self) -> "sympy.Expr":
-        """Return -y (1 - h)^g log h; see :meth:`Loss.expression`."""
+        """Return -y r^g log(1 - r); see :meth:`Loss.expression`."""
         import sympy
 
         h, y = sympy.symbols("h y")
-        return -y * (1 - h) ** self.focusing * sympy.log(h)
+        rest = sympy.Max(0, 1 - self.margin - h) if self.margin else 1 - h
+        return -y * rest**self.focusing * sympy.log(1 - rest)
 
 
 class PolyLoss(Loss):
@@ -328,9 +335,9 @@ class PolyLoss(Loss):
         """Evaluate y (-log h + epsilon (1 - h)), 0 where y is 0; see :meth:`Loss.elementwise`."""
         return y * (self.epsilon * (1.0 - h) - _seen(h, y).log())
 
-    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate the loss from log-softmax; see :meth:`Loss.per_class`."""
-        log_h = _seen_log(logits, y)
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss from log h, 0 where y is 0; see :meth:`Loss.elementwise_log`."""
+        log_h = _seen_log(log_h, y)
         return -y * (self.epsilon * log_h.expm1() + log_h)
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
@@ -355,9 +362,9 @@ def _seen(h: Tensor, y: Tensor) -> Tensor:
     return torch.where(torch.as_tensor(y, device=h.device) == 0, 1.0, h)
 
 
-def _seen_log(logits: Tensor, y: Tensor) -> Tensor:
-    """Return log-softmax, 0 where y is 0: there a class masked by a logit of minus infinity would give NaN."""
-    return torch.where(y == 0, 0.0, logits.log_softmax(-1))
+def _seen_log(log_h: Tensor, y: Tensor) -> Tensor:
+    """Put 0 where y is 0: there a class masked by a logit of minus infinity would give NaN."""
+    return torch.where(y == 0, 0.0, log_h)
 
 
 def _label_ratio(log_h: Tensor, y: Tensor) -> Tensor:

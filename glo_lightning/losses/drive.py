@@ -202,9 +202,9 @@ class DriveLoss(Loss):
         """Evaluate y times the integral of the drive from h to 1, 0 where y is 0; see :meth:`Loss.elementwise`."""
         return y * self._integral(torch.where(torch.as_tensor(y, device=h.device) == 0, 1.0, h).log())
 
-    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate the loss from log-softmax; see :meth:`Loss.per_class`."""
-        return y * self._integral(torch.where(y == 0, 0.0, logits.log_softmax(-1)))
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss from log h, 0 where y is 0; see :meth:`Loss.elementwise_log`."""
+        return y * self._integral(torch.where(y == 0, 0.0, log_h))
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
         """Return y D(h), 0 where y is 0; see :meth:`Loss.gamma`."""

@@ -9,6 +9,7 @@ import importlib
 from glo_lightning.errors import LossError
 
 MODULES = {
+    "absolute_error": "glo_lightning.losses.robust",
     "active_passive": "glo_lightning.losses.active_passive",
     "baikal": "glo_lightning.losses.classic",
     "baikal_cma": "glo_lightning.losses.classic",
@@ -17,12 +18,18 @@ MODULES = {
     "drive": "glo_lightning.losses.drive",
     "focal": "glo_lightning.losses.classic",
     "heads": "glo_lightning.losses.heads",
+    "huber": "glo_lightning.losses.robust",
+    "log_cosh": "glo_lightning.losses.robust",
     "mean_squared_error": "glo_lightning.losses.classic",
     "poly": "glo_lightning.losses.classic",
+    "quantile": "glo_lightning.losses.robust",
+    "residual": "glo_lightning.losses.residual",
     "scaled": "glo_lightning.losses.scaled",
     "sigmoid": "glo_lightning.losses.sigmoid",
     "taylor": "glo_lightning.losses.taylor",
     "tree": "glo_lightning.losses.tree",
+    "tversky": "glo_lightning.losses.tversky",
+    "two_sided": "glo_lightning.losses.two_sided",
 }
 """Where the package's own families are defined; they are imported when a stored loss needs them."""
 

@@ -16,9 +16,11 @@ Example:
 
 import math
 from functools import reduce
+from typing import ClassVar
 
 import sympy
 import torch
+from sympy.codegen.cfunctions import expm1, log1p
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
@@ -29,15 +31,22 @@ from glo_lightning.losses.options import ClassReduction, FormulaStyle
 from glo_lightning.losses.quadrature import NODES, gauss_jacobi
 
 _INDEXED = {sympy.Symbol(name): f"{name}_{{i}}" for name in ("y", "h", "f")}
-_KNOWN = set(sympy.symbols("y h f t"))
+_SIDES = {sympy.Symbol(f"{name}_{place}"): f"{name}[..., {place}]" for name in ("y", "h") for place in (0, 1)}
+_KNOWN = {*sympy.symbols("y h f t"), *_SIDES}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUBSCRIPTS = str.maketrans("_01", " ₀₁")
+
+
+class BatchMean(sympy.Function):  # type: ignore[misc]
+    """The mean of an entry over all samples and positions of a batch."""
 
 
 def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassReduction = "sum") -> str:
     """Write an elementwise loss, reduced over classes, as one line of text.
 
     Args:
-        expression: in the symbols y, h, f and t; see :meth:`Loss.expression`.
+        expression: in the symbols y, h, f and t; see :meth:`Loss.expression`. Of a loss that treats its two classes
+            differently, in y_0, h_0, y_1 and h_1, and summed over them already.
         style: ``"latex"`` or ``"unicode"``, with four significant digits; or ``"python"``, with all of them: an
             expression over arrays y, h, f of shape (N, C) and a number t, for numpy and torch alike.
         class_reduction: ``"sum"`` or ``"mean"``.
@@ -56,14 +65,19 @@ def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassRe
                 "Export it instead: glo-lightning export.",
             )
         text = PythonPrinter().doprint(expression)
+        if expression.free_symbols & _SIDES.keys():
+            return text if class_reduction == "sum" else f"({text})/2"
         if not expression.free_symbols - {sympy.Symbol("t")}:
             text = f"{text} + 0*h"  # an array even where the loss is constant
         return f"({text}).{class_reduction}(-1)"
     if style not in ("latex", "unicode"):
         raise LossError("style 'latex', 'unicode' or 'python'", repr(style), "Use 'unicode' for a terminal.")
     rounded = expression.xreplace({number: _round(number) for number in expression.atoms(sympy.Float)})
-    negative = not rounded.is_Add and rounded.could_extract_minus_sign()
+    is_summed = bool(rounded.free_symbols & _SIDES.keys())
+    negative = not (rounded.is_Add or is_summed) and rounded.could_extract_minus_sign()
     body = -rounded if negative else rounded
+    if is_summed:
+        return _render_sides(body, style, class_reduction)
     if style == "latex":
         text = _LatexPrinter({"symbol_names": _INDEXED}).doprint(body)
         text = rf"\left({text}\right)" if body.is_Add else text
@@ -72,6 +86,58 @@ def render(expression: sympy.Expr, style: FormulaStyle, class_reduction: ClassRe
     text = _UnicodePrinter().doprint(body).replace("*", "·").replace("-", "−")
     text = f"[{text}]" if body.is_Add else text
     return f"L = {'−' if negative else ''}{'Σᵢ' if class_reduction == 'sum' else '(1/C)·Σᵢ'} {text}"
+
+
+def render_residual(expression: sympy.Expr, style: FormulaStyle, sigma: float | list[float]) -> str:
+    """Write a function of the residual as one line of text.
+
+    Args:
+        expression: in the symbol r, real.
+        style: ``"latex"`` or ``"unicode"``, with four significant digits; or ``"python"``, with all of them: an
+            expression over arrays f and y.
+        sigma: what the residual is divided by.
+
+    Returns:
+        The loss of one prediction.
+
+    Raises:
+        LossError: if the style is unknown, or there is a sigma for each prediction and no name for them in Python.
+
+    Example:
+        >>> r = sympy.Symbol("r", real=True)
+        >>> print(render_residual(r**2 / 2, "unicode", 77.1))
+        L = r²/2, r = (f − y)/77.1
+        >>> print(render_residual(r**2 / 2, "python", 77.1))
+        ((f - y)/77.1)**2/2
+    """
+    if style == "python":
+        if isinstance(sigma, list):
+            raise LossError(
+                "one sigma for a formula in Python", f"{len(sigma)}", "Export it instead: glo-lightning export."
+            )
+        code: str = PythonPrinter({"residual": f"(f - y)/{sigma!r}"}).doprint(expression)
+        return code
+    if style not in ("latex", "unicode"):
+        raise LossError("style 'latex', 'unicode' or 'python'", repr(style), "Use 'unicode' for a terminal.")
+    readable = expression.rewrite([log1p], sympy.log).rewrite([expm1], sympy.exp)
+    rounded = readable.xreplace({number: _round(number) for number in readable.atoms(sympy.Float)})
+    spread = r"\sigma" if style == "latex" else "σ"
+    if not isinstance(sigma, list):
+        spread = f"{sigma:.4g}"
+    if style == "latex":
+        residual = "f - y" if spread == "1" else rf"\left(f - y\right) / {spread}"
+        return rf"L = {_LatexPrinter().doprint(rounded)},\ r = {residual}"
+    text = _UnicodePrinter().doprint(rounded).replace("*", "·").replace("-", "−")
+    return f"L = {text}, r = {'f − y' if spread == '1' else f'(f − y)/{spread}'}"
+
+
+def _render_sides(body: sympy.Expr, style: FormulaStyle, class_reduction: ClassReduction) -> str:
+    """Write the sum of two classes, which no sign for a sum is needed for."""
+    if style == "latex":
+        text = _LatexPrinter().doprint(body)
+        return f"L = {text}" if class_reduction == "sum" else rf"L = \frac{{1}}{{2}} \left({text}\right)"
+    text = _UnicodePrinter().doprint(body).replace("*", "·").replace("-", "−")
+    return f"L = {text}" if class_reduction == "sum" else f"L = (1/2)·[{text}]"
 
 
 def _round(number: sympy.Float) -> sympy.Number:
@@ -97,18 +163,19 @@ def split_drive(drive: sympy.Expr, p: sympy.Symbol) -> tuple[float, float, sympy
     return of_p, of_rest, drive / sympy.Mul(*powers.values())
 
 
-def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0) -> tuple[Tensor, Tensor]:
+def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0, at_least: int = 8) -> tuple[Tensor, Tensor]:
     """Return the nodes and weights that integrate a drive from h to 1; see :class:`~.drive_shape.DriveShape`.
 
     Args:
         drive: a product with powers of p and of 1 - p.
         p: what is integrated over.
         tolerance: relative error for h above 1e-6, for fewer nodes; all by default.
+        at_least: how many nodes there are at least.
     """
     exponent, g, polynomial = split_drive(drive, p)
     coefficients = [float(each) for each in sympy.Poly(polynomial, p).all_coeffs()]
     log_h = -torch.logspace(-2.0, 1.14, 24, dtype=torch.float64)
-    rules = [gauss_jacobi(g, count) for count in (8, 12, 16, 24, NODES)]
+    rules = [gauss_jacobi(g, count) for count in range(at_least, NODES + 1, 2)]
     sums = []
     for nodes, weights in rules:
         log_t = log_h.unsqueeze(-1) * nodes
@@ -121,11 +188,31 @@ def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0) -> tupl
 class PythonPrinter(StrPrinter):  # type: ignore[misc]
     """Prints what Python reads back to the last bit."""
 
+    _default_settings: ClassVar = {**StrPrinter._default_settings, "residual": "r"}
+
     def _print_Float(self, number: sympy.Float) -> str:
         return repr(float(number)).replace("inf", "1e999")
 
+    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
+        if symbol.name == "r":
+            return f"({self._settings['residual']})"
+        return _SIDES.get(symbol) or str(symbol.name)
+
+    def _print_Max(self, expression: sympy.Max) -> str:
+        """Write max(0, x) by what numpy and torch call alike."""
+        (rest,) = (self._print(each) for each in expression.args if each != 0)
+        return f"((abs({rest}) + {rest})/2)"
+
+    def _print_BatchMean(self, mean: BatchMean) -> str:
+        return f"({self._print(mean.args[0])}).mean(0)"
+
     def _print_Abs(self, expression: sympy.Abs) -> str:
         return f"abs({self._print(expression.args[0])})"
+
+    def _print_Min(self, expression: sympy.Min) -> str:
+        """Write the lesser of two by operations that numbers and arrays share."""
+        first, second = map(self._print, expression.args)
+        return f"(({first} + {second} - abs({first} - {second}))/2)"
 
     def _print_Integral(self, integral: sympy.Integral) -> str:
         """Write the integral of a drive from h to 1 as a sum over nodes."""
@@ -139,11 +226,25 @@ class _UnicodePrinter(StrPrinter):  # type: ignore[misc]
     """Prints indices below and exponents above the line; the caller replaces - and *."""
 
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
-        return f"{symbol.name}ᵢ" if symbol in _INDEXED else str(symbol.name)
+        if symbol in _SIDES:
+            return str(symbol.name).translate(_SUBSCRIPTS).replace(" ", "")
+        return f"{symbol.name}ᵢ" if symbol in _INDEXED else str(symbol.name).replace("sigma", "σ")
+
+    def _print_Max(self, expression: sympy.Max) -> str:
+        return f"max({', '.join(map(self._print, expression.args))})"
+
+    def _print_BatchMean(self, mean: BatchMean) -> str:
+        return f"⟨{self._print(mean.args[0])}⟩"
 
     def _print_Float(self, number: sympy.Float) -> str:
         mantissa, exponent = _mantissa_and_exponent(number)
         return f"{mantissa}·10{str(exponent).translate(_SUPERSCRIPTS)}" if exponent else mantissa
+
+    def _print_Abs(self, expression: sympy.Abs) -> str:
+        return f"|{self._print(expression.args[0])}|"
+
+    def _print_Min(self, expression: sympy.Min) -> str:
+        return f"min({', '.join(map(self._print, expression.args))})"
 
     def _print_Integral(self, integral: sympy.Integral) -> str:
         ((p, low, high),) = integral.limits
@@ -159,6 +260,9 @@ class _UnicodePrinter(StrPrinter):  # type: ignore[misc]
 
 class _LatexPrinter(LatexPrinter):  # type: ignore[misc]
     """Prints numbers with four significant digits."""
+
+    def _print_BatchMean(self, mean: BatchMean) -> str:
+        return rf"\left\langle {self._print(mean.args[0])} \right\rangle"
 
     def _print_Float(self, number: sympy.Float) -> str:
         mantissa, exponent = _mantissa_and_exponent(number)

@@ -1,13 +1,18 @@
 """Losses that the literature recommends, ready to be tried before anything is searched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from glo_lightning.errors import LossError
 from glo_lightning.losses.active_passive import ActivePassiveLoss
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.class_aware import ClassAwareLoss
 from glo_lightning.losses.classic import CrossEntropyLoss, FocalLoss, MeanSquaredErrorLoss, PolyLoss
 from glo_lightning.losses.drive import DriveLoss
+from glo_lightning.losses.options import Outputs
+from glo_lightning.losses.sigmoid import SigmoidLoss
+from glo_lightning.losses.tversky import TverskyLoss
+from glo_lightning.losses.two_sided import TwoSidedLoss, asymmetric_loss
 
 EFFECTIVE = 0.999
 """Share by which another sample of a class adds less than the one before. Source: arXiv:1901.05555, section 5."""
@@ -32,27 +37,38 @@ class KnownLoss:
     is_symmetric: bool = False
 
 
-def known_losses(num_classes: int, class_counts: Sequence[int] | None = None) -> dict[str, KnownLoss]:
-    """Return losses of the literature by name, for softmax outputs.
+def known_losses(
+    num_classes: int, class_counts: Sequence[int] | None = None, outputs: Outputs = "softmax"
+) -> dict[str, KnownLoss]:
+    """Return losses of the literature by name, those that fit a model's outputs.
 
     Args:
-        num_classes: C, 2 or more.
-        class_counts: training samples of each class; with them, losses for long tails are among the others.
+        num_classes: C, 2 or more; 2 for sigmoid outputs.
+        class_counts: training samples of each class; with them, losses for long tails are among the others. Of softmax
+            outputs only.
+        outputs: what the model's logits mean.
 
     Returns:
         Cross-entropy first.
 
     Raises:
-        LossError: if there are fewer than two classes, or a class has no samples.
+        LossError: if there are fewer than two classes, or for sigmoid outputs others than two; or a class has no
+            samples.
 
     Example:
         >>> list(known_losses(10))[:4]
         ['cross_entropy', 'label_smoothing', 'focal', 'poly']
         >>> known_losses(2, [90, 10])["logit_adjusted"].loss.tau
         tensor(1., dtype=torch.float64)
+        >>> list(known_losses(2, outputs="sigmoid"))[-3:]
+        ['asymmetric', 'dice', 'tversky']
 
     Source: each loss names its own.
     """
+    if outputs not in ("softmax", "sigmoid"):
+        raise LossError(
+            "outputs 'softmax' or 'sigmoid'", repr(outputs), "Of numbers, there are HuberLoss, LogCoshLoss and others."
+        )
     known = {
         "cross_entropy": KnownLoss(CrossEntropyLoss(), "the usual one"),
         "label_smoothing": KnownLoss(CrossEntropyLoss(label_smoothing=0.1), "Szegedy et al., arXiv:1512.00567"),
@@ -67,19 +83,46 @@ def known_losses(num_classes: int, class_counts: Sequence[int] | None = None) ->
             DriveLoss.like("agce", num_classes, q=2.0), "Zhou et al., arXiv:2106.03110"
         ),
     }
-    if class_counts is not None:
-        effective = [(1.0 - EFFECTIVE**count) / (1.0 - EFFECTIVE) for count in class_counts]
-        margin = LARGEST_MARGIN * min(class_counts) ** 0.25
-        cross_entropy = CrossEntropyLoss()
-        known |= {
-            "logit_adjusted": KnownLoss(
-                ClassAwareLoss(cross_entropy, class_counts, tau=1.0), "Menon et al., arXiv:2007.07314"
-            ),
-            "class_balanced": KnownLoss(
-                ClassAwareLoss(cross_entropy, effective, tau=0.0, beta=1.0), "Cui et al., arXiv:1901.05555"
-            ),
-            "label_distribution_aware_margin": KnownLoss(
-                ClassAwareLoss(cross_entropy, class_counts, tau=0.0, margin=margin), "Cao et al., arXiv:1906.07413"
-            ),
-        }
-    return known
+    if outputs == "sigmoid":
+        if num_classes != 2 or class_counts is not None:
+            raise LossError(
+                "two classes, no and yes, without counts, for sigmoid outputs",
+                f"num_classes={num_classes!r} and class_counts={class_counts!r}",
+                "Use num_classes=2, and asymmetric_loss where most labels are no.",
+            )
+        known = {name: replace(each, loss=SigmoidLoss(each.loss)) for name, each in known.items()}
+        known["asymmetric"] = KnownLoss(asymmetric_loss(), "Ridnik et al., arXiv:2009.14119")
+    known |= _of_overlap(outputs)
+    return known if class_counts is None else known | _of_frequencies(class_counts)
+
+
+def _of_overlap(outputs: Outputs) -> dict[str, KnownLoss]:
+    """Return losses for masks; of sigmoid outputs, the yes alone counts."""
+
+    def make(alpha: float, beta: float) -> Loss:
+        if outputs == "softmax":
+            return TverskyLoss(alpha, beta)
+        return SigmoidLoss(TwoSidedLoss(TverskyLoss(alpha, beta, class_reduction="sum")))
+
+    return {
+        "dice": KnownLoss(make(0.5, 0.5), "Milletari et al., arXiv:1606.04797"),
+        "tversky": KnownLoss(make(0.3, 0.7), "Salehi et al., arXiv:1706.05721"),
+    }
+
+
+def _of_frequencies(class_counts: Sequence[int]) -> dict[str, KnownLoss]:
+    """Return losses for long tails."""
+    effective = [(1.0 - EFFECTIVE**count) / (1.0 - EFFECTIVE) for count in class_counts]
+    margin = LARGEST_MARGIN * min(class_counts) ** 0.25
+    cross_entropy = CrossEntropyLoss()
+    return {
+        "logit_adjusted": KnownLoss(
+            ClassAwareLoss(cross_entropy, class_counts, tau=1.0), "Menon et al., arXiv:2007.07314"
+        ),
+        "class_balanced": KnownLoss(
+            ClassAwareLoss(cross_entropy, effective, tau=0.0, beta=1.0), "Cui et al., arXiv:1901.05555"
+        ),
+        "label_distribution_aware_margin": KnownLoss(
+            ClassAwareLoss(cross_entropy, class_counts, tau=0.0, margin=margin), "Cao et al., arXiv:1906.07413"
+        ),
+    }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from glo_lightning.errors import LossError
+from glo_lightning.losses.active_passive import ActivePassiveLoss
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.classic import (
     BaikalCMALoss,
@@ -15,8 +16,13 @@ from glo_lightning.losses.classic import (
 )
 from glo_lightning.losses.loss_file import load_loss
 from glo_lightning.losses.options import Outputs
-from glo_lightning.losses.sigmoid import SigmoidLoss, for_outputs
+from glo_lightning.losses.outputs import for_outputs
+from glo_lightning.losses.residual import ResidualLoss
+from glo_lightning.losses.robust import AbsoluteErrorLoss, HuberLoss, LogCoshLoss, QuantileLoss
+from glo_lightning.losses.sigmoid import SigmoidLoss
 from glo_lightning.losses.taylor import TaylorLoss
+from glo_lightning.losses.tversky import TverskyLoss
+from glo_lightning.losses.two_sided import TwoSidedLoss, asymmetric_loss
 
 TAYLORGLO_1 = (0.8439, 1.4872, 1.5742, -1.4446, 2.3616, -0.6632, -2.8569, -1.1313)
 TAYLORGLO_2 = (-10.9408, 7.5216, 8.2896, 0.2415, 7.8726, 8.9666, 2.0184, 7.0513)
@@ -31,10 +37,20 @@ NAMED_LOSSES: dict[str, Callable[[], Loss]] = {
     "mse": MeanSquaredErrorLoss,
     "focal": FocalLoss,
     "poly": PolyLoss,
+    "active_passive": ActivePassiveLoss,
+    "asymmetric": asymmetric_loss,
+    "dice": TverskyLoss,
+    "binary_dice": lambda: SigmoidLoss(TwoSidedLoss(TverskyLoss(class_reduction="sum"))),
+    "tversky": lambda: TverskyLoss(0.3, 0.7),
     "baikal": BaikalLoss,
     "baikal_cma": BaikalCMALoss,
     "taylorglo_1": lambda: TaylorLoss(TAYLORGLO_1, folded=True),
     "taylorglo_2": lambda: TaylorLoss(TAYLORGLO_2, folded=True),
+    "squared_error": ResidualLoss,
+    "absolute_error": AbsoluteErrorLoss,
+    "huber": HuberLoss,
+    "log_cosh": LogCoshLoss,
+    "quantile": QuantileLoss,
 }
 
 
@@ -79,12 +95,15 @@ def find_loss(name: str) -> Loss:
     return load_loss(name)
 
 
-def load_losses(names: Sequence[str], outputs: Outputs = "softmax", reserved: Collection[str] = ()) -> dict[str, Loss]:
+def load_losses(
+    names: Sequence[str], outputs: Outputs | None = "softmax", reserved: Collection[str] = ()
+) -> dict[str, Loss]:
     """Load losses by name or file, each once.
 
     Args:
         names: what :func:`find_loss` takes.
-        outputs: of the model, for which losses found by name are made; a stored loss knows its own.
+        outputs: of the model, for which losses found by name are made; a stored loss knows its own. None if there is
+            no model, and every loss stays what it is.
         reserved: what no stored loss shall be called, as no stored loss is called like a named one.
 
     Returns:
@@ -92,17 +111,20 @@ def load_losses(names: Sequence[str], outputs: Outputs = "softmax", reserved: Co
         is called like its folder, and a file by its whole path where another loss has a right to the short name.
 
     Raises:
-        LossError: if something is neither a name nor a file, or nothing tells two losses apart.
+        LossError: if something is neither a name nor a file, nothing tells two losses apart, or a loss is of classes
+            and the outputs are numbers, or the other way round.
         LossFileError: if a file is no stored loss.
     """
     losses: dict[str, Loss] = {}
     for name in dict.fromkeys(names):
         loss = find_loss(name)
         if name in NAMED_LOSSES:
-            losses[name] = for_outputs(loss, outputs)
+            losses[name] = loss if outputs is None else for_outputs(loss, outputs)
             continue
         short = short_name(name)
         called = name if short in {*NAMED_LOSSES, *reserved, *losses} else short
+        if outputs is not None and (loss.outputs == "real") != (outputs == "real"):
+            for_outputs(loss, outputs)  # which refuses it
         if called in losses:
             raise LossError("losses that can be told apart", f"two called {called!r}", "Rename one of the files.")
         losses[called] = loss

@@ -14,5 +14,5 @@ FormulaStyle = Literal["latex", "unicode", "python"]
 Input = Literal["y", "h", "f", "t"]
 """What a Taylor polynomial is of: label, scaled logit, logit, training progress."""
 
-Outputs = Literal["softmax", "sigmoid"]
-"""What a model's logits mean: one choice among C classes, or a yes or no each."""
+Outputs = Literal["softmax", "sigmoid", "real"]
+"""What a model's outputs mean: logits of one choice among C classes, or of a yes or no each; or predicted numbers."""

@@ -9,24 +9,28 @@ from torch import Tensor, nn
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.classic import CrossEntropyLoss
 from glo_lightning.losses.options import Outputs
+from glo_lightning.losses.outputs import for_outputs
 from glo_lightning.losses.promises import Promises, name_of, options_of, with_reduction
-from glo_lightning.losses.sigmoid import for_outputs
 
 MODULES: Mapping[Outputs, tuple[type[nn.Module], ...]] = {
     "softmax": (nn.CrossEntropyLoss, nn.NLLLoss),
     "sigmoid": (nn.BCEWithLogitsLoss,),
+    "real": (),
 }
 """Modules that are cross-entropy of such outputs, without weights and smoothing; of log-probabilities, NLLLoss is."""
 
 FUNCTIONS: Mapping[Outputs, tuple[Callable[..., Any], ...]] = {
     "softmax": (nn.functional.cross_entropy, nn.functional.nll_loss),
     "sigmoid": (nn.functional.binary_cross_entropy_with_logits,),
+    "real": (),
 }
 """The same as functions."""
 
 
 def is_cross_entropy(own: Callable[..., Any], outputs: Outputs) -> bool:
     """Whether a model's own loss is known to be what cross-entropy is in its place; reduction and ignored labels stay.
+
+    No loss of real-valued predictions is: what everybody trains with counts in units of the targets' spread.
 
     Args:
         own: a module, a function, or a function with some arguments filled in.
@@ -38,6 +42,8 @@ def is_cross_entropy(own: Callable[..., Any], outputs: Outputs) -> bool:
         >>> is_cross_entropy(nn.CrossEntropyLoss(label_smoothing=0.1), "softmax")
         False
     """
+    if outputs == "real":
+        return False
     if isinstance(own, Loss):
         plain = with_reduction(for_outputs(CrossEntropyLoss(), outputs), "mean")
         return with_reduction(own, "mean").to_dict() == plain.to_dict()

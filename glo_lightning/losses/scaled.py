@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from glo_lightning.losses.base import Loss
-from glo_lightning.losses.options import Reduction
+from glo_lightning.losses.options import FormulaStyle, Reduction
 from glo_lightning.losses.precision import finite_number
+from glo_lightning.losses.regression import RegressionLoss, residual_formula
 from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class ScaledLoss(WrappedLoss):
         """Evaluate s times the loss; see :meth:`Loss.elementwise`."""
         return self.factor * super().elementwise(h, y)
 
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate s times the loss from log h; see :meth:`Loss.elementwise_log`."""
+        return self.factor * super().elementwise_log(log_h, y)
+
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate s times the loss from unscaled logits; see :meth:`Loss.per_class`."""
         return self.factor * super().per_class(logits, y)
@@ -65,6 +70,15 @@ class ScaledLoss(WrappedLoss):
     def expression(self) -> "sympy.Expr":
         """Return s times the loss's expression; see :meth:`Loss.expression`."""
         return self.factor * super().expression()
+
+    def of_residual(self, r: "sympy.Symbol") -> "sympy.Expr":
+        """Return s times rho of a loss of real-valued predictions; see :meth:`RegressionLoss.of_residual`."""
+        assert isinstance(self.loss, RegressionLoss | ScaledLoss)
+        return self.factor * self.loss.of_residual(r)
+
+    def formula(self, style: FormulaStyle = "unicode") -> str:
+        """Write the loss as text; see :meth:`Loss.formula`."""
+        return residual_formula(self, style) if self.outputs == "real" else super().formula(style)
 
     def extra_repr(self) -> str:
         """Show the factor; the loss is shown as a part."""

@@ -8,8 +8,8 @@ from torch import Tensor
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.batch import describe
-from glo_lightning.losses.options import Outputs
-from glo_lightning.losses.wrapped import WrappedLoss
+from glo_lightning.losses.options import FormulaStyle, Outputs
+from glo_lightning.losses.wrapped import WrappedLoss, require_classes
 
 
 class SigmoidLoss(WrappedLoss):
@@ -42,9 +42,11 @@ class SigmoidLoss(WrappedLoss):
     """
 
     family: ClassVar[str] = "sigmoid"
+    outputs: Outputs = "sigmoid"  # type: ignore[assignment]
 
     def __init__(self, loss: Loss) -> None:
         super().__init__(loss)
+        require_classes(self, loss)
         if self.num_classes not in (None, 2):
             raise LossError(
                 "a loss of two classes, no and yes", f"one of {self.num_classes}", "Build it with num_classes=2."
@@ -63,18 +65,10 @@ class SigmoidLoss(WrappedLoss):
         half = logits.flatten() / 2
         return torch.stack([-half, half], -1), torch.stack([1.0 - yes, yes], -1), logits.shape
 
+    def formula(self, style: FormulaStyle = "unicode") -> str:
+        """Write the loss inside; see :meth:`Loss.formula`."""
+        return self.loss.formula(style)
+
     def hyperparameters(self) -> dict[str, Any]:
         """Return the stored form of the loss inside."""
         return {"loss": self.loss.to_dict()}
-
-
-def outputs_of(loss: Loss) -> Outputs:
-    """Return what the logits mean that a loss is called with."""
-    while isinstance(loss, WrappedLoss) and not isinstance(loss, SigmoidLoss):
-        loss = loss.loss
-    return "sigmoid" if isinstance(loss, SigmoidLoss) else "softmax"
-
-
-def for_outputs(loss: Loss, outputs: Outputs) -> Loss:
-    """Return a loss as a model's outputs need it: itself for softmax, for sigmoid a :class:`SigmoidLoss` of it."""
-    return SigmoidLoss(loss) if outputs == "sigmoid" and outputs_of(loss) == "softmax" else loss

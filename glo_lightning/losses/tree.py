@@ -86,9 +86,9 @@ class TreeLoss(Loss):
         """Evaluate the expression's negative; see :meth:`Loss.elementwise`."""
         return -evaluate(self.tree, Point.from_scaled_logits(h, y), self._factors(h))
 
-    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Evaluate the expression's negative from log-softmax; see :meth:`Loss.per_class`."""
-        return -evaluate(self.tree, Point.from_logits(logits, y), self._factors(logits))
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the expression's negative; see :meth:`Loss.elementwise_log`."""
+        return -evaluate(self.tree, Point.from_logarithms(log_h, y), self._factors(log_h))
 
     def definedness(self, labels: tuple[float, ...] = HARD_LABELS) -> Definedness:
         """Look where the loss is defined, and what is to blame elsewhere.

@@ -9,10 +9,25 @@ from torch import Tensor, nn
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
-from glo_lightning.losses.options import ClassReduction, FormulaStyle, Reduction
+from glo_lightning.losses.options import ClassReduction, FormulaStyle, Outputs, Reduction
 
 if TYPE_CHECKING:
     import sympy
+
+
+def require_classes(outer: Loss, inner: Loss) -> None:
+    """Refuse a loss of real-valued predictions inside one that is made of classes.
+
+    Raises:
+        LossError: if the loss inside is one.
+    """
+    if inner.outputs == "real":
+        own = type(outer).__name__
+        raise LossError(
+            f"a loss of classes inside {own}",
+            f"a {type(inner).__name__}, of real-valued predictions",
+            f"Use it by itself, without {own}.",
+        )
 
 
 class WrappedLoss(Loss):
@@ -52,6 +67,11 @@ class WrappedLoss(Loss):
         return self.loss.num_classes
 
     @property
+    def outputs(self) -> Outputs:  # type: ignore[override]
+        """What the outputs of a model mean that the loss inside is called with."""
+        return self.loss.outputs
+
+    @property
     def class_reduction(self) -> ClassReduction:  # type: ignore[override]
         """How the loss inside is reduced over classes."""
         return self.loss.class_reduction
@@ -65,6 +85,11 @@ class WrappedLoss(Loss):
     def label_smoothing(self) -> float:  # type: ignore[override]
         """Label smoothing of the loss inside."""
         return self.loss.label_smoothing
+
+    @property
+    def is_separable(self) -> bool:
+        """Whether a sample costs the loss inside the same whatever else is in its batch."""
+        return self.loss.is_separable
 
     @property
     def uses_progress(self) -> bool:
@@ -83,6 +108,10 @@ class WrappedLoss(Loss):
     def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
         """Evaluate the loss inside; see :meth:`Loss.elementwise`."""
         return self.loss.elementwise(h, y)
+
+    def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss inside from log h; see :meth:`Loss.elementwise_log`."""
+        return self.loss.elementwise_log(log_h, y)
 
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate the loss inside from unscaled logits; see :meth:`Loss.per_class`."""

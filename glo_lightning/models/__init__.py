@@ -1,4 +1,4 @@
-"""Networks by name, and the LightningModule that trains them."""
+"""Networks by name, and the LightningModules that train them."""
 
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,11 @@ from glo_lightning.models.wide_resnet import wide_resnet
 
 if TYPE_CHECKING:
     from glo_lightning.models.classifier import Classifier
+    from glo_lightning.models.regressor import Regressor
 
 __all__ = [
     "Classifier",
+    "Regressor",
     "TaylorActivation",
     "alexnet",
     "allcnn_c",
@@ -30,4 +32,6 @@ __all__ = [
     "wide_resnet",
 ]
 # Networks need torch alone; Lightning takes seconds to import and is fetched when asked for.
-__getattr__, __dir__ = lazy_names(__name__, {"classifier": ["Classifier"]}, before=require_torchvision)
+__getattr__, __dir__ = lazy_names(
+    __name__, {"classifier": ["Classifier"], "regressor": ["Regressor"]}, before=require_torchvision
+)

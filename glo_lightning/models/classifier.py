@@ -1,25 +1,19 @@
-"""The LightningModule that trains a network with whatever loss sits in ``loss_fn``."""
+"""The LightningModule that trains a network to classify with whatever loss sits in ``loss_fn``."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
-import torch
-from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, MultiStepLR
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import CrossEntropyLoss
+from glo_lightning.models.network_module import Batch, NetworkModule, require_argument
 
-Batch = tuple[Tensor, Tensor]
 
-
-class Classifier(LightningModule):
+class Classifier(NetworkModule):
     """A network, an optimizer and a replaceable training loss.
 
     Training minimises ``loss_fn``, cross-entropy until a callback puts a candidate there. Validation and test report
@@ -43,6 +37,7 @@ class Classifier(LightningModule):
         ModelError: if an argument is outside its range, or the number of classes cannot be read.
 
     Example:
+        >>> import torch
         >>> from glo_lightning.models import mlp
         >>> model = Classifier(mlp(num_classes=3), learning_rate=0.1)
         >>> model.num_classes, model(torch.zeros(5, 64)).shape
@@ -62,60 +57,24 @@ class Classifier(LightningModule):
         milestones: Sequence[int] = (),
         decay: float = 0.1,
     ) -> None:
-        super().__init__()
-        self.save_hyperparameters(ignore=["network"])
-        _require(learning_rate > 0.0, "a positive learning_rate", learning_rate, "Try 0.1 for SGD.")
-        _require(0.0 <= momentum < 1.0, "momentum in [0, 1)", momentum, "Use 0.9, or 0.0 for none.")
-        _require(not nesterov or momentum > 0.0, "momentum above 0 with nesterov", momentum, "Use 0.9.")
-        _require(weight_decay >= 0.0, "weight_decay of 0 or more", weight_decay, "Use 0.0 for none.")
-        _require(optimizer in ("sgd", "adam", "adamw"), "'sgd', 'adam' or 'adamw'", optimizer, "Use 'sgd'.")
-        _require(
-            scheduler in ("constant", "step", "cosine"),
-            "'constant', 'step' or 'cosine'",
+        super().__init__(
+            network,
+            CrossEntropyLoss(),
+            learning_rate,
+            momentum,
+            nesterov,
+            weight_decay,
+            optimizer,
             scheduler,
-            "Use 'constant'.",
+            milestones,
+            decay,
         )
-        _require(0.0 < decay <= 1.0, "decay in (0, 1]", decay, "Use 0.1 to divide by ten.")
-        _require(
-            list(milestones) == sorted(milestones) and (scheduler != "step" or len(milestones) > 0),
-            "milestones in order, at least one for scheduler='step'",
-            list(milestones),
-            "List the epochs at which the learning rate falls, e.g. milestones=[81, 122].",
-        )
-        self.network = network
+        self.save_hyperparameters(ignore=["network"])
         self.num_classes = _count_classes(network) if num_classes is None else num_classes
-        _require(self.num_classes >= 2, "num_classes of 2 or more", self.num_classes, "Count the labels.")
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.weight_decay = weight_decay
-        self.optimizer = optimizer
-        self.scheduler = scheduler
-        self.milestones = tuple(milestones)
-        self.decay = decay
-        self.loss_fn: nn.Module = CrossEntropyLoss()
+        require_argument(self.num_classes >= 2, "num_classes of 2 or more", self.num_classes, "Count the labels.")
         self.confusion = MulticlassConfusionMatrix(self.num_classes, validate_args=False)
         # A NaN must reach the log: by default torchmetrics leaves it out of the mean.
         self.mean_loss = MeanMetric(nan_strategy="disable")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning notes the hook it runs some twenty times a step. The search nn.Module makes for parameters and
-        # submodules costs 5% of a small fit, and a string can be neither.
-        if name == "_current_fx_name":
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return logits (N, C) for inputs (N, ...); in training, what the network returns."""
-        logits: Tensor = self.network(inputs)
-        return logits
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the training loss of a batch; logs nothing, because logging each step is slow."""
-        inputs, target = batch
-        loss: Tensor = self.loss_fn(self(inputs), target)
-        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect what :meth:`on_validation_epoch_end` logs."""
@@ -146,41 +105,6 @@ class Classifier(LightningModule):
         self.log(f"{split}_loss", self.mean_loss.compute(), prog_bar=prog_bar, sync_dist=True)
         self.confusion.reset()
         self.mean_loss.reset()
-
-    def make_optimizer(self, parameters: Iterable[Tensor]) -> Optimizer:
-        """Build this classifier's optimizer over any parameters, its own or a stack of many networks'."""
-        if self.optimizer == "sgd":
-            return torch.optim.SGD(
-                parameters,
-                lr=self.learning_rate,
-                momentum=self.momentum,
-                nesterov=self.nesterov,
-                weight_decay=self.weight_decay,
-            )
-        adam = torch.optim.Adam if self.optimizer == "adam" else torch.optim.AdamW
-        return adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
-
-    def make_scheduler(self, optimizer: Optimizer, num_epochs: int) -> LRScheduler:
-        """Build this classifier's schedule, which steps once per epoch of ``num_epochs``."""
-        if self.scheduler == "step":
-            return MultiStepLR(optimizer, list(self.milestones), self.decay)
-        if self.scheduler == "cosine":
-            return CosineAnnealingLR(optimizer, num_epochs)
-        return ConstantLR(optimizer, factor=1.0)
-
-    def configure_optimizers(self) -> Optimizer | OptimizerLRSchedulerConfig:
-        """Return the optimizer, and the schedule unless it is constant."""
-        optimizer = self.make_optimizer(self.parameters())
-        if self.scheduler == "constant":
-            return optimizer
-        num_epochs = self.trainer.max_epochs or 0
-        _require(
-            num_epochs > 0 or self.scheduler != "cosine",
-            "a number of epochs for scheduler='cosine'",
-            num_epochs,
-            "Set max_epochs of the Trainer.",
-        )
-        return {"optimizer": optimizer, "lr_scheduler": self.make_scheduler(optimizer, num_epochs)}
 
 
 def accuracies(right: Tensor, count: Tensor) -> dict[str, Tensor]:
@@ -213,8 +137,3 @@ def _count_classes(network: nn.Module) -> int:
         type(network).__name__,
         "Pass num_classes to the Classifier.",
     )
-
-
-def _require(condition: bool, expected: str, got: object, cure: str) -> None:
-    if not condition:
-        raise ModelError(expected, repr(got), cure)

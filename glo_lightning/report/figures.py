@@ -9,10 +9,10 @@ import numpy as np
 from glo_lightning.compare.comparison import Comparison, LossResult
 from glo_lightning.figures import BLACK, BLUE, GREY, GRID, MUTED, ORANGE, make_figure
 from glo_lightning.losses import Loss
-from glo_lightning.search.records.candidates import CandidateRecord, best_candidates, count_fates
+from glo_lightning.search.records.candidates import BaselineScore, CandidateRecord, best_candidates, count_fates
 from glo_lightning.search.records.history import draw_shares
 from glo_lightning.search.records.verdict import Fidelity
-from glo_lightning.theory.figures import plot_attraction, plot_forces, plot_losses
+from glo_lightning.theory.figures import plot_attraction, plot_forces, plot_influence, plot_losses, plot_rho
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Status
 
@@ -27,7 +27,7 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def draw_scores(
-    candidates: Sequence[CandidateRecord], monitor: Monitor, cross_entropy: float | None = None
+    candidates: Sequence[CandidateRecord], monitor: Monitor, baseline: BaselineScore | None = None
 ) -> "Figure":
     """Draw every candidate's metric, the middle half and the median of each generation, and the best so far.
 
@@ -37,14 +37,14 @@ def draw_scores(
     Args:
         candidates: of one stage; one or more has trained.
         monitor: the metric.
-        cross_entropy: its metric in the training of a candidate, a dotted line; None for none.
+        baseline: what candidates are seen beside, a dotted line; None for none.
     """
     figure, axes = _panel(3.1)
     scores = _by_generation(candidates, [candidate.metric for candidate in candidates])
     places = [1 + generation for generation in scores]
     low, middle, high = np.array([np.percentile(metrics, (25, 50, 75)) for metrics in scores.values()]).T
     so_far = list(accumulate(map(monitor.best, scores.values()), lambda *metrics: monitor.best(metrics)))
-    levels = [*so_far, *middle.tolist(), *([] if cross_entropy is None else [cross_entropy])]
+    levels = [*so_far, *middle.tolist(), *([] if baseline is None else [baseline.metric])]
     span = max(levels) - min(levels)
     crowd = [(place, metric) for place, metrics in zip(places, scores.values(), strict=True) for metric in metrics]
     limits = _limits([*levels, *(y for _, y in crowd if min(levels) - span <= y <= max(levels) + span)])
@@ -60,13 +60,13 @@ def draw_scores(
     axes.fill_between(places, low, high, color=BLUE, alpha=0.18, linewidth=0, label="middle half")
     axes.plot(places, middle, color=BLUE, linewidth=1.4, label="median")
     axes.plot(places, so_far, color=ORANGE, linewidth=1.8, drawstyle="steps-post", label="best so far")
-    if cross_entropy is not None:
-        axes.axhline(cross_entropy, color=MUTED, linewidth=1.0, linestyle=":", label="cross-entropy")
+    if baseline is not None:
+        axes.axhline(baseline.metric, color=MUTED, linewidth=1.0, linestyle=":", label=baseline.name)
     axes.set_xlabel("generation")
     axes.set_ylabel(monitor.name)
     axes.set_ylim(limits)
     _count_on(axes)
-    _legend_above(axes, columns=3 if far or cross_entropy is not None else 4)
+    _legend_above(axes, columns=3 if far or baseline is not None else 4)
     return figure
 
 
@@ -177,6 +177,20 @@ def draw_shape(loss: Loss, num_classes: int) -> "Figure":
         _style(axes)
     handles = left.lines[:2]
     figure.legend(handles, ["target, y = 1", "non-target, y = 0"], loc="outside upper center", ncols=2, **_LEGEND)
+    return figure
+
+
+def draw_influence(losses: Mapping[str, Loss]) -> "Figure":
+    """Draw two losses of real-valued predictions and their influence, over the residual."""
+    figure = make_figure(WIDTH, 2.7)
+    left, right = figure.subplots(1, 2)
+    plot_rho(left, losses, (ORANGE, BLUE))
+    plot_influence(right, losses, (ORANGE, BLUE))
+    for axes, title in ((left, "loss ρ(r)"), (right, "influence ψ = ρ′(r)")):
+        axes.set_title(title, fontsize=9, color=BLACK)
+        axes.set_xlabel("residual r")
+        _style(axes)
+    figure.legend(left.lines[:2], list(losses), loc="outside upper center", ncols=2, **_LEGEND)
     return figure
 
 

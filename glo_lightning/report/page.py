@@ -9,13 +9,13 @@ from markupsafe import Markup
 
 from glo_lightning import __version__
 from glo_lightning.compare.comparison import Comparison
-from glo_lightning.compare.rivals import BASELINE
+from glo_lightning.compare.rivals import BASELINES
 from glo_lightning.compare.tables import columns, comparison_rows, headline, legend, number, verdict_sentences
-from glo_lightning.losses import Loss, for_outputs, named_loss
+from glo_lightning.losses import Loss, baseline_loss
 from glo_lightning.report import figures
 from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.inline_svg import inline_svg
-from glo_lightning.report.words import explain
+from glo_lightning.report.words import explain, explain_influence
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
     GenerationSummary,
@@ -26,7 +26,7 @@ from glo_lightning.search.records.candidates import (
 from glo_lightning.search.records.lineage import draw_lineage
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.records.verdict import DISCOVERED
-from glo_lightning.theory import summarize
+from glo_lightning.theory import summarize, summarize_influence
 from glo_lightning.theory.gamma import has_gamma
 from glo_lightning.words import duration
 
@@ -94,7 +94,7 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "loss_pictures": [] if loss is None else _draw_loss(loss, archive),
         "formula": None if loss is None else _picture(draw_formula(loss), "formula", loss.formula(), outlines=True).svg,
         "changes": loss is not None and "t" in map(str, loss.expression().free_symbols),
-        "answers": {} if loss is None else explain(summarize(loss, archive.num_classes)),
+        "answers": {} if loss is None else _answer(loss, archive.num_classes),
         "stored_loss": "" if loss is None else json.dumps(loss.to_dict(), indent=2),
         "comparison_picture": None if comparison is None else _draw_comparison(comparison),
         "fidelity_picture": _draw_fidelity(archive),
@@ -107,6 +107,12 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "seconds": sum(phase.seconds for phase in phases),
         "version": __version__,
     }
+
+
+def _answer(loss: Loss, num_classes: int) -> dict[str, str]:
+    if loss.outputs == "real":
+        return explain_influence(summarize_influence(loss))
+    return explain(summarize(loss, num_classes))
 
 
 def _headline(archive: Archive, comparison: Comparison | None) -> str:
@@ -129,6 +135,15 @@ def _picture(figure: "Figure", name: str, caption: str, label: str = "", outline
 
 
 def _draw_loss(loss: Loss, archive: Archive) -> list[Picture]:
+    name = DISCOVERED if archive.verdict else "best so far"
+    outputs = archive.settings.outputs
+    losses = {name: loss, BASELINES[outputs]: baseline_loss(outputs)}
+    if outputs == "real":
+        words = (
+            "The loss, and the force with which a residual pulls its prediction back, over the residual in standard "
+            "deviations of the training targets."
+        )
+        return [_picture(figures.draw_influence(losses), "influence", words)]
     pictures = []
     if has_gamma(loss):
         pictures.append(
@@ -139,8 +154,6 @@ def _draw_loss(loss: Loss, archive: Archive) -> list[Picture]:
                 "difference between the two forces moves a sample.",
             )
         )
-    name = DISCOVERED if archive.verdict else "best so far"
-    losses = {name: loss, BASELINE: for_outputs(named_loss("cross_entropy"), archive.settings.outputs)}
     pictures.append(
         _picture(
             figures.draw_attraction(losses, archive.num_classes),
@@ -153,7 +166,10 @@ def _draw_loss(loss: Loss, archive: Archive) -> list[Picture]:
 
 
 def _draw_comparison(comparison: Comparison) -> Picture:
-    words = "Mean and standard deviation; each stroke is one training. The dotted line is the mean of cross-entropy."
+    words = (
+        "Mean and standard deviation; each stroke is one training. The dotted line is the mean of "
+        f"{comparison.baseline}."
+    )
     if any(result.num_diverged for result in comparison.results):
         words += " Arrows are trainings that diverged, and means that they carry away, outside the picture."
     return _picture(figures.draw_comparison(comparison), "comparison", words)
@@ -174,9 +190,7 @@ def _draw_search(archive: Archive, leader: CandidateRecord | None) -> list[Pictu
         if any(candidate.metric is not None for candidate in candidates):
             words = f"Scores, generation by generation: {archive.title(name)}."
             pictures.append(
-                _picture(
-                    figures.draw_scores(candidates, archive.monitor, archive.cross_entropy), f"scores-{place}", words
-                )
+                _picture(figures.draw_scores(candidates, archive.monitor, archive.baseline), f"scores-{place}", words)
             )
     if main:
         words = "What became of the candidates drawn, from trained to refused before any training."

@@ -2,7 +2,11 @@
 
 import math
 
+from glo_lightning.theory.influence import InfluenceSummary
 from glo_lightning.theory.summary import LossSummary
+
+EVEN = 1.01
+"""Ratio of two forces that are called alike."""
 
 
 def explain(summary: LossSummary) -> dict[str, str]:
@@ -22,6 +26,26 @@ def explain(summary: LossSummary) -> dict[str, str]:
     if verdict.paper is not None:
         answers["Does the published invariant accept it?"] = (
             "Yes." if verdict.paper else "No, but that depends on a constant that training cannot feel."
+        )
+    return answers
+
+
+def explain_influence(summary: InfluenceSummary) -> dict[str, str]:
+    """Answer what one wants to know of a loss of real-valued predictions before training with it, by question."""
+    far = {
+        "grows": "They pull the harder the farther off they are.",
+        "bounded": "They pull, but no harder than other large residuals.",
+        "redescends": f"It lets them go: beyond {summary.strongest:.2g} standard deviations of the targets they pull "
+        "less and less.",
+    }
+    answers = {"What does it do to outliers?": far[summary.tail]}
+    if math.isfinite(summary.asymmetry):
+        larger, factor = summary.asymmetry >= 1.0, max(summary.asymmetry, 1.0 / summary.asymmetry)
+        side = f"{'large' if larger else 'small'} pull {factor:.2g} times as hard as those that are too "
+        answers["Does it treat both sides alike?"] = (
+            "Yes."
+            if factor < EVEN
+            else f"No: predictions that are too {side}{'small' if larger else 'large'}, at three standard deviations."
         )
     return answers
 

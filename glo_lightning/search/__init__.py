@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from glo_lightning.search.ranges import Range
     from glo_lightning.search.records.result import SearchResult
     from glo_lightning.search.samplers import GenerationalCmaEsSampler
+    from glo_lightning.search.suggest import SuggestedSpace, suggest_loss
 
-__all__ = ["GenerationalCmaEsSampler", "LossSearch", "Range", "SearchResult"]
+__all__ = ["GenerationalCmaEsSampler", "LossSearch", "Range", "SearchResult", "SuggestedSpace", "suggest_loss"]
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
@@ -18,5 +19,6 @@ __getattr__, __dir__ = lazy_names(
         "ranges": ["Range"],
         "records.result": ["SearchResult"],
         "samplers": ["GenerationalCmaEsSampler"],
+        "suggest": ["SuggestedSpace", "suggest_loss"],
     },
 )

@@ -1,6 +1,6 @@
 """Run a search from Python."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +8,9 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.search.settings import SearchSettings
 
 if TYPE_CHECKING:
-    from lightning.pytorch import LightningModule
-
     from glo_lightning.search.records.result import SearchResult
-    from glo_lightning.training.python_objects import Data
+    from glo_lightning.training.model_instances import StartFrom
+    from glo_lightning.training.python_objects import Data, Model
     from glo_lightning.training.task import Task
 
 
@@ -36,19 +35,30 @@ class LossSearch(SearchSettings):
 
     def run(
         self,
-        model: "Callable[..., LightningModule]",
-        datamodule: "Data",
+        model: "Model",
+        datamodule: "Data | None" = None,
         trainer: Mapping[str, Any] | None = None,
+        *,
+        train_dataloaders: Any = None,
+        val_dataloaders: Any = None,
+        test_dataloaders: Any = None,
+        start_from: "StartFrom" = "scratch",
     ) -> "SearchResult":
         """Search, choose and compare.
 
         Args:
             model: a LightningModule class, or a function that returns a new module, whose training loss is computed
-                through ``loss_attribute``. It is called without arguments, or with those that ``joint`` searches.
+                through ``loss_attribute``. It is called without arguments, or with those that ``joint`` searches. A
+                module is left as it is, and built again for every training.
             datamodule: train, validation and test data, shared by all trainings: a data module, a class of it that
                 needs no arguments, or DataLoaders as a tuple (train, val, test) or a dict by these names. Without
                 test data, ``comparison_seeds`` must be 0.
             trainer: keyword arguments of ``lightning.Trainer``; ``max_epochs`` is the length of the partial training.
+            train_dataloaders: in place of a data module, as ``Trainer.fit`` takes them.
+            val_dataloaders: beside them.
+            test_dataloaders: beside them; without, ``comparison_seeds`` must be 0.
+            start_from: of a module: scratch, or weights to begin every training with those that it has. What the
+                invariant says is about untrained models; with weights, ``invariant="none"`` may be what you want.
 
         Returns:
             The best loss, the study and the comparison.
@@ -57,11 +67,13 @@ class LossSearch(SearchSettings):
             GloError: if settings, model, data, output folder or study do not fit, before anything trains.
         """
         from glo_lightning.search.run import run_search
+        from glo_lightning.training.python_objects import one_of
         from glo_lightning.training.task import python_task
 
         if self.tasks:
             raise SettingsError("tasks for run_tasks alone", repr(self.tasks), "Call run_tasks, or leave tasks out.")
-        return run_search(self, {"": python_task(model, datamodule, trainer)})
+        data = one_of(datamodule, {"train": train_dataloaders, "val": val_dataloaders, "test": test_dataloaders})
+        return run_search(self, {"": python_task(model, data, trainer, start_from)})
 
     def run_tasks(self, tasks: "Mapping[str, Task]") -> "SearchResult":
         """Search a loss that does well on several tasks, choose and compare on each of them and overall.

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from glo_lightning.losses import known_losses
-from glo_lightning.search.records.candidates import CandidateRecord, GenerationSummary
+from glo_lightning.search.records.candidates import BaselineScore, CandidateRecord, GenerationSummary
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.trees import COEFFICIENT_POPULATION
@@ -20,7 +20,7 @@ BAR = 20
 """Columns of the bar; line and words around it fit 80."""
 
 FIRST = 13
-"""Columns of a line's first word: of a generation, a candidate, or cross-entropy."""
+"""Columns of what a line begins with: a generation, a candidate, or the name of the baseline."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Standing:
         trained: draws that were accepted for training.
         drawn: all draws, those included that were refused before they became candidates.
         ahead: what comes after the stage, as a number of trainings of candidates that would take as long.
-        cross_entropy: its metric in the training of a candidate; None if it is not known.
+        baseline: what candidates are seen beside; None if it is not known.
     """
 
     generations: int
@@ -45,7 +45,7 @@ class Standing:
     trained: int
     drawn: int
     ahead: float = 0.0
-    cross_entropy: float | None = None
+    baseline: BaselineScore | None = None
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,8 @@ class Progress:
             self._say(f"continuing after {finished} finished generation{'s' * (finished > 1)}")
         columns = f"{'generation':>{FIRST}} {'best':>8} {'so far':>8} {'median':>8} {'may train':>9} {'per min':>8}"
         self._say(f"[bold]{columns} {'left':>12}[/]")
-        if standing.cross_entropy is not None:
-            self._say(f"{'cross-entropy':>{FIRST}} {_number(standing.cross_entropy):>8}")
+        if standing.baseline is not None:
+            self._say(f"{standing.baseline.name:>{FIRST}} {_number(standing.baseline.metric):>8}")
 
     def generation(self, summary: GenerationSummary, standing: Standing) -> None:
         """Print the line of a complete generation.

@@ -6,26 +6,29 @@ from dataclasses import replace
 from functools import partial
 
 import optuna
+from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from torch.distributed import DistNetworkError
 
 from glo_lightning.cli.own_folder import require_own
-from glo_lightning.errors import SettingsError
+from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
 from glo_lightning.search.records.result import SearchResult, candidate_frame
-from glo_lightning.search.records.verdict import is_answered, read_verdict
+from glo_lightning.search.records.verdict import Verdict, is_answered, read_verdict
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import count_run, find_study
-from glo_lightning.search.tasks import search_monitor
+from glo_lightning.search.tasks import full_epochs, search_monitor, task_monitor
 from glo_lightning.search.workers.interruption import interruptible
 from glo_lightning.search.workers.supervisor import supervise
 from glo_lightning.search.workers.work import Part, take_part
 from glo_lightning.training.placement import Placement, place_all
-from glo_lightning.training.task import Task
+from glo_lightning.training.run import Run, Status
+from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.traces import no_trace
+from glo_lightning.training.trainer import TrainerEvaluator
 
 
 @no_trace()
@@ -84,7 +87,30 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         part.verdict.hyperparameters,
         part.verdict.comparisons,
         part.verdict.warning,
+        partial(_train, settings, next(iter(tasks.values())), part.verdict) if len(tasks) == 1 else None,
     )
+
+
+@no_trace()
+def _train(settings: SearchSettings, task: Task, verdict: Verdict, seed: int) -> LightningModule:
+    """Train a model fully with the winner of a search."""
+    kept = _KeptModel()
+    epochs = full_epochs(settings, max_epochs(task))
+    evaluator = TrainerEvaluator(task, task_monitor(settings), settings.loss_attribute, epochs, callbacks=[kept])
+    (evaluation,) = evaluator.evaluate([Run(verdict.loss, seed, hyperparameters=verdict.hyperparameters)])
+    if kept.model is None or evaluation.status in (Status.DIVERGED, Status.FAILED):
+        raise StudyError("a training that ends well", evaluation.reason, "Try another seed.")
+    return kept.model
+
+
+class _KeptModel(Callback):
+    """Keeps the model that was trained."""
+
+    def __init__(self) -> None:
+        self.model: LightningModule | None = None
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.model = pl_module
 
 
 def _take_part(

@@ -12,7 +12,7 @@ from glo_lightning.search.ranges import Range, read_ranges
 
 Input = Literal["y", "h", "f", "t"]
 
-POPULATION_SIZES = {"drive": 8, "glo": 80}
+POPULATION_SIZES = {"drive": 8, "residual": 8, "glo": 80}
 """Candidates per generation, of families whose population does not depend on the invariant."""
 
 SEARCHED = "what is searched"
@@ -25,6 +25,7 @@ OF_POLYNOMIALS = ("order", "inputs", "parameters", "start")
 UNUSED = {
     "taylor": OF_TREES,
     "drive": (*OF_TREES, *OF_POLYNOMIALS, "normalize"),
+    "residual": (*OF_TREES, *OF_POLYNOMIALS, "normalize", "class_aware"),
     "glo": (*OF_POLYNOMIALS, "sigma", "on_violation", "joint", "class_aware"),
 }
 """Settings that a family has no use for."""
@@ -36,8 +37,9 @@ class SearchSettings(ScoreSettings):
 
     Args:
         family: the losses searched: taylor (TaylorGLO's polynomials, by CMA-ES), drive (losses of the target's
-            confidence, by CMA-ES from cross-entropy: few candidates serve, and label noise is where they win) or glo
-            (expression trees by genetic programming, then their coefficients by CMA-ES).
+            confidence, by CMA-ES from cross-entropy: few candidates serve, and label noise is where they win), residual
+            (with outputs=real, losses of the residual, by CMA-ES from the squared error: outliers are where they win)
+            or glo (expression trees by genetic programming, then their coefficients by CMA-ES).
         order: of family=taylor: order K of the polynomial, 1 or more.
         inputs: of family=taylor: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training
             progress in [0, 1]).
@@ -46,18 +48,20 @@ class SearchSettings(ScoreSettings):
         start: of family=taylor: mean of the first generation: zeros, as in the papers, or cross_entropy, its expansion.
         class_aware: of families taylor and drive: whether losses know how frequent the classes are, for long tails; the
             strengths of logit adjustment, class weights and margins are searched along.
-        joint: of families taylor and drive: numbers of the model that CMA-ES searches along with the loss, from where
-            they are configured, as JSON, e.g. {"model.learning_rate": {"low": 0.001, "high": 1.0, "log": true}}. Names
-            are those of options; a list of numbers is searched as a whole. Further keys: scale (what weighs as much as
-            1 in theta; by default a quarter of the range) and increasing (puts a list in order, for milestones).
+        joint: of families taylor, drive and residual: numbers of the model that CMA-ES searches along with the loss,
+            from where they are configured, as JSON, e.g. {"model.learning_rate": {"low": 0.001, "high": 1.0, "log":
+            true}}. Names are those of options; a list of numbers is searched as a whole. Further keys: scale (what
+            weighs as much as 1 in theta; by default a quarter of the range) and increasing (puts a list in order, for
+            milestones).
         normalize: drive scales each candidate to start with cross-entropy's gradient, so that shapes compete and not
             learning rates; none leaves the scale to the search.
-        sigma: of families taylor and drive: initial step size of CMA-ES; by default 1.2, the papers', and 0.6.
+        sigma: of families taylor, drive and residual: initial step size of CMA-ES; by default 1.2, the papers', or 0.6
+            for the other two.
         invariant: which candidates may train: none (all), paper (the printed invariant), exact (start-up follows
-            cross-entropy downhill), stable (exact, and the collapsed output is not attractive). Of family=glo it
-            judges coefficients; screen judges trees.
-        on_violation: of families taylor and drive: prune (a violating candidate takes its place in the generation,
-            ranked last) or resample (draw until one may train).
+            cross-entropy downhill; with outputs=real, the squared error), stable (exact, and the collapsed output is
+            not attractive). Of family=glo it judges coefficients; screen judges trees.
+        on_violation: of families taylor, drive and residual: prune (a violating candidate takes its place in the
+            generation, ranked last) or resample (draw until one may train).
         stage: of family=glo: trees, coefficients (of the trees that an earlier run found), or both.
         screen: of family=glo: which trees may train: theory (those that are finite and start downhill as the stable
             invariant has it, each behaviour once) or paper (all that have a label and a prediction, each formula once).
@@ -65,7 +69,8 @@ class SearchSettings(ScoreSettings):
             mean_squared_error.
         seed: fixes candidates, initial weights and data order.
         generations: generations to run; raise it later to continue a finished search.
-        population_size: candidates per generation; by default 20, 40 with an invariant, 8 drive losses and 80 trees.
+        population_size: candidates per generation; by default 20, 40 with an invariant, 8 drive or residual
+            losses and 80 trees.
         tuned_trees: of family=glo: best trees whose coefficients are tuned.
         coefficient_generations: of family=glo: generations of each tuning.
         pruner: stops unpromising trainings early: none, median, successive_halving, hyperband, or patient (a
@@ -98,7 +103,7 @@ class SearchSettings(ScoreSettings):
             in a terminal, how far it is) or verbose (every candidate, too).
     """
 
-    family: Literal["taylor", "drive", "glo"] = setting("taylor", section=SEARCHED)
+    family: Literal["taylor", "drive", "residual", "glo"] = setting("taylor", section=SEARCHED)
     order: int = setting(3, at_least=1, section=SEARCHED)
     inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
     parameters: Literal["theta", "canonical"] = setting("theta", section=SEARCHED)
@@ -152,6 +157,7 @@ class SearchSettings(ScoreSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_family()
+        self._check_outputs()
         self._check_polynomial()
         self._check_tasks()
         self._check_abort()
@@ -176,6 +182,35 @@ class SearchSettings(ScoreSettings):
                     repr(value),
                     f"Leave {option(field.name)} out, or choose another family.",
                 )
+
+    def _check_outputs(self) -> None:
+        """Refuse losses of classes for predicted numbers, and losses of numbers for classes."""
+        if self.family == "residual" and self.outputs != "real":
+            raise SettingsError(
+                f"{option('outputs', 'real')} with {option('family', 'residual')}, losses of predicted numbers",
+                option("outputs", self.outputs),
+                f"Set {option('outputs', 'real')} for regression, or choose another family.",
+            )
+        if self.outputs != "real":
+            return
+        if self.family != "residual":
+            raise SettingsError(
+                f"{option('family', 'residual')} with {option('outputs', 'real')}",
+                option("family", self.family),
+                f"Set {option('family', 'residual')}.",
+            )
+        if self.invariant == "paper":
+            raise SettingsError(
+                f"{option('invariant')} exact, stable or none with {option('outputs', 'real')}",
+                option("invariant", "paper"),
+                "The printed invariant is about classes: leave it out.",
+            )
+        if self.tasks:
+            raise SettingsError(
+                f"one task with {option('outputs', 'real')}",
+                repr(list(self.tasks)),
+                f"Leave {option('tasks')} out: each has targets of a spread of its own.",
+            )
 
     def _check_polynomial(self) -> None:
         if self.inputs != ("y", "h") and (self.parameters == "canonical" or self.start == "cross_entropy"):
@@ -219,11 +254,13 @@ class SearchSettings(ScoreSettings):
                 f"{option('abort_below', self.abort_below)} alone",
                 f"Set {option('abort_epoch')} to the epoch, from 0, after which it is asked for.",
             )
-        if self.abort_epoch is not None and self.abort_below is None and self.mode == "min":
+        has_chance = self.mode == "max" and self.outputs != "real"
+        if self.abort_epoch is not None and self.abort_below is None and not has_chance:
             raise SettingsError(
                 f"{option('abort_below')} together with {option('abort_epoch')}, because chance is known for "
                 "accuracies only",
-                f"{option('abort_epoch', self.abort_epoch)} alone and {option('mode', 'min')}",
+                f"{option('abort_epoch', self.abort_epoch)} alone and "
+                + (option("mode", "min") if self.mode == "min" else option("outputs", "real")),
                 f"Set {option('abort_below')} to the metric that a training must have reached.",
             )
 
@@ -234,7 +271,7 @@ class SearchSettings(ScoreSettings):
 
     @property
     def candidates_per_generation(self) -> int:
-        """The population size: as set, or 80 trees, or 8 drive losses, or 20, or 40 with an invariant."""
+        """The population size: as set, or 80 trees, or 8 drive or residual losses, or 20, or 40 with an invariant."""
         if self.population_size is not None:
             return self.population_size
         if self.family in POPULATION_SIZES:
@@ -243,8 +280,8 @@ class SearchSettings(ScoreSettings):
 
     @property
     def step_size(self) -> float:
-        """CMA-ES's initial step size: as set, or 0.6 for drive losses, or 1.2."""
-        return self.sigma or (0.6 if self.family == "drive" else 1.2)
+        """CMA-ES's initial step size: as set, or 0.6 for drive and residual losses, or 1.2."""
+        return self.sigma or (0.6 if self.family in ("drive", "residual") else 1.2)
 
 
 def read_settings(stored: Mapping[str, Any]) -> SearchSettings:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.options import option
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.theory.descent import FirstBatch
 from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.checks.class_counts import count_classes
 from glo_lightning.training.checks.models import require_fresh_models
 from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
 from glo_lightning.training.checks.splits import check_splits
+from glo_lightning.training.checks.targets import target_spread
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
@@ -35,6 +37,7 @@ class ProbedTask:
         full_epochs: of a full training.
         abort: when a training is given up; None for never.
         class_counts: training samples of each class, if losses shall know them.
+        sigma: of real outputs, the standard deviation of the training targets.
     """
 
     name: str
@@ -44,6 +47,12 @@ class ProbedTask:
     full_epochs: int
     abort: AbortRule | None
     class_counts: tuple[int, ...] = ()
+    sigma: float | list[float] = 1.0
+
+    @property
+    def start(self) -> int | FirstBatch:
+        """Where training starts: at outputs of 1 / C for C classes, or at predictions of an untrained model."""
+        return self.probe.num_classes if self.probe.first_batch is None else self.probe.first_batch
 
     @property
     def relative_length(self) -> float:
@@ -58,7 +67,7 @@ class ProbedTask:
 
 def task_monitor(settings: SearchSettings) -> Monitor:
     """Return the metric that scores trainings on each task."""
-    return Monitor(settings.monitor, settings.mode, settings.worst_metric)
+    return settings.metric
 
 
 def search_monitor(settings: SearchSettings) -> Monitor:
@@ -125,7 +134,8 @@ def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
                 f"Leave {option('class_aware')} out; search weights of the questions by {option('joint')}.",
             )
         class_counts = count_classes(task, probe.num_classes) if settings.class_aware else ()
-    return ProbedTask(name, task, probe, epochs, full_epochs(settings, epochs), abort, class_counts)
+        sigma = target_spread(task) if settings.outputs == "real" else 1.0
+    return ProbedTask(name, task, probe, epochs, full_epochs(settings, epochs), abort, class_counts, sigma)
 
 
 def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:

@@ -3,7 +3,9 @@
 from glo_lightning.theory.attraction import attraction, sample_attraction
 from glo_lightning.theory.behaviour import behaviour_key
 from glo_lightning.theory.canonical import CanonicalForm, canonical, canonical_terms
+from glo_lightning.theory.descent import FirstBatch, descends, startup_descent
 from glo_lightning.theory.gamma import AnyLoss, drive, gamma_polynomials, symmetric_gamma
+from glo_lightning.theory.influence import InfluenceSummary, influence, summarize_influence
 from glo_lightning.theory.mean_field import predict_accuracy
 from glo_lightning.theory.probe import KernelProbe, probe_kernel
 from glo_lightning.theory.record import AttractionRecord
@@ -26,6 +28,8 @@ __all__ = [
     "AttractionRecord",
     "CanonicalForm",
     "Equilibrium",
+    "FirstBatch",
+    "InfluenceSummary",
     "KernelProbe",
     "LossSummary",
     "NullEpoch",
@@ -35,11 +39,13 @@ __all__ = [
     "canonical",
     "canonical_terms",
     "default_kappa",
+    "descends",
     "drive",
     "equilibria",
     "equilibrium_confidence",
     "gamma_polynomials",
     "implied_smoothing",
+    "influence",
     "normalize_drive",
     "null_epoch",
     "predict_accuracy",
@@ -47,8 +53,10 @@ __all__ = [
     "sample_attraction",
     "scale_loss",
     "smooth_labels",
+    "startup_descent",
     "startup_drive",
     "summarize",
+    "summarize_influence",
     "symmetric_gamma",
     "trainability",
     "zero_error_drive",

@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.figures import save_figure
@@ -13,14 +13,17 @@ from glo_lightning.losses import NAMED_LOSSES, Loss, load_losses, outputs_of
 from glo_lightning.plain_parser import PlainParser
 from glo_lightning.theory.figures import (
     figure_attraction,
+    figure_influence,
     figure_shapes,
     figure_start,
     figure_stratification,
 )
+from glo_lightning.theory.influence import RESIDUALS, InfluenceSummary, summarize_influence
 from glo_lightning.theory.record import AttractionRecord
 from glo_lightning.theory.summary import LossSummary, summarize
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from rich.table import Table
 
 LEGEND = """\
@@ -30,6 +33,12 @@ stable     starts downhill and does not collapse; exact: starts downhill; paper:
 zero error drive on memorised samples: + pulls on, - pushes back
 rests at   confidence at which a sample stays
 smoothing  label smoothing that would hold cross-entropy back as much
+"""
+
+INFLUENCE_LEGEND = """\
+ψ(r)       force of a residual of r standard deviations of the targets
+outliers   pull without end (grows), no harder than some (bounded), or less and less (redescends)
+strongest  the residual that pulls the most
 """
 
 
@@ -48,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if not options.losses and not options.records:
         raise SettingsError("at least one loss or record", "none", "Name one: glo-lightning theory baikal.")
-    losses = load_losses(options.losses)
+    everything = load_losses(options.losses, outputs=None)
+    losses = {name: loss for name, loss in everything.items() if loss.outputs != "real"}
+    of_residuals = {name: loss for name, loss in everything.items() if loss.outputs == "real"}
     records = load_records(options.records)
     if records and options.output is None:
         raise SettingsError("--output with --records", "none", "Name the folder that the figure goes to.")
@@ -56,10 +67,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.num_classes = 2 if losses and all(map(_is_binary, losses.values())) else 10
     _refuse_other_classes(losses, options.num_classes)
     summaries = {name: summarize(loss, options.num_classes) for name, loss in losses.items()}
+    influences = {name: summarize_influence(loss) for name, loss in of_residuals.items()}
     if summaries:
-        _print(summaries)
+        _print(summary_table(summaries), LEGEND, summaries)
+    if influences:
+        _print(influence_table(influences), INFLUENCE_LEGEND, influences)
     if options.output is not None:
-        for path in _write(losses, summaries, records, options.num_classes, options.output):
+        content = {name: {**summary.to_dict(), "loss": losses[name].to_dict()} for name, summary in summaries.items()}
+        content |= {
+            name: {**summary.to_dict(), "loss": of_residuals[name].to_dict()} for name, summary in influences.items()
+        }
+        figures = _draw(losses, summaries, options.num_classes)
+        if of_residuals:
+            figures["influence.png"] = figure_influence(of_residuals)
+        if records:
+            figures["stratification.png"] = figure_stratification(records)
+        for path in _write(content, figures, options.output):
             sys.stdout.write(f"{path}\n")
     return 0
 
@@ -137,39 +160,54 @@ def _parser() -> PlainParser:
     return parser
 
 
-def _print(summaries: Mapping[str, LossSummary]) -> None:
+def influence_table(summaries: Mapping[str, InfluenceSummary]) -> "Table":
+    """Return one row per loss of real-valued predictions, at most 80 columns wide with names of ordinary length."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("loss", overflow="fold")
+    for residual in RESIDUALS:
+        table.add_column(f"ψ({residual:g})".replace("-", "−"), justify="right")
+    for column in ("outliers", "strongest"):
+        table.add_column(column, justify="right")
+    for name, summary in summaries.items():
+        numbers = map(_number, summary.influence)
+        table.add_row(escape(name), *numbers, summary.tail, _number(summary.strongest))
+    return table
+
+
+def _print(table: "Table", legend: str, summaries: "Mapping[str, LossSummary | InfluenceSummary]") -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    console.print(summary_table(summaries))
-    console.print(LEGEND, style="dim")
+    console.print(table)
+    console.print(legend, style="dim")
     for name, summary in summaries.items():
         console.print(f"{name}: {summary.formula}", markup=False, soft_wrap=True)
-        if summary.reason:
+        if isinstance(summary, LossSummary) and summary.reason:
             console.print(f"    {summary.reason}", markup=False, soft_wrap=True)
 
 
-def _write(
-    losses: Mapping[str, Loss],
-    summaries: Mapping[str, LossSummary],
-    records: Mapping[str, AttractionRecord],
-    num_classes: int,
-    output: Path,
-) -> list[Path]:
-    output.mkdir(parents=True, exist_ok=True)
+def _draw(losses: Mapping[str, Loss], summaries: Mapping[str, LossSummary], num_classes: int) -> "dict[str, Figure]":
+    """Return the figures of losses of classes, by the names of their files."""
+    if not losses:
+        return {}
     figures = {}
+    defined = {name: loss for name, loss in losses.items() if not summaries[name].trainability.undefined}
+    if defined:
+        figures["shapes.png"] = figure_shapes(defined, num_classes)
+        figures["attraction.png"] = figure_attraction(defined, num_classes)
+    return {**figures, "start.png": figure_start(losses, num_classes)}
+
+
+def _write(content: Mapping[str, Any], figures: "Mapping[str, Figure]", output: Path) -> list[Path]:
+    output.mkdir(parents=True, exist_ok=True)
     written = []
-    if losses:
-        defined = {name: loss for name, loss in losses.items() if not summaries[name].trainability.undefined}
-        if defined:
-            figures["shapes.png"] = figure_shapes(defined, num_classes)
-            figures["attraction.png"] = figure_attraction(defined, num_classes)
-        figures["start.png"] = figure_start(losses, num_classes)
-        content = {name: {**summary.to_dict(), "loss": losses[name].to_dict()} for name, summary in summaries.items()}
+    if content:
         written.append(output / "theory.json")
         write_json(written[0], content)
-    if records:
-        figures["stratification.png"] = figure_stratification(records)
     for name, figure in figures.items():
         written.append(output / name)
         save_figure(figure, written[-1])

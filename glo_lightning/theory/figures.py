@@ -10,6 +10,7 @@ from glo_lightning.figures import BAD, DOUBTFUL, GOOD, NONTARGET, TARGET, color_
 from glo_lightning.losses import Loss
 from glo_lightning.theory.attraction import attraction
 from glo_lightning.theory.gamma import AnyLoss, has_gamma, label_values
+from glo_lightning.theory.influence import influence, rho
 from glo_lightning.theory.record import AttractionRecord
 from glo_lightning.theory.regime import equilibria
 from glo_lightning.theory.scale import startup_drive
@@ -143,6 +144,40 @@ def figure_start(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
     return figure
 
 
+def figure_influence(losses: Mapping[str, Loss]) -> "Figure":
+    """Draw losses of real-valued predictions and their influence over the residual.
+
+    Args:
+        losses: of the residual, by the names to show.
+
+    Returns:
+        Two diagrams side by side, with a curve per loss.
+
+    Source: derivations.md, section 11.
+    """
+    figure = make_figure(7.5, 3.4)
+    left, right = figure.subplots(1, 2)
+    colors = [color_of(place) for place in range(len(losses))]
+    plot_rho(left, losses, colors)
+    plot_influence(right, losses, colors)
+    left.set_ylabel("loss ρ(r)", fontsize=8)
+    right.set_ylabel("influence ψ(r)", fontsize=8)
+    for axes in (left, right):
+        axes.set_xlabel("residual r, in standard deviations of the targets", fontsize=8)
+    left.legend(fontsize=7, frameon=False)
+    return figure
+
+
+def plot_rho(axes: "Axes", losses: Mapping[str, Loss], colors: Sequence[str]) -> None:
+    """Plot losses of real-valued predictions over the residual."""
+    _plot_residuals(axes, {name: rho(loss, _residuals()) for name, loss in losses.items()}, colors)
+
+
+def plot_influence(axes: "Axes", losses: Mapping[str, Loss], colors: Sequence[str]) -> None:
+    """Plot the influence of losses of real-valued predictions over the residual."""
+    _plot_residuals(axes, {name: influence(loss, _residuals()) for name, loss in losses.items()}, colors)
+
+
 def figure_stratification(records: Mapping[str, AttractionRecord], num_bins: int = 50) -> "Figure":
     """Draw where the training samples are, epoch by epoch, and which way the loss moves them there.
 
@@ -190,6 +225,18 @@ def figure_stratification(records: Mapping[str, AttractionRecord], num_bins: int
     bar = figure.colorbar(ScalarMappable(norm, colors), ax=list(panels), pad=0.02)
     bar.set_label("attraction: pushed away  |  pulled in", fontsize=8)
     return figure
+
+
+def _residuals() -> torch.Tensor:
+    return torch.linspace(-5.0, 5.0, 501, dtype=torch.float64)
+
+
+def _plot_residuals(axes: "Axes", curves: Mapping[str, torch.Tensor], colors: Sequence[str]) -> None:
+    for (name, values), color in zip(curves.items(), colors, strict=True):
+        axes.plot(_residuals(), values, color=color, label=legend_label(name), linewidth=1.6)
+    axes.axhline(0.0, color="0.7", linewidth=0.8, zorder=0)
+    axes.axvline(0.0, color="0.7", linewidth=0.8, zorder=0)
+    axes.tick_params(labelsize=7)
 
 
 def _scaled_logits(loss: Loss, num_classes: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

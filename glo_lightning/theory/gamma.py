@@ -51,8 +51,13 @@ def drive(loss: AnyLoss, confidence: Tensor | float, num_classes: int) -> Tensor
     others = ((1.0 - h) / (num_classes - 1)).unsqueeze(-1).expand(*h.shape, num_classes - 1)
     logits = torch.cat([h.unsqueeze(-1), others], -1).log().reshape(-1, num_classes)
     logits = logits - logits.mean(-1, keepdim=True)
-    pull = -logit_gradient(loss, logits, torch.zeros(len(logits), dtype=torch.int64, device=h.device))
-    return (pull[:, 0] - pull.mean(-1)).reshape(h.shape) / (h * (1.0 - h))
+    # All classes are alike, but of two, a loss may tell yes from no: then the mean of both sides counts.
+    pulls = []
+    for label in (0, 1) if num_classes == 2 else (0,):
+        labels = torch.full((len(logits),), label, device=h.device)
+        pull = -logit_gradient(loss, logits.roll(label, -1), labels)
+        pulls.append(pull[:, label] - pull.mean(-1))
+    return torch.stack(pulls).mean(0).reshape(h.shape) / (h * (1.0 - h))
 
 
 def symmetric_gamma(loss: Loss, confidence: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
@@ -136,6 +141,12 @@ def sample_losses(loss: AnyLoss, logits: Tensor, target: Tensor) -> Tensor:
         Losses, shape (N,).
     """
     if isinstance(loss, Loss):
+        if not loss.is_separable:
+            raise LossError(
+                "a loss of which each sample has its own",
+                f"{type(loss).__name__}, where it depends on the others in its batch",
+                "Train and compare it: theory judges samples one by one.",
+            )
         return loss.per_class(logits, loss.smooth(label_distribution(logits, target))).sum(-1)
     black_box = _with_tensors_like(loss, logits) if isinstance(loss, nn.Module) else loss
     pairs = zip(logits.unsqueeze(1), target.unsqueeze(1), strict=True)
@@ -159,7 +170,7 @@ def label_values(loss: Loss, num_classes: int) -> tuple[float, float]:
 
 def has_gamma(loss: AnyLoss) -> TypeGuard[Loss]:
     """Tell whether gamma is defined: of a black box, or a loss of unscaled logits, only the gradient is."""
-    if not isinstance(loss, Loss):
+    if not isinstance(loss, Loss) or not loss.is_separable:
         return False
     half = torch.full((1,), 0.5, dtype=torch.float64, device=device_of(loss))
     try:

@@ -133,8 +133,9 @@ def _null_epoch_of_logits(loss: AnyLoss, num_classes: int) -> NullEpoch:
     def along(step: Tensor) -> Tensor:
         return weights @ sample_losses(loss, step * direction, targets)
 
-    slope = logit_gradient(loss, torch.zeros_like(direction), targets)[0]
-    drive_ = -float(slope[0] - slope.mean()) * num_classes**2 / (num_classes - 1)
+    # The mean over them: of two classes, a loss may treat each differently.
+    slope = logit_gradient(loss, torch.zeros_like(direction), targets)
+    drive_ = -float((slope.diagonal() - slope.mean(-1)).mean()) * num_classes**2 / (num_classes - 1)
     curvature = float(torch.func.grad(torch.func.grad(along))(direction.new_zeros(()))) * num_classes
     if not (math.isfinite(drive_) and math.isfinite(curvature)):
         return NullEpoch(math.nan, math.nan, math.nan, math.nan, "its slope is not finite at zero logits")

@@ -6,10 +6,11 @@ from rich.console import Console
 from glo_lightning.cli.own_folder import require_own
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.files import write_json
-from glo_lightning.losses import load_losses, save_loss
+from glo_lightning.losses import NAMED_LOSSES, in_units_of, load_losses, save_loss
 from glo_lightning.train.resumption import claim, require_resumable, what_learns
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.train.training import FullTraining, train_fully
+from glo_lightning.training.checks.targets import target_spread
 from glo_lightning.training.task import Task, quiet_lightning
 
 
@@ -29,6 +30,8 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
     settings = cli.settings()
     (loss,) = load_losses([settings.loss], settings.outputs).values()
     task = cli.task()
+    if settings.outputs == "real" and settings.loss in NAMED_LOSSES:
+        loss = in_units_of(loss, target_spread(task))
     folder = settings.folder
     require_own(folder, "train", settings.name_of_results)
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]

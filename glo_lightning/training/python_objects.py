@@ -9,6 +9,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from glo_lightning.errors import DataError, ModelError, SettingsError
+from glo_lightning.training.model_instances import NewModels, StartFrom
 
 Data = LightningDataModule | type[LightningDataModule] | Sequence[Any] | Mapping[str, Any]
 """A data module, a class of it, or loaders: (train, val) or (train, val, test), as a dict by these names."""
@@ -18,9 +19,6 @@ SPLITS = ("train", "val", "test")
 
 class LoadersDataModule(LightningDataModule):
     """Loaders of one's own as a data module.
-
-    A generator that a loader has for itself follows the seed of each training, for it would go on where another
-    training ended.
 
     Args:
         train: serves training batches.
@@ -34,10 +32,6 @@ class LoadersDataModule(LightningDataModule):
 
     def train_dataloader(self) -> Any:
         """Serve the training loader."""
-        for owner in (self.train, getattr(self.train, "sampler", None)):
-            generator = getattr(owner, "generator", None)
-            if isinstance(generator, torch.Generator):
-                generator.manual_seed(torch.initial_seed() % 2**63)
         return self.train
 
     def val_dataloader(self) -> Any:
@@ -61,6 +55,22 @@ class TestedLoadersDataModule(LoadersDataModule):
     def test_dataloader(self) -> Any:
         """Serve the test loader."""
         return self.test
+
+
+def one_of(datamodule: Data | None, loaders: Mapping[str, Any]) -> Data:
+    """Return the data module, or the loaders by the names of their splits, whichever was given.
+
+    Raises:
+        DataError: if both were, or neither.
+    """
+    given = {split: loader for split, loader in loaders.items() if loader is not None}
+    if (datamodule is None) == (not given):
+        raise DataError(
+            "a data module, or loaders",
+            "both" if given else "neither",
+            "Pass datamodule=, or train_dataloaders=, val_dataloaders= and test_dataloaders=.",
+        )
+    return given if datamodule is None else datamodule
 
 
 def take_data(given: Data) -> LightningDataModule:
@@ -96,20 +106,33 @@ def take_data(given: Data) -> LightningDataModule:
     )
 
 
-def take_model(given: Callable[..., LightningModule]) -> Callable[..., LightningModule]:
+Model = Callable[..., LightningModule] | LightningModule
+"""A class, a function that returns a new module, or a module that can be built again."""
+
+
+def take_model(given: Model, start_from: StartFrom = "scratch") -> Callable[..., LightningModule]:
     """Return what builds a model.
 
     Args:
-        given: a LightningModule class, or a function that returns a new module, without required arguments.
+        given: a LightningModule class, a function that returns a new module, without required arguments, or a module.
+        start_from: of a module: whether each training begins from scratch or with its weights.
 
     Raises:
         ModelError: if it is none of these.
     """
+    if isinstance(given, LightningModule):
+        return NewModels(given, start_from)
+    if start_from == "weights":
+        raise ModelError(
+            "a LightningModule, whose weights trainings begin with",
+            f"start_from='weights' and a {type(given).__name__}",
+            "Pass a model, or leave start_from out and load the weights in what builds it.",
+        )
     if isinstance(given, torch.nn.Module) or not callable(given):
         raise ModelError(
-            "a LightningModule class, or a function without arguments that returns a new module",
+            "a LightningModule, a class of it, or a function without arguments that returns a new one",
             f"{'an instance of ' if isinstance(given, torch.nn.Module) else ''}{type(given).__name__}",
-            "Every candidate trains a fresh model: pass the class, or lambda: MyModel(...).",
+            "Classifier of glo_lightning.models makes one of a network: lambda: Classifier(make_network()).",
         )
     required = required_arguments(given)
     if required:

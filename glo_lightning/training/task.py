@@ -15,7 +15,8 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.errors import ModelError, SettingsError
-from glo_lightning.training.python_objects import Data, take_data, take_model, take_trainer
+from glo_lightning.training.model_instances import StartFrom
+from glo_lightning.training.python_objects import Data, Model, take_data, take_model, take_trainer
 
 Hyperparameters = Mapping[str, Any]
 """JSON values by the name of what they configure, such as ``{"model.learning_rate": 0.1}``."""
@@ -72,18 +73,21 @@ class Task:
 
 
 def python_task(
-    model: Callable[..., LightningModule],
+    model: Model,
     datamodule: Data,
     trainer: Mapping[str, Any] | None = None,
+    start_from: StartFrom = "scratch",
 ) -> Task:
     """Make a task from Python objects.
 
     Args:
         model: a LightningModule class, or any function that returns a new module and can be called without arguments.
             Arguments that it has all the same are hyperparameters: ``learning_rate`` is ``"model.learning_rate"``.
+            A module is built again for every training, if it keeps its arguments by ``save_hyperparameters``.
         datamodule: the data, shared by all trainings: a data module, a class that needs no arguments, or loaders
             (train, val) or (train, val, test), also as a dict by these names.
         trainer: keyword arguments of ``lightning.Trainer``, e.g. ``{"max_epochs": 3}``.
+        start_from: of a module: scratch, or weights to fine-tune those that it has in every training.
 
     Returns:
         A task whose Trainer has logging, checkpoints and progress bars off unless asked for. Every training gets
@@ -91,10 +95,10 @@ def python_task(
 
     Raises:
         DataError: if ``datamodule`` is none of these.
-        ModelError: if ``model`` is a module rather than something that builds one, or needs arguments.
+        ModelError: if ``model`` cannot be built again, or needs arguments.
         SettingsError: if ``trainer`` is a Trainer rather than its arguments.
     """
-    data, builder = take_data(datamodule), take_model(model)
+    data, builder = take_data(datamodule), take_model(model, start_from)
     # None means not set, as null does in a configuration file.
     own = take_trainer(trainer)
     given = {name: value for name, value in own.items() if value is not None or name not in LEAN_TRAINER}
@@ -104,10 +108,11 @@ def python_task(
         build_trainer=functools.partial(_build_trainer, {**LEAN_TRAINER, **given}),
         description={
             "data": _in_words(data),
+            **({"start_from": start_from} if start_from != "scratch" else {}),
             "trainer": {name: _in_words(value) for name, value in sorted(given.items()) if _differs(name, value)},
         },
-        rebuild=functools.partial(python_task, model, datamodule, trainer),
-        configured=functools.partial(_default_argument, model),
+        rebuild=functools.partial(python_task, model, datamodule, trainer, start_from),
+        configured=functools.partial(_default_argument, builder),
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 
 from glo_lightning.data.corrupted import tensors_of
+from glo_lightning.training.generators import generators_seeded
 
 VARIABLES = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG")
 """Environment variables that Lightning sets: by seeding, and for deterministic trainings."""
@@ -59,16 +60,14 @@ def random_numbers_kept() -> Iterator[None]:
 
 @contextmanager
 def ordered_by(seed: int, datamodule: LightningDataModule) -> Iterator[None]:
-    """Let a seed order and augment training data that are tensors, whatever seed their data module has."""
-    data = tensors_of(datamodule)
-    if data is None:
+    """Let a seed order and augment training data, whatever seed or generators their data module has."""
+    with ExitStack() as stack:
+        stack.enter_context(generators_seeded(datamodule, seed))
+        data = tensors_of(datamodule)
+        if data is not None:
+            stack.callback(setattr, data, "seed", data.seed)
+            data.seed = seed
         yield
-        return
-    own, data.seed = data.seed, seed
-    try:
-        yield
-    finally:
-        data.seed = own
 
 
 def _set_variables(values: Mapping[str, str | None]) -> None:

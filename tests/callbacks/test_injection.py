@@ -275,6 +275,7 @@ def test_missing_attribute_names_what_looks_like_a_loss():
         def __init__(self):
             super().__init__()
             self.my_criterion = nn.CrossEntropyLoss()
+            self.same_criterion = self.my_criterion
             self.head = nn.Module()
             self.head.loss = cross_entropy
             self.loss_weight = 3.0
@@ -284,7 +285,7 @@ def test_missing_attribute_names_what_looks_like_a_loss():
 
     message = refusal(Odd(), LossInjection(Watcher()))
     assert "'loss_fn'" in message
-    assert "candidates: compute_loss, my_criterion, head.loss." in message
+    assert "candidates: compute_loss, my_criterion, same_criterion, head.loss." in message
     assert "loss_weight" not in message
     assert "'head.missing'" in refusal(Odd(), LossInjection(Watcher(), "head.missing"))
     assert "'nobody.loss'" in refusal(Odd(), LossInjection(Watcher(), "nobody.loss"))

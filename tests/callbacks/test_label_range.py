@@ -13,7 +13,7 @@ from torch.utils.data import TensorDataset
 from glo_lightning.callbacks import LossInjection
 from glo_lightning.callbacks.label_range import LabelRange
 from glo_lightning.errors import LossError
-from glo_lightning.losses import CrossEntropyLoss, SigmoidLoss, TaylorLoss, for_outputs
+from glo_lightning.losses import CrossEntropyLoss, HuberLoss, SigmoidLoss, TaylorLoss, baseline_loss, for_outputs
 from glo_lightning.losses.options import Outputs
 from glo_lightning.search import LossSearch
 from glo_lightning.train.settings import TrainSettings
@@ -59,6 +59,8 @@ SPOILT: dict[str, tuple[Outputs, Tensor, str, str]] = {
     "void 255": ("softmax", spoilt(CLASSES, 255), "to 255", "target < 3"),
     "NaN in several": ("sigmoid", spoilt(YES, torch.nan), "labels in [0, 1], got NaN", "(target <= 1), then pass"),
     "-1 in several": ("sigmoid", spoilt(YES, -1.0), "got labels from -1 to 1", "(target <= 1), then pass"),
+    "NaN in numbers": ("real", spoilt(INPUTS, torch.nan), "finite targets", "keep = target.isfinite()"),
+    "infinity in numbers": ("real", spoilt(INPUTS, torch.inf), "finite targets", "keep = target.isfinite()"),
     "NaN in distributions": ("softmax", spoilt(YES.softmax(1), torch.nan), "got NaN", "(target <= 1)).all(1)"),
 }  # fmt: skip
 every_label = pytest.mark.parametrize(("outputs", "target", "got", "cure"), SPOILT.values(), ids=SPOILT)
@@ -78,19 +80,19 @@ def task_of(target: Tensor) -> Task:
 
 def by_callback(target: Tensor, outputs: Outputs, folder: Path) -> None:
     task = task_of(target)
-    trainer = task.build_trainer([LossInjection(for_outputs(CrossEntropyLoss(), outputs))], {})
+    trainer = task.build_trainer([LossInjection(baseline_loss(outputs))], {})
     trainer.fit(task.build_model(), task.datamodule)
 
 
 def by_evaluator(target: Tensor, outputs: Outputs, folder: Path) -> None:
-    run = Run(for_outputs(TaylorLoss([0.5] * 8), outputs), 0)
+    run = Run(HuberLoss() if outputs == "real" else for_outputs(TaylorLoss([0.5] * 8), outputs), 0)
     (evaluation,) = TrainerEvaluator(task_of(target), Monitor("val_score")).evaluate([run])
     assert evaluation.status is Status.COMPLETED
 
 
 def by_training(target: Tensor, outputs: Outputs, folder: Path) -> None:
     settings = TrainSettings(monitor="val_score", outputs=outputs, test=False)
-    train_fully(task_of(target), for_outputs(CrossEntropyLoss(), outputs), settings, folder)
+    train_fully(task_of(target), baseline_loss(outputs), settings, folder)
 
 
 @every_label

@@ -14,7 +14,10 @@ SEEDS = range(10)
 
 def simulated(rng: np.random.Generator, rivals: int, shared: float, gain: float = 0.0) -> Comparison:
     """Draw the metrics of equal losses, of which a share of the variance comes with the seed, and judge them."""
-    names = [*["cross-entropy", TUNED, "best known: focal", "cross-entropy × 2"][:rivals], "discovered"]
+    names = [
+        *["cross-entropy", "cross-entropy" + TUNED, "best known: focal", "cross-entropy × 2"][:rivals],
+        "discovered",
+    ]
     of_seeds = rng.normal(size=len(SEEDS))
     metrics = {
         name: 0.9 + 0.02 * (np.sqrt(shared) * of_seeds + np.sqrt(1.0 - shared) * rng.normal(size=len(SEEDS)))

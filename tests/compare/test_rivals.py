@@ -39,6 +39,10 @@ def test_a_loss_that_starts_uphill_has_no_twin() -> None:
     assert scaled_twin(ScaledLoss(BaikalLoss(), -1.0), CrossEntropyLoss(), num_classes=10) is None
 
 
+def test_a_loss_of_which_no_sample_has_its_own_has_no_twin() -> None:
+    assert scaled_twin(named_loss("dice"), CrossEntropyLoss(), num_classes=10) is None
+
+
 def test_every_head_has_a_scale() -> None:
     twin = scaled_twin(HeadsLoss([BaikalLoss(), MeanSquaredErrorLoss()]), CrossEntropyLoss(), num_classes=10)
     assert twin is not None

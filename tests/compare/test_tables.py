@@ -22,6 +22,8 @@ from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Run, Status
 
+TUNED_ROW = "cross-entropy" + TUNED
+
 
 def _comparison(mean: float, spread: float, mode: str = "max") -> Comparison:
     class Scripted:
@@ -197,13 +199,13 @@ def test_without_a_loss_in_focus_rows_are_compared_with_the_first_and_tell_effec
 
 @pytest.mark.parametrize(("cost", "words"), [(400, "as many"), (415, "as many"), (100, "100 instead of 400")])
 def test_the_tuned_rival_is_told_with_what_it_took_and_what_it_is(cost: int, words: str) -> None:
-    origins = {TUNED: Origin(cost, "learning rate × 5.8, label smoothing 0.3"), "discovered": Origin(400)}
+    origins = {TUNED_ROW: Origin(cost, "learning rate × 5.8, label smoothing 0.3"), "discovered": Origin(400)}
     comparison = _verdict(
-        {"cross-entropy": 0.5, TUNED: 0.7, "best known: focal": 0.6, "discovered": 0.9}, origins=origins
+        {"cross-entropy": 0.5, TUNED_ROW: 0.7, "best known: focal": 0.6, "discovered": 0.9}, origins=origins
     )
     assert f"beats cross-entropy tuned with {words} trainings (+0.2000" in headline(comparison)
     sentences = verdict_sentences(comparison)
     assert any("beats focal, the best of the known losses (+0.3000" in sentence for sentence in sentences)
-    assert sentences[-1] == f"{TUNED}: learning rate × 5.8, label smoothing 0.3."
+    assert sentences[-1] == f"{TUNED_ROW}: learning rate × 5.8, label smoothing 0.3."
     assert max(map(len, render(comparison).partition("The discovered")[0].splitlines())) <= 80
     assert Comparison.from_dict(comparison.to_dict()) == comparison

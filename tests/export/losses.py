@@ -3,6 +3,7 @@
 import torch
 
 from glo_lightning.losses import (
+    AbsoluteErrorLoss,
     ActivePassiveLoss,
     BaikalCMALoss,
     BaikalLoss,
@@ -10,14 +11,22 @@ from glo_lightning.losses import (
     CrossEntropyLoss,
     DriveLoss,
     FocalLoss,
+    HuberLoss,
+    LogCoshLoss,
     Loss,
     MeanSquaredErrorLoss,
     PolyLoss,
+    QuantileLoss,
+    ResidualLoss,
     ScaledLoss,
     SigmoidLoss,
     TaylorLoss,
     TreeLoss,
+    TverskyLoss,
+    TwoSidedLoss,
+    asymmetric_loss,
     named_loss,
+    two_sided_drive,
 )
 
 THETA = torch.randn(13, generator=torch.Generator().manual_seed(0)).tolist()
@@ -38,6 +47,9 @@ LOSSES: dict[str, Loss] = {
     "class-aware": ClassAwareLoss(CrossEntropyLoss(label_smoothing=0.1), [50, 5, 3, 1], 0.7, 0.5, 0.3),
     "class-aware drive": ScaledLoss(ClassAwareLoss(DriveLoss(q=-0.3, num_classes=4), [50, 5, 3, 1]), 0.5),
     "active-passive": ScaledLoss(ActivePassiveLoss(0.5, 2.0, label_smoothing=0.1), 0.7),
+    "dice": TverskyLoss(),
+    "smoothed tversky": ScaledLoss(TverskyLoss(0.3, 0.7, 1e-3, "sum", label_smoothing=0.1), 2.0),
+    "focal with a margin": FocalLoss(1.5, 0.1),
     "tree": TreeLoss("log(h) - y / h"),
     "tree with coefficients": TreeLoss("y * log(h) - square(h) / (1 + y)", [0.5, 1.25, 2.0]),
     "tree of roots": TreeLoss("sqrt(h * y) / h - log(2 * h * h * (h + 1)) * log(2 * h * y + 1) + sqrt(y * (h + 2))"),
@@ -49,5 +61,19 @@ LOSSES: dict[str, Loss] = {
     "sigmoid": SigmoidLoss(CrossEntropyLoss()),
     "sigmoid drive": SigmoidLoss(DriveLoss(q=0.5, num_classes=2)),
     "sigmoid taylor": ScaledLoss(SigmoidLoss(TaylorLoss(THETA[:8], label_smoothing=0.1)), 2.0),
+    "asymmetric": asymmetric_loss(1.0, 3.5, 0.1, reduction="none"),
+    "dice of masks": SigmoidLoss(TwoSidedLoss(TverskyLoss(class_reduction="sum"))),
+    "two-sided drive": ScaledLoss(SigmoidLoss(two_sided_drive(1.3, 0.2, (0.5, 0.3), (-0.2, 1.0))), 0.5),
+    "two-sided trees": SigmoidLoss(ClassAwareLoss(
+        TwoSidedLoss(*(TreeLoss(text, class_reduction="mean") for text in ("y * log(h)", "y / h"))), [9, 1]
+    )),
     "sigmoid of logits": SigmoidLoss(TaylorLoss(THETA[:8], inputs=("y", "f"), reduction="none")),
+    "residual": ResidualLoss(0.7, 0.5, 0.2, sigma=2.5),
+    "squared error of predictions": ResidualLoss(reduction="sum"),
+    "cauchy": ScaledLoss(ResidualLoss(0.0, 2.0, sigma=[0.5, 1.0, 2.0, 4.0]), 0.3),
+    "welsch": ResidualLoss(-64.0, reduction="none"),
+    "absolute error": AbsoluteErrorLoss(2.0),
+    "huber": HuberLoss(1.5, sigma=2.0),
+    "log cosh": LogCoshLoss(0.5),
+    "quantile": QuantileLoss(0.9, sigma=3.0),
 }  # fmt: skip

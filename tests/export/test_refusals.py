@@ -17,8 +17,10 @@ from glo_lightning.losses import (
     ClassAwareLoss,
     CrossEntropyLoss,
     DriveLoss,
+    HuberLoss,
     Loss,
     MeanSquaredErrorLoss,
+    ResidualLoss,
     ScaledLoss,
     SigmoidLoss,
     named_loss,
@@ -105,6 +107,21 @@ QUESTIONS = [
     ((8, 3), hard(8, 3, dtype=torch.bool), False),
     ((8, 3), hard(8), False),
 ]
+PREDICTIONS = [
+    ((8,), soft(8), True),
+    ((8, 1), soft(8, 1), True),
+    ((8, 3), soft(8, 3), True),
+    ((8, 3), soft(8, 3, dtype=torch.float64), True),
+    ((8, 1), soft(8), False),
+    ((8,), soft(8, 1), False),
+    ((8, 3), soft(8, 1), False),
+    ((8, 3), soft(3), False),
+    ((8, 3), soft(), False),
+    ((), soft(), False),
+    ((8, 3, 2), soft(8, 3, 2), False),
+    ((8, 3), hard(8, 3), False),
+    ((8, 3), hard(8), False),
+]
 LOSSES: dict[str, Loss] = {
     "cross-entropy": CrossEntropyLoss(),
     "smoothed": CrossEntropyLoss(label_smoothing=0.1),
@@ -153,6 +170,18 @@ def test_so_are_yes_or_no_questions(loss: Loss, make: Any, tmp_path: Path) -> No
         check(questions, call, shape, target, right)
     for exported in (call, questions):
         assert not takes(exported, hard(8, 3), soft(8, 3))
+
+
+@torchs
+@pytest.mark.parametrize("loss", [ResidualLoss(0.5), HuberLoss(sigma=2.0)], ids=lambda loss: loss.family)
+def test_so_are_predictions(loss: Loss, make: Any, tmp_path: Path) -> None:
+    call = make(loss, tmp_path)
+    for shape, target, right in PREDICTIONS:
+        check(loss, call, shape, target, right)
+    several = ResidualLoss(sigma=[1.0, 2.0, 3.0])
+    call = make(several, tmp_path)
+    for shape, target, right in PREDICTIONS:
+        check(several, call, shape, target, right and shape[1:] == (3,))
 
 
 @pytest.mark.parametrize("name", ["cross-entropy", "squared error", "class-aware"])

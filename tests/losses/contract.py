@@ -26,10 +26,12 @@ class LossContract:
     Attributes:
         finite_when_saturated: whether the formula is finite for logits of +-1e4 at any hard label.
         has_elementwise: whether the loss is a function of scaled logits and labels alone.
+        sums_symbol: whether the formula is a sum over classes that are all alike.
     """
 
     finite_when_saturated: ClassVar[bool] = True
     has_elementwise: ClassVar[bool] = True
+    sums_symbol: ClassVar[bool] = True
 
     def make(self, **arguments: Any) -> Loss:
         """Build a typical loss of the family; the arguments are class_reduction, reduction, label_smoothing."""
@@ -221,8 +223,9 @@ class LossContract:
         assert "\n" not in latex + unicode
         assert latex.startswith("L = ")
         assert latex.count("{") == latex.count("}")
-        assert ("frac{1}{C}" in latex) == ("(1/C)" in unicode) == (class_reduction == "mean")
-        assert "Σᵢ" in unicode
+        size = "C" if self.sums_symbol else "2"
+        assert (f"frac{{1}}{{{size}}}" in latex) == (f"(1/{size})" in unicode) == (class_reduction == "mean")
+        assert ("Σᵢ" in unicode) == self.sums_symbol
         assert "*" not in unicode
 
 
@@ -235,7 +238,8 @@ def evaluate(formula: str, values: dict[str, Any]) -> np.ndarray:
         ast.Div: operator.truediv,
         ast.Pow: operator.pow,
     }
-    functions = {"log": np.log, "sqrt": np.sqrt, "exp": np.exp, "abs": np.abs}
+    names = ("log", "sqrt", "exp", "abs", "sign", "log1p", "expm1")
+    functions = {name: getattr(np, name) for name in names}
 
     def walk(node: ast.expr) -> Any:
         match node:
@@ -247,6 +251,8 @@ def evaluate(formula: str, values: dict[str, Any]) -> np.ndarray:
                 return -walk(operand)
             case ast.BinOp(left=left, op=op, right=right):
                 return binary[type(op)](walk(left), walk(right))
+            case ast.Subscript(value=array):
+                return walk(array)[..., node.slice.elts[1].value]  # of a loss that tells its two classes apart
             case ast.Call(func=ast.Name(id=name), args=[argument]):
                 return functions[name](walk(argument))
             case ast.Call(func=ast.Attribute(value=array, attr=("sum" | "mean") as method), args=[axis]):

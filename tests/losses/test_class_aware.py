@@ -122,3 +122,10 @@ def test_bad_numbers_are_refused(arguments: dict[str, Any]) -> None:
 def test_logits_of_other_classes_are_refused() -> None:
     with pytest.raises(LossError, match="7 classes"):
         ClassAwareLoss(CrossEntropyLoss(), COUNTS)(torch.zeros(2, 5), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize("style, shown", [("unicode", "f − 0.5·log π + 2·y"), ("latex", r"f - 0.5 \log \pi + 2\, n_T")])
+def test_signs_stand_before_their_numbers(style: Any, shown: str) -> None:
+    loss = ClassAwareLoss(CrossEntropyLoss(), [5, 3, 1], tau=-0.5, beta=-0.25, margin=-2.0)
+    assert shown in loss.formula(style)
+    assert "(0.25)" in loss.formula("unicode")

@@ -85,7 +85,7 @@ def test_numbers(number: float, unicode: str, latex: str, python: str) -> None:
 
 def test_other_functions() -> None:
     expression = sympy.sqrt(H) * sympy.Abs(H - Y) / (1 + H) ** 3
-    assert render(expression, "unicode") == "L = Σᵢ sqrt(hᵢ)·Abs(hᵢ − yᵢ)/(hᵢ + 1)³"
+    assert render(expression, "unicode") == "L = Σᵢ sqrt(hᵢ)·|hᵢ − yᵢ|/(hᵢ + 1)³"
     assert render(expression, "python") == "(sqrt(h)*abs(h - y)/(h + 1)**3).sum(-1)"
 
 

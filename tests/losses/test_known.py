@@ -1,4 +1,4 @@
-"""Every loss of the literature against its paper's formula, and what all losses must do."""
+"""Every loss of the literature against its paper's formula, of classes and of yes or no, and what all must do."""
 
 import importlib.util
 from collections.abc import Callable
@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torchvision.ops import sigmoid_focal_loss
 
 from glo_lightning.errors import LossError
 from glo_lightning.export import write_module
-from glo_lightning.losses import KnownLoss, Loss, known_losses
+from glo_lightning.losses import ClassAwareLoss, KnownLoss, Loss, find_loss, known_losses, outputs_of
 from glo_lightning.theory import startup_drive
 from tests.losses.contract import evaluate
 
@@ -22,9 +23,15 @@ LOGITS = 3.0 * torch.randn(N, C, dtype=torch.float64, generator=torch.Generator(
 TARGET = torch.randint(C, (N,), generator=torch.Generator().manual_seed(1))
 H, Y = LOGITS.softmax(-1), functional.one_hot(TARGET, C).double()
 P = (H * Y).sum(-1)
-LOSSES = known_losses(C, COUNTS)
+YES = TARGET.remainder(2).double().unsqueeze(-1)
+ONE_LOGIT = LOGITS[:, :1]
+S = ONE_LOGIT.sigmoid()
+R = torch.where(YES == 1.0, S, 1.0 - S).squeeze(-1)
 
-FORMULAS: dict[str, Callable[[], Tensor]] = {
+Formulas = dict[str, Callable[[], Tensor]]
+"""Losses of each sample or, of overlap, of the batch."""
+
+FORMULAS: Formulas = {
     "cross_entropy": lambda: -P.log(),
     "label_smoothing": lambda: functional.cross_entropy(LOGITS, TARGET, reduction="none", label_smoothing=0.1),
     "focal": lambda: -((1.0 - P) ** 2) * P.log(),
@@ -35,6 +42,8 @@ FORMULAS: dict[str, Callable[[], Tensor]] = {
     "symmetric_cross_entropy": lambda: -0.1 * P.log() + 4.0 * (1.0 - P),
     "active_passive": lambda: P.log() / H.log().sum(-1) + 4.0 * (1.0 - P),
     "asymmetric_generalised_cross_entropy": lambda: (2.0**2 - (1.0 + P) ** 2) / 2.0,
+    "dice": lambda: 1.0 - (2.0 * (H * Y).sum(0) / (H + Y).sum(0)).mean(),
+    "tversky": lambda: 1.0 - ((H * Y).sum(0) / (0.3 * H.sum(0) + 0.7 * Y.sum(0))).mean(),
     "logit_adjusted": lambda: functional.cross_entropy(
         LOGITS + (torch.tensor(COUNTS, dtype=torch.float64) / sum(COUNTS)).log(), TARGET, reduction="none"
     ),
@@ -44,6 +53,24 @@ FORMULAS: dict[str, Callable[[], Tensor]] = {
     ),
 }
 
+OF_YES_OR_NO: Formulas = {
+    "cross_entropy": lambda: functional.binary_cross_entropy_with_logits(ONE_LOGIT, YES, reduction="none")[:, 0],
+    "label_smoothing": lambda: functional.binary_cross_entropy(S, 0.9 * YES + 0.05, reduction="none")[:, 0],
+    "focal": lambda: sigmoid_focal_loss(ONE_LOGIT, YES, alpha=-1.0, gamma=2.0)[:, 0],
+    "poly": lambda: -R.log() + 1.0 - R,
+    "mean_squared_error": lambda: 2.0 * (1.0 - R) ** 2,
+    "mean_absolute_error": lambda: 2.0 * (1.0 - R),
+    "generalised_cross_entropy": lambda: (1.0 - R**0.7) / 0.7,
+    "symmetric_cross_entropy": lambda: -0.1 * R.log() + 4.0 * (1.0 - R),
+    "active_passive": lambda: R.log() / (R.log() + (1.0 - R).log()) + 4.0 * (1.0 - R),
+    "asymmetric_generalised_cross_entropy": lambda: (2.0**2 - (1.0 + R) ** 2) / 2.0,
+    "asymmetric": lambda: torch.where(
+        YES == 1.0, -S.log(), -((S - 0.05).relu() ** 4) * (1.0 - (S - 0.05).relu()).log()
+    )[:, 0],
+    "dice": lambda: 1.0 - 2.0 * (S * YES).sum() / (S + YES).sum(),
+    "tversky": lambda: 1.0 - (S * YES).sum() / (0.3 * S.sum() + 0.7 * YES.sum()),
+}
+
 
 def _effective_weights() -> Tensor:
     """Inverse effective numbers, to a mean of 1 over them."""
@@ -51,36 +78,67 @@ def _effective_weights() -> Tensor:
     return effective.sum() / (C * effective)
 
 
-every_loss = pytest.mark.parametrize("known", LOSSES.values(), ids=LOSSES)
+LOSSES = {
+    **{name: (known, FORMULAS.get(name)) for name, known in known_losses(C, COUNTS).items()},
+    **{
+        f"sigmoid {name}": (known, OF_YES_OR_NO.get(name)) for name, known in known_losses(2, outputs="sigmoid").items()
+    },
+}
+every_loss = pytest.mark.parametrize("known", [known for known, _ in LOSSES.values()], ids=LOSSES)
+
+
+def batch(loss: Loss) -> tuple[Tensor, Tensor]:
+    return (ONE_LOGIT, YES) if outputs_of(loss) == "sigmoid" else (LOGITS, TARGET)
 
 
 def per_sample(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
+    """The loss of each sample called by itself; of overlap, which a batch alone has, of the batch."""
+    if not loss.is_separable:
+        return loss(logits, target)
     return torch.stack([loss(row, label) for row, label in zip(logits.unsqueeze(1), target.unsqueeze(1), strict=True)])
 
 
-def test_every_loss_has_a_formula_here() -> None:
-    assert set(FORMULAS) == set(LOSSES)
+def within(loss: Loss) -> Loss:
+    """The loss that theory and the formula are about: of class-aware losses, the one inside."""
+    return loss.loss if isinstance(loss, ClassAwareLoss) else loss
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_it_is_its_papers_formula(name: str) -> None:
-    torch.testing.assert_close(per_sample(LOSSES[name].loss, LOGITS, TARGET), FORMULAS[name](), rtol=1e-9, atol=1e-11)
+def test_every_formula_is_of_a_loss() -> None:
+    assert set(FORMULAS) == set(known_losses(C, COUNTS))
+    assert set(OF_YES_OR_NO) == set(known_losses(2, outputs="sigmoid"))
+
+
+@pytest.mark.parametrize(("known", "formula"), LOSSES.values(), ids=LOSSES)
+def test_it_is_its_papers_formula(known: KnownLoss, formula: Callable[[], Tensor]) -> None:
+    found, expected = per_sample(known.loss, *batch(known.loss)), formula()
+    if not expected.ndim:  # smoothed a little
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    else:
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)
 
 
 @every_loss
 def test_theory_knows_how_it_starts(known: KnownLoss) -> None:
-    """The gradient at equal outputs is cross-entropy's times drive / C, by autograd; of class-aware losses, inside."""
-    loss = getattr(known.loss, "loss", known.loss)
-    logits = torch.zeros(C, C, dtype=torch.float64, requires_grad=True)
-    target = torch.arange(C)
-    (found,) = torch.autograd.grad(loss(logits, target), logits)
-    (reference,) = torch.autograd.grad(functional.cross_entropy(logits, target), logits)
-    assert startup_drive(loss, C) / C == pytest.approx(float(found[0, 0] / reference[0, 0]), rel=1e-9)
+    """The gradient at equal outputs is cross-entropy's times drive / C, by autograd, on average over the classes."""
+    loss = within(known.loss)
+    binary = outputs_of(loss) == "sigmoid"
+    num_classes = 2 if binary else C
+    if not loss.is_separable:
+        with pytest.raises(LossError, match="others in its batch"):
+            startup_drive(loss, num_classes)
+        return
+    logits = torch.zeros((2, 1) if binary else (C, C), dtype=torch.float64, requires_grad=True)
+    target = torch.tensor([[0.0], [1.0]], dtype=torch.float64) if binary else torch.arange(C)
+    cross_entropy = functional.binary_cross_entropy_with_logits if binary else functional.cross_entropy
+    found, reference = (torch.autograd.grad(each(logits, target), logits)[0] for each in (loss, cross_entropy))
+    expected = (found / reference).flatten() if binary else (found / reference).diagonal()
+    assert startup_drive(loss, num_classes) / num_classes == pytest.approx(float(expected.mean()), rel=1e-9)
 
 
 @every_loss
 def test_stored_it_is_the_same(known: KnownLoss) -> None:
-    assert torch.equal(Loss.from_dict(known.loss.to_dict())(LOGITS, TARGET), known.loss(LOGITS, TARGET))
+    logits, target = batch(known.loss)
+    assert torch.equal(Loss.from_dict(known.loss.to_dict())(logits, target), known.loss(logits, target))
 
 
 @every_loss
@@ -92,21 +150,35 @@ def test_exported_it_is_the_same(known: KnownLoss, tmp_path: Path) -> None:
     assert spec.loader is not None
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    torch.testing.assert_close(module.FoundLoss()(LOGITS, TARGET), known.loss(LOGITS, TARGET), rtol=1e-9, atol=1e-11)
+    logits, target = batch(known.loss)
+    torch.testing.assert_close(module.FoundLoss()(logits, target), known.loss(logits, target), rtol=1e-8, atol=1e-9)
 
 
 @every_loss
 def test_its_formula_is_the_same(known: KnownLoss) -> None:
-    loss = getattr(known.loss, "loss", known.loss)
-    found = evaluate(loss.formula("python"), {"h": H.numpy(), "y": loss.smooth(Y).numpy()})
-    torch.testing.assert_close(torch.from_numpy(found), per_sample(loss, LOGITS, TARGET), rtol=1e-9, atol=1e-11)
+    loss = within(known.loss)
+    logits, target = batch(loss)
+    h, y = H, Y
+    if outputs_of(loss) == "sigmoid":
+        h, y = torch.cat([1.0 - S, S], -1), torch.cat([1.0 - YES, YES], -1)
+    found = torch.from_numpy(evaluate(loss.formula("python"), {"h": h.numpy(), "y": loss.smooth(y).numpy()}))
+    expected = per_sample(loss, logits, target)
+    torch.testing.assert_close(found if expected.ndim else found.mean(), expected, rtol=1e-9, atol=1e-11)
 
 
 @every_loss
 def test_symmetric_noise_cannot_mislead_those_that_claim_it(known: KnownLoss) -> None:
     """Summed over all labels, such a loss is the same for every output; of the others, none is."""
-    sums = torch.stack([per_sample(known.loss, LOGITS, torch.full((N,), label)) for label in range(C)]).sum(0)
+    logits, target = batch(known.loss)
+    binary = outputs_of(known.loss) == "sigmoid"
+    labels = [torch.full_like(target, label) for label in ((0.0, 1.0) if binary else range(C))]
+    sums = torch.stack([_alone(known.loss, logits, label) for label in labels]).sum(0)
     assert (float(sums.std()) < 1e-9) is known.is_symmetric
+
+
+def _alone(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
+    """The loss of each sample as a batch of its own."""
+    return torch.stack([loss(row, label) for row, label in zip(logits.unsqueeze(1), target.unsqueeze(1), strict=True)])
 
 
 def test_a_class_without_samples_is_refused() -> None:
@@ -117,3 +189,22 @@ def test_a_class_without_samples_is_refused() -> None:
 def test_one_class_is_refused() -> None:
     with pytest.raises(LossError, match="num_classes"):
         known_losses(1)
+
+
+@pytest.mark.parametrize("asked", [(3, None), (2, [3, 4])])
+def test_sigmoid_outputs_are_a_yes_or_no_each(asked: Any) -> None:
+    with pytest.raises(LossError, match="num_classes=2"):
+        known_losses(*asked, outputs="sigmoid")
+
+
+def test_numbers_have_losses_of_their_own() -> None:
+    with pytest.raises(LossError, match="HuberLoss"):
+        known_losses(2, outputs="real")
+
+
+def test_families_among_the_known_are_found_by_name() -> None:
+    assert find_loss("dice").to_dict() == known_losses(C)["dice"].loss.to_dict()
+    assert find_loss("tversky").to_dict() == known_losses(C)["tversky"].loss.to_dict()
+    of_yes = known_losses(2, outputs="sigmoid")
+    assert find_loss("asymmetric").to_dict() == of_yes["asymmetric"].loss.to_dict()
+    assert find_loss("binary_dice").to_dict() == of_yes["dice"].loss.to_dict()

@@ -4,7 +4,7 @@ import pytest
 
 from glo_lightning.compare.comparison import compare_metrics
 from glo_lightning.report.figures import draw_comparison, draw_fidelity, draw_scores
-from glo_lightning.search.records.candidates import CandidateRecord
+from glo_lightning.search.records.candidates import BaselineScore, CandidateRecord
 from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.training.monitor import Monitor
 
@@ -65,7 +65,9 @@ def test_candidates_that_diverged_when_trained_fully_are_arrows():
 
 
 def test_cross_entropy_is_a_line_among_the_candidates() -> None:
-    axes = draw_scores(candidates([0.7, 0.8], [0.75, 0.85]), Monitor(), cross_entropy=0.6).axes[0]
+    axes = draw_scores(
+        candidates([0.7, 0.8], [0.75, 0.85]), Monitor(), baseline=BaselineScore("cross-entropy", 0.6)
+    ).axes[0]
     (line,) = [line for line in axes.lines if line.get_label() == "cross-entropy"]
     assert list(line.get_ydata()) == [0.6, 0.6]
     assert axes.get_ylim()[0] < 0.6

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.data import CorruptedDataModule, DigitsDataModule
 from glo_lightning.errors import DataError, SettingsError
-from glo_lightning.losses import ClassAwareLoss, DriveLoss, load_loss
+from glo_lightning.losses import ClassAwareLoss, DriveLoss, SigmoidLoss, TwoSidedLoss, load_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch, SearchResult
 from glo_lightning.search.records.read import Archive
@@ -117,11 +117,24 @@ def test_what_does_not_fit_is_refused(asked: dict[str, Any]) -> None:
         LossSearch(**{"family": "drive", **asked})
 
 
-def test_sigmoid_outputs_have_no_class_counts(tmp_path: Path) -> None:
-    class Yes(ToyModel):
-        def training_step(self, batch: Any, batch_idx: int) -> Any:
-            inputs, target = batch
-            return self.loss_fn(self.net(inputs), torch.nn.functional.one_hot(target, 3).float())
+class Yes(ToyModel):
+    """Asks of each class: yes or no?"""
 
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        inputs, target = batch
+        return self.loss_fn(self.net(inputs), torch.nn.functional.one_hot(target, 3).float())
+
+
+def test_sigmoid_outputs_have_no_class_counts(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="class_aware"):
         search(tmp_path, Yes, ToyData(), class_aware=True, outputs="sigmoid")
+
+
+def test_sigmoid_outputs_have_a_drive_for_each_side(tmp_path: Path) -> None:
+    result = search(tmp_path, Yes, ToyData(), outputs="sigmoid", monitor="val_loss", mode="min")
+    assert isinstance(result.best_loss, SigmoidLoss)
+    assert isinstance(result.best_loss.loss, TwoSidedLoss)
+    assert {"balance", "q_yes", "g_yes", "q_no", "g_no"} <= set(result.study.trials[0].params)
+    archive = Archive.open(tmp_path)
+    assert archive.leader is not None
+    assert archive.build(archive.leader).to_dict() == load_loss(tmp_path / "best_loss.json").to_dict()

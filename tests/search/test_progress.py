@@ -13,7 +13,7 @@ from rich.console import Console
 from glo_lightning.search import progress as progress_module
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress, Standing, Trainings, trainings_ahead
-from glo_lightning.search.records.candidates import CandidateRecord, GenerationSummary
+from glo_lightning.search.records.candidates import BaselineScore, CandidateRecord, GenerationSummary
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.monitor import Monitor
@@ -111,7 +111,9 @@ def test_what_is_left_counts_rivals() -> None:
 def test_cross_entropy_stands_above_the_candidates() -> None:
     console = Console(file=io.StringIO(), width=80)
     with Progress(console) as progress:
-        progress.start("searching", Standing(20, 400, 0, None, 0, 0, cross_entropy=0.71), finished=0)
+        progress.start(
+            "searching", Standing(20, 400, 0, None, 0, 0, baseline=BaselineScore("cross-entropy", 0.71)), finished=0
+        )
         progress.generation(GenerationSummary(0, 0.5, 0.4, 4, 0, 4, 1.0, {"trained": 4}), Standing(1, 4, 4, 0.5, 4, 4))
     file: Any = console.file
     _, head, cross_entropy, first = file.getvalue().splitlines()

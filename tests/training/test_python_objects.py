@@ -2,16 +2,18 @@
 
 import ast
 import pickle
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch import nn
-from torch.utils.data import DataLoader, RandomSampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler, TensorDataset
 
 from glo_lightning.errors import DataError, GloError, ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss
@@ -100,6 +102,57 @@ def test_a_generator_of_a_loader_gives_each_training_the_order_of_its_seed(own: 
     assert first == again != other
 
 
+class Noisy(Dataset[Any]):
+    """Adds noise of a generator of its own."""
+
+    def __init__(self, generator: Any) -> None:
+        self.generator, self.data = generator, TensorDataset(*SPLITS.train)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = self.data[index]
+        number = self.generator.random() if hasattr(self.generator, "random") else self.generator.random_sample()
+        return x + number, y
+
+
+class HoldsGenerator(LightningDataModule):
+    def __init__(self, generator: Any) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def train_dataloader(self) -> Any:
+        if isinstance(self.generator, torch.Generator):
+            return loader("train", shuffle=True, generator=self.generator)
+        return DataLoader(Noisy(self.generator), 16)
+
+    def val_dataloader(self) -> Any:
+        return loader("val")
+
+    def test_dataloader(self) -> Any:
+        return loader("test")
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [torch.Generator(), random.Random(3), np.random.default_rng(3), np.random.RandomState(3)],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_generator_of_a_data_module_gives_each_training_the_numbers_of_its_seed(generator: Any) -> None:
+    before = state(generator)
+    first, again, other = (metric(HoldsGenerator(generator), seed) for seed in (0, 0, 1))
+    assert first == again != other
+    assert state(generator) == before, "nothing is left behind"
+
+
+def state(generator: Any) -> str:
+    for name in ("getstate", "get_state"):
+        if hasattr(generator, name):
+            return str(getattr(generator, name)())
+    return str(generator.bit_generator.state)
+
+
 def test_a_task_of_loaders_is_made_again_in_another_process() -> None:
     task = python_task(ToyModel, loaders(), TRAINER)
     again = pickle.loads(pickle.dumps(task.rebuild))()  # noqa: S301
@@ -125,7 +178,6 @@ REFUSED: dict[str, tuple[Any, Any, Any, type[GloError], str]] = {
     "tuple of one": (ToyModel, (loader("train"),), None, DataError, "got tuple of 1"),
     "data sets": (ToyModel, [each.dataset for each in loaders()], None, DataError, "DataLoader.data, batch_size=64"),
     "other names": (ToyModel, {"train": loader("train"), "dev": loader("val")}, None, DataError, "dict of 2"),
-    "model": (TOY, ToyData(), None, ModelError, "an instance of ToyModel.*pass the class, or lambda: MyModel"),
     "network": (nn.Linear(4, 3), ToyData(), None, ModelError, "an instance of Linear"),
     "arguments": (Classifier, ToyData(), None, ModelError, r"required arguments \['network'\]. Pass lambda"),
 }  # fmt: skip

@@ -334,7 +334,7 @@ def test_probe_refuses_labels_beyond_the_classes() -> None:
 
 @pytest.mark.parametrize(
     ("model", "got"),
-    [(Classifier(mlp()), "an instance of Classifier"), (Classifier, "network"), ("resnet", "str")],
+    [(Classifier(mlp()), "a Classifier that did not keep network"), (Classifier, "network"), ("resnet", "str")],
 )
 def test_models_that_cannot_be_built_afresh_are_refused(model: object, got: str) -> None:
     with pytest.raises(ModelError, match=got):

@@ -35,14 +35,14 @@ class Point:
         return cls(h, h.log(), y)
 
     @classmethod
-    def from_logits(cls, logits: Tensor, y: Tensor) -> "Point":
-        """Apply softmax to logits, shape (..., C).
+    def from_logarithms(cls, log_h: Tensor, y: Tensor) -> "Point":
+        """Take log-softmax, shape (..., C).
 
         Softmax never reaches 0 or 1; where rounding does, the nearest number between them stands in. So it does for the
         powers of h: the slope of ``log(h * h + y)`` would be infinite where ``h * h`` rounds to 0, but h does not.
         """
-        limits = torch.finfo(logits.dtype)
-        log_h = logits.log_softmax(-1).clamp(max=-limits.eps / 2)
+        limits = torch.finfo(log_h.dtype)
+        log_h = log_h.clamp(max=-limits.eps / 2)
         return cls(log_h.exp().clamp(min=limits.tiny), log_h, y, limits.tiny)
 
 

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 
 import optuna
 
+from glo_lightning.losses import Outputs
 from glo_lightning.search.progress import Progress, Standing, trainings_ahead
 from glo_lightning.search.records.candidates import (
     TRAINED,
+    BaselineScore,
     CandidateRecord,
     GenerationSummary,
+    baseline_of,
     complete_generations,
-    cross_entropy_of,
     read_candidates,
     summarize_generations,
 )
@@ -36,7 +38,7 @@ class GenerationAnnouncer:
         title: what is searched, and what its losses do without, in lines.
         progress: where generations are announced.
         ahead: what comes after them, as a number of trainings of candidates that would take as long.
-        cross_entropy: its metric in the training of a candidate; None if it is not to be shown.
+        baseline: what candidates are seen beside; None for nothing.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class GenerationAnnouncer:
         title: str,
         progress: Progress,
         ahead: float = 0.0,
-        cross_entropy: float | None = None,
+        baseline: BaselineScore | None = None,
     ) -> None:
         self.study = study
         self.monitor = monitor
@@ -57,7 +59,7 @@ class GenerationAnnouncer:
         self.title = title
         self.progress = progress
         self.ahead = ahead
-        self.cross_entropy = cross_entropy
+        self.baseline = baseline
         self._told = 0
         self._look_after = 0.0
         self._listed: set[tuple[int, int]] = set()
@@ -71,7 +73,8 @@ class GenerationAnnouncer:
         subject = (
             f"the tasks {', '.join(settings.tasks)} by {settings.monitor}"
             if settings.tasks
-            else f"{search['num_classes']} classes by {settings.monitor}; model with {search['num_weights']:,} weights"
+            else f"{_subject(search['num_classes'], settings.outputs)} by {settings.monitor}; model with "
+            f"{search['num_weights']:,} weights"
         )
         tasks = (search, *(task for name, task in search.items() if name.startswith("task ")))
         caveats = dict.fromkeys(task["caveat"] for task in tasks if "caveat" in task)
@@ -83,7 +86,7 @@ class GenerationAnnouncer:
             "\n".join([f"searching {settings.family} losses for {subject}", *caveats]),
             progress,
             trainings_ahead(settings, length),
-            cross_entropy_of(study),
+            baseline_of(study),
         )
 
     def begin(self) -> None:
@@ -130,5 +133,12 @@ class GenerationAnnouncer:
             trained=fates[TRAINED],
             drawn=sum(fates.values()),
             ahead=self.ahead,
-            cross_entropy=self.cross_entropy,
+            baseline=self.baseline,
         )
+
+
+def _subject(count: int, outputs: Outputs) -> str:
+    """Say what is predicted."""
+    if outputs != "real":
+        return f"{count} classes"
+    return "a number" if count == 1 else f"{count} numbers"

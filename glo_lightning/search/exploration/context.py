@@ -8,7 +8,7 @@ import optuna
 from optuna.storages import BaseStorage
 
 from glo_lightning.environment import describe_environment
-from glo_lightning.search.exploration.cross_entropy import measure_cross_entropy
+from glo_lightning.search.exploration.baseline import measure_baseline
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.exploration.pruners import make_pruner
 from glo_lightning.search.progress import Progress
@@ -18,6 +18,7 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.base import LossSpace
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
 from glo_lightning.search.storage.study import note_environment, open_study
+from glo_lightning.theory.descent import FirstBatch
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluator, Run
 
@@ -68,6 +69,17 @@ class ExplorationContext:
         return tuple(dict.fromkeys(task.num_classes for task in self.evaluators.tasks))
 
     @property
+    def starts(self) -> tuple[int | FirstBatch, ...]:
+        """Where the trainings of the tasks start, each once."""
+        first = self.evaluators.tasks[0].start
+        return self.num_classes if isinstance(first, int) else (first,)
+
+    @property
+    def sigma(self) -> float | list[float]:
+        """Of real outputs, the standard deviation of the training targets."""
+        return self.evaluators.tasks[0].sigma
+
+    @property
     def class_counts(self) -> tuple[int, ...]:
         """Training samples of each class, for losses that know them; none unless they were asked for."""
         return self.evaluators.tasks[0].class_counts
@@ -109,7 +121,7 @@ class ExplorationContext:
         if not suffix:
             note_environment(study, describe_environment())
             self.evaluators.prepare(study, self.progress.note)
-            measure_cross_entropy(study, self.evaluators)
+            measure_baseline(study, self.evaluators)
         return study
 
     def evaluator(self) -> Evaluator:

@@ -16,6 +16,7 @@ from glo_lightning.search.spaces.base import LossSpace
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
 from glo_lightning.search.trial_worker import TrialWorker
 from glo_lightning.theory import Trainability, trainability
+from glo_lightning.theory.descent import FirstBatch, descends
 from glo_lightning.theory.trainability import Invariant
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluator, Run
@@ -30,7 +31,7 @@ class Explorer(TrialWorker):
         space: turns a trial into a loss.
         evaluator: trains candidates.
         monitor: the metric, which becomes the trial's value.
-        num_classes: where the invariant is evaluated: h = 1 / C for each of them.
+        starts: where the invariant is evaluated: numbers of classes, h = 1 / C, or what an untrained model predicts.
         invariant: which candidates may train.
         seed: the training seed, the same for all candidates so that they differ in their loss alone.
         batch: candidates claimed at once.
@@ -45,7 +46,7 @@ class Explorer(TrialWorker):
         space: LossSpace,
         evaluator: Evaluator,
         monitor: Monitor,
-        num_classes: Sequence[int],
+        starts: Sequence[int | FirstBatch],
         invariant: Literal["none"] | Invariant,
         seed: int,
         batch: int = 1,
@@ -54,7 +55,7 @@ class Explorer(TrialWorker):
     ) -> None:
         super().__init__(study, sampler, evaluator, monitor, batch, announce)
         self.space = space
-        self.num_classes = num_classes
+        self.starts = starts
         self.invariant = invariant
         self.seed = seed
         self.hyperparameters = hyperparameters or HyperparameterSpace()
@@ -63,7 +64,7 @@ class Explorer(TrialWorker):
         """Note what theory says of a candidate, and return its training if the invariant lets it train."""
         parameters = proposal(trial)
         loss, hyperparameters = self.space.build(parameters), self.hyperparameters.build(parameters)
-        verdict = least_favourable(loss, self.num_classes, self.invariant)
+        verdict = least_favourable(loss, self.starts, self.invariant)
         trial.set_user_attr("formula", loss.formula("unicode"))
         trial.set_user_attr("theory", _theory(verdict))
         if hyperparameters:
@@ -90,16 +91,20 @@ class Explorer(TrialWorker):
         return report
 
 
-def least_favourable(loss: Loss, num_classes: Sequence[int], invariant: Literal["none"] | Invariant) -> Trainability:
-    """Return what theory says of a loss where it is least in its favour: in which head, at which number of classes.
+def least_favourable(
+    loss: Loss, starts: Sequence[int | FirstBatch], invariant: Literal["none"] | Invariant
+) -> Trainability:
+    """Return what theory says of a loss where it is least in its favour: in which head, at which start.
 
     Args:
-        loss: a candidate; where nothing counts against it, its main head and the first number decide.
-        num_classes: one or more.
+        loss: a candidate; where nothing counts against it, its main head and the first start decide.
+        starts: numbers of classes, or what an untrained model predicts; one or more.
         invariant: that decides.
     """
     losses = loss.losses if isinstance(loss, HeadsLoss) else [loss]
-    verdicts = [trainability(own, each) for own in losses for each in num_classes]
+    verdicts = [
+        trainability(own, each) if isinstance(each, int) else descends(own, each) for own in losses for each in starts
+    ]
     return max(verdicts, key=lambda verdict: 0.0 if invariant == "none" else verdict.violation(invariant))
 
 

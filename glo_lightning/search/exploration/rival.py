@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
+from glo_lightning.compare.rivals import RIVALS
 from glo_lightning.errors import DataError
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.exploration.context import ExplorationContext, Source
@@ -47,7 +48,7 @@ def explore_rival(context: ExplorationContext, sources: Sequence[Source]) -> Riv
         sources: the search's own studies, complete.
     """
     settings, task = context.settings, context.evaluators.tasks[0].task
-    space = RivalSpace(settings.outputs, _class_counts(context, sources[0]))
+    space = RivalSpace(settings.outputs, _class_counts(context, sources[0]), context.sigma)
     context = replace(
         context, hyperparameters=hyperparameters_of(task, {LEARNING_RATE_FACTOR: RATE_FACTORS, **settings.joint})
     )
@@ -71,7 +72,7 @@ def explore_rival(context: ExplorationContext, sources: Sequence[Source]) -> Riv
         context.monitor,
         population,
         generations,
-        f"tuning cross-entropy, the winner's rival: {', '.join(distributions)}",
+        f"tuning {RIVALS[settings.outputs]}, the winner's rival: {', '.join(distributions)}",
         context.progress,
         trainings_ahead(settings, context.relative_length, after="rival"),
     )

@@ -39,7 +39,7 @@ def explore_study(
         space,
         context.evaluator(),
         context.monitor,
-        context.num_classes,
+        context.starts,
         invariant or settings.invariant,
         settings.seed,
         batch=context.evaluators.batch,

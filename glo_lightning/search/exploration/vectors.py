@@ -13,12 +13,15 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.asked import as_asked, make_space
 from glo_lightning.search.spaces.base import VectorSpace
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
+from glo_lightning.theory.descent import FirstBatch
 
 
 def explore_vectors(context: ExplorationContext) -> list[Source]:
     """Work on the search's study until every generation is complete."""
-    vectors = make_space(context.settings, context.num_classes[0], context.num_heads, context.class_counts)
-    sampler = _make_sampler(context.settings, vectors, context.hyperparameters, context.num_classes)
+    vectors = make_space(
+        context.settings, context.num_classes[0], context.num_heads, context.class_counts, context.sigma
+    )
+    sampler = _make_sampler(context.settings, vectors, context.hyperparameters, context.starts)
     space = as_asked(vectors, context.settings, context.num_classes[0])
     study = context.open_study(sampler)
     announcer = GenerationAnnouncer.of_search(study, context.settings, context.progress, context.relative_length)
@@ -26,15 +29,18 @@ def explore_vectors(context: ExplorationContext) -> list[Source]:
 
 
 def _make_sampler(
-    settings: SearchSettings, space: VectorSpace, hyperparameters: HyperparameterSpace, num_classes: Sequence[int]
+    settings: SearchSettings,
+    space: VectorSpace,
+    hyperparameters: HyperparameterSpace,
+    starts: Sequence[int | FirstBatch],
 ) -> GenerationalCmaEsSampler:
     distributions = {**space.distributions, **hyperparameters.distributions}
-    from_cross_entropy = settings.start == "cross_entropy" or settings.family == "drive"
+    from_cross_entropy = settings.start == "cross_entropy" or settings.family in ("drive", "residual")
     mean = space.cross_entropy if from_cross_entropy else [0.0] * len(space.distributions)
 
     def is_feasible(theta: np.ndarray) -> bool:
         loss = space.build(dict(zip(distributions, theta.tolist(), strict=True)))
-        return bool(getattr(least_favourable(loss, num_classes, settings.invariant), settings.invariant))
+        return bool(getattr(least_favourable(loss, starts, settings.invariant), settings.invariant))
 
     resample = settings.invariant != "none" and settings.on_violation == "resample"
     return GenerationalCmaEsSampler(

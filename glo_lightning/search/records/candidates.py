@@ -88,14 +88,30 @@ class GenerationSummary:
     fates: dict[str, int]
 
 
-CROSS_ENTROPY = "cross-entropy"
-"""User attribute of a search's study: cross-entropy's metric in the training of a candidate."""
+BASELINE_SCORE = "baseline"
+"""User attribute of a search's study: name and metric of its baseline."""
 
 
-def cross_entropy_of(study: optuna.Study) -> float | None:
-    """Return cross-entropy's metric in the training of a candidate; None if it is not known."""
+@dataclass(frozen=True)
+class BaselineScore:
+    """What everybody trains with, in the training of a candidate.
+
+    Args:
+        name: what tables call it.
+        metric: the monitored one.
+    """
+
+    name: str
+    metric: float
+
+
+def baseline_of(study: optuna.Study) -> BaselineScore | None:
+    """Return what a search's candidates are seen beside; None if it is not known."""
     attributes = Attributes.of_study(study)
-    return attributes.number(CROSS_ENTROPY) if CROSS_ENTROPY in attributes else None
+    if BASELINE_SCORE not in attributes:
+        return None
+    baseline = attributes.inside(BASELINE_SCORE)
+    return BaselineScore(baseline.text("name"), baseline.number("metric"))
 
 
 def read_candidates(study: optuna.Study) -> list[CandidateRecord]:

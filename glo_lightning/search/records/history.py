@@ -7,7 +7,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from glo_lightning.figures import AMBER, BLUE, GREEN, ORANGE, PINK, SKY, SLATE, make_figure
-from glo_lightning.search.records.candidates import GenerationSummary
+from glo_lightning.search.records.candidates import BaselineScore, GenerationSummary
 from glo_lightning.training.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ STAGES = (BLUE, GREEN, ORANGE, PINK, AMBER, SKY)
 
 
 def draw_history(
-    stages: Mapping[str, Sequence[GenerationSummary]], monitor: Monitor, cross_entropy: float | None = None
+    stages: Mapping[str, Sequence[GenerationSummary]], monitor: Monitor, baseline: BaselineScore | None = None
 ) -> "Figure":
     """Draw the best score of every generation, and the share of draws that trained or that something stopped.
 
     Args:
         stages: summaries of generations by title: the first stage, and those that go on from it side by side.
         monitor: the metric.
-        cross_entropy: its metric in the training of a candidate, a line among the scores; None for none.
+        baseline: what candidates are seen beside, a line among the scores; None for none.
 
     Returns:
         Two diagrams above each other, over the generations.
@@ -63,9 +63,9 @@ def draw_history(
     draw_shares(shares, [sum_fates(fates) for fates in _side_by_side(later)], 1 + end)
     # What lies far from the best would press the curves flat.
     levels = [level for line in scores.lines if line.get_label() in stages for level in line.get_ydata()]
-    if cross_entropy is not None:
-        scores.axhline(cross_entropy, color=SLATE, linewidth=1.0, linestyle="--", label="cross-entropy")
-        levels.append(cross_entropy)
+    if baseline is not None:
+        scores.axhline(baseline.metric, color=SLATE, linewidth=1.0, linestyle="--", label=baseline.name)
+        levels.append(baseline.metric)
     margin = 0.15 * (max(levels) - min(levels)) or 0.05
     scores.set_ylim(min(levels) - margin, max(levels) + margin)
     shares.set_ylim(0.0, 1.0)

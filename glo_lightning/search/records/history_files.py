@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import optuna
 
-from glo_lightning.search.records.candidates import cross_entropy_of, read_candidates, summarize_generations
+from glo_lightning.search.records.candidates import baseline_of, read_candidates, summarize_generations
 from glo_lightning.search.records.history import draw_history
 from glo_lightning.search.records.lineage import draw_lineage, trace_descent
 from glo_lightning.search.records.verdict import Finalist
@@ -25,7 +25,7 @@ def write_history_files(study: optuna.Study, winner: Finalist, monitor: Monitor,
     stages = {each.study_name: read_candidates(each) for each in (study, *later_stages(study))}
     history = {stage_title(name): summarize_generations(candidates, monitor) for name, candidates in stages.items()}
     output.write_json("history.json", {title: [asdict(each) for each in stage] for title, stage in history.items()})
-    output.write_figure("history.png", draw_history(history, monitor, cross_entropy_of(study)))
+    output.write_figure("history.png", draw_history(history, monitor, baseline_of(study)))
     trees = stages[study.study_name]
     if trees[0].origin:
         final = next(candidate for candidate in stages[winner.study] if candidate.trial == winner.trial)

@@ -14,10 +14,11 @@ from glo_lightning.compare.shared_trainings import REUSED
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import (
+    BaselineScore,
     CandidateRecord,
+    baseline_of,
     best_candidates,
     count_crashes,
-    cross_entropy_of,
     read_candidates,
 )
 from glo_lightning.search.records.configuration import Configuration
@@ -128,9 +129,9 @@ class Archive:
         return {study.study_name: read_candidates(study) for study in (self.study, *later_stages(self.study))}
 
     @property
-    def cross_entropy(self) -> float | None:
-        """Cross-entropy's metric in the training of a candidate; None if it is not known."""
-        return cross_entropy_of(self.study)
+    def baseline(self) -> BaselineScore | None:
+        """What everybody trains with in the training of a candidate; None if it is not known."""
+        return baseline_of(self.study)
 
     @cached_property
     def verdict(self) -> Verdict | None:
@@ -199,7 +200,7 @@ def _title(study_name: str, purpose: str) -> str:
     if purpose in PURPOSES:
         return PURPOSES[purpose].partition(",")[0]
     if is_rival(study_name):
-        return "tuning cross-entropy"
+        return "tuning the rival"
     return f"tuning the coefficients of {tuned_expression(study_name)}"
 
 

@@ -1,20 +1,25 @@
 """What a search returns."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
 import pandas as pd
 
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.tables import legend, render
+from glo_lightning.errors import SettingsError
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.search.storage.study import later_stages
 from glo_lightning.training.task import Hyperparameters
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class SearchResult:
         best_hyperparameters: what a joint search found along with the loss.
         comparisons: of a search on several tasks: the verdict on each, by its name.
         warning: why the winner should not be trusted, if it should not.
+        trainer: trains a model fully with the best loss, from a seed; None of a search on several tasks.
     """
 
     best_loss: Loss
@@ -40,6 +46,26 @@ class SearchResult:
     best_hyperparameters: Hyperparameters = field(default_factory=dict)
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     warning: str = ""
+    trainer: "Callable[[int], LightningModule] | None" = field(default=None, repr=False)
+
+    def train(self, seed: int = 0) -> "LightningModule":
+        """Train a model fully with the best loss, and what was found along with it.
+
+        Args:
+            seed: of its weights and the order of its data, 0 or more.
+
+        Returns:
+            The trained model, with the loss of its own put back.
+
+        Raises:
+            SettingsError: after a search on several tasks.
+            StudyError: if the training diverged or crashed.
+        """
+        if self.trainer is None:
+            raise SettingsError(
+                "a search on one task", "one on several", "Train each task with the train verb and best_loss.json."
+            )
+        return self.trainer(seed)
 
     def __str__(self) -> str:
         by_task = "".join(f"{name}:\n{render(each)}\n" for name, each in self.comparisons.items())

@@ -168,19 +168,30 @@ class GeneticSampler(GenerationalSampler[Offspring]):
         return {}, {"expression": candidate.expression, "origin": origin}
 
     def decode(self, trial: FrozenTrial) -> Offspring | None:
-        """Read the candidate from the trial's user attributes."""
+        """Read the candidate from the trial's user attributes.
+
+        Raises:
+            StudyError: if somebody changed them.
+        """
         expression, origin = trial.user_attrs.get("expression"), trial.user_attrs.get("origin")
         if expression is None or origin is None:
             return None
-        return Offspring(
-            expression=expression,
-            operation=origin["operation"],
-            parents=tuple(Slot(*slot) for slot in origin["parents"]),
-            mutations=tuple(origin["mutations"]),
-            key=origin["key"],
-            repeats=None if origin["repeats"] is None else Slot(*origin["repeats"]),
-            refused=origin["refused"],
-        )
+        try:
+            return Offspring(
+                expression=expression,
+                operation=origin["operation"],
+                parents=tuple(Slot(*slot) for slot in origin["parents"]),
+                mutations=tuple(origin["mutations"]),
+                key=origin["key"],
+                repeats=None if origin["repeats"] is None else Slot(*origin["repeats"]),
+                refused=dict(origin["refused"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise StudyError(
+                "the origin of a tree, as a GeneticSampler writes it",
+                f"{origin!r:.60} in trial {trial.number}",
+                "Somebody changed the study: start another.",
+            ) from error
 
     def _refuse(self, expression: str) -> str | None:
         step = self.screen.check(expression).step

@@ -5,13 +5,18 @@ from collections.abc import Sequence
 from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.base import LossSpace, VectorSpace
-from glo_lightning.search.spaces.drive import DriveSpace
+from glo_lightning.search.spaces.drive import DriveSpace, TwoSidedDriveSpace
 from glo_lightning.search.spaces.polynomial import CanonicalSpace, TaylorSpace
+from glo_lightning.search.spaces.residual import ResidualSpace
 from glo_lightning.search.spaces.wrapped import ClassAwareSpace, HeadsSpace, NormalizedSpace, SigmoidSpace
 
 
 def make_space(
-    settings: SearchSettings, num_classes: int, num_heads: int = 1, class_counts: Sequence[int] = ()
+    settings: SearchSettings,
+    num_classes: int,
+    num_heads: int = 1,
+    class_counts: Sequence[int] = (),
+    sigma: float | Sequence[float] = 1.0,
 ) -> VectorSpace:
     """Return the space of vectors that the settings ask for.
 
@@ -20,10 +25,15 @@ def make_space(
         num_classes: classes of the task.
         num_heads: heads of the network, each of which gets a loss.
         class_counts: training samples of each class; none unless losses shall know them.
+        sigma: of real outputs, the standard deviation of the training targets.
     """
     space: VectorSpace = TaylorSpace(settings.order, settings.inputs)
     if settings.family == "drive":
-        space = DriveSpace(num_classes, with_scale=LEARNING_RATE_FACTOR not in settings.joint)
+        with_scale = LEARNING_RATE_FACTOR not in settings.joint
+        of_yes_or_no = settings.outputs == "sigmoid"
+        space = TwoSidedDriveSpace(with_scale) if of_yes_or_no else DriveSpace(num_classes, with_scale)
+    elif settings.family == "residual":
+        space = ResidualSpace(sigma)
     elif settings.parameters == "canonical":
         space = CanonicalSpace(settings.order, num_classes)
     if class_counts:

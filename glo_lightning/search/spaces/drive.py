@@ -1,11 +1,11 @@
-"""Drive losses as a space of vectors."""
+"""Drive losses as spaces of vectors: of classes, and of yes or no."""
 
 import math
 from collections.abc import Mapping
 
 from optuna.distributions import FloatDistribution
 
-from glo_lightning.losses import DriveLoss
+from glo_lightning.losses import DriveLoss, TwoSidedLoss, two_sided_drive
 from glo_lightning.search.spaces.base import UNBOUNDED
 
 EXPONENT = FloatDistribution(-0.95, 16.0)
@@ -37,8 +37,7 @@ class DriveSpace:
         self.with_scale = with_scale
         shape = {"q": EXPONENT, "g": EXPONENT, "c_1": UNBOUNDED, "c_2": UNBOUNDED}
         self.distributions = {"log_scale": LOG_SCALE, **shape} if with_scale else shape
-        # A step of 1 in an exponent is a larger change of the loss than one in a coefficient.
-        self.scales = {"q": 0.5, "g": 0.5}
+        self.scales: dict[str, float] = {}
 
     @property
     def cross_entropy(self) -> list[float]:
@@ -50,3 +49,43 @@ class DriveSpace:
         scale = math.exp(parameters["log_scale"]) if self.with_scale else 1.0
         c = (parameters["c_1"], parameters["c_2"])
         return DriveLoss(scale, parameters["q"], parameters["g"], c, self.num_classes)
+
+
+class TwoSidedDriveSpace:
+    """Drive losses of two classes, no and yes, for sigmoid outputs: exponents at either end for each of them.
+
+    The scale weighs both, the balance shifts weight from one to the other: its hyperbolic tangent is the share.
+
+    Args:
+        with_scale: as in :class:`DriveSpace`.
+
+    Example:
+        >>> space = TwoSidedDriveSpace()
+        >>> list(space.distributions)
+        ['log_scale', 'balance', 'q_yes', 'g_yes', 'q_no', 'g_no']
+        >>> space.build(dict.fromkeys(space.distributions, 0.0)).to_dict() == two_sided_drive().to_dict()
+        True
+
+    Source: derivations.md, section 9.2.
+    """
+
+    def __init__(self, with_scale: bool = True) -> None:
+        self.with_scale = with_scale
+        exponents = dict.fromkeys(("q_yes", "g_yes", "q_no", "g_no"), EXPONENT)
+        shape = {"balance": LOG_SCALE, **exponents}
+        self.distributions = {"log_scale": LOG_SCALE, **shape} if with_scale else shape
+        self.scales = dict.fromkeys(exponents, 0.5)
+
+    @property
+    def cross_entropy(self) -> list[float]:
+        """Zeros, which are binary cross-entropy itself."""
+        return [0.0] * len(self.distributions)
+
+    def build(self, parameters: Mapping[str, float]) -> TwoSidedLoss:
+        """Make the drive loss with these parameters."""
+        return two_sided_drive(
+            math.exp(parameters["log_scale"]) if self.with_scale else 1.0,
+            math.tanh(parameters["balance"]),
+            (parameters["q_yes"], parameters["g_yes"]),
+            (parameters["q_no"], parameters["g_no"]),
+        )

@@ -19,7 +19,7 @@ def space_of(study: optuna.Study) -> LossSpace:
     fingerprint = fingerprint_of(study)
     settings, num_classes = read_settings(fingerprint), fingerprint["num_classes"]
     if is_rival(study.study_name):
-        return RivalSpace(settings.outputs, fingerprint["class_counts"])
+        return RivalSpace(settings.outputs, fingerprint["class_counts"], fingerprint.get("target_sigma", 1.0))
     expression = tuned_expression(study.study_name)
     space: LossSpace
     if expression:
@@ -27,5 +27,11 @@ def space_of(study: optuna.Study) -> LossSpace:
     elif settings.family == "glo":
         space = ExpressionSpace()
     else:
-        space = make_space(settings, num_classes, fingerprint.get("num_heads", 1), fingerprint.get("class_counts", ()))
+        space = make_space(
+            settings,
+            num_classes,
+            fingerprint.get("num_heads", 1),
+            fingerprint.get("class_counts", ()),
+            fingerprint.get("target_sigma", 1.0),
+        )
     return as_asked(space, settings, num_classes)

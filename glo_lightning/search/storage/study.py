@@ -19,7 +19,7 @@ LATER_STAGE = "/coefficients/"
 
 
 RIVAL_STAGE = "/rival"
-"""What follows the name of a search in that of the study that tunes cross-entropy."""
+"""What follows the name of a search in that of the study that tunes its rival."""
 
 
 def later_stages(study: optuna.Study) -> list[optuna.Study]:
@@ -37,14 +37,14 @@ def tuned_expression(study_name: str) -> str:
 
 
 def is_rival(study_name: str) -> bool:
-    """Whether a study tunes cross-entropy."""
+    """Whether a study tunes the rival of what a search finds."""
     return study_name.endswith(RIVAL_STAGE)
 
 
 def stage_title(study_name: str) -> str:
     """Return what a stage is called where people read it."""
     if is_rival(study_name):
-        return "cross-entropy, tuned"
+        return "the tuned rival"
     expression = tuned_expression(study_name)
     return f"coefficients of {expression}" if expression else "search"
 

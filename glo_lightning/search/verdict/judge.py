@@ -1,4 +1,4 @@
-"""Choose the winner with fresh seeds, and compare it with cross-entropy on the test split."""
+"""Choose the winner with fresh seeds, and compare it with what everybody trains with on the test split."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from glo_lightning.compare.comparison import Comparison, compare_losses, divergence, refuse_what_tells_nothing
 from glo_lightning.compare.overall import compare_overall
-from glo_lightning.compare.rivals import BASELINE, OWN
+from glo_lightning.compare.rivals import BASELINES, OWN
 from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.search.exploration.context import Source
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
@@ -134,8 +134,8 @@ class Judge:
 
     def _compare(self, winner: Run, cost: int, rivals: Sequence[Rival], task: ProbedTask, place: int) -> Comparison:
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
-        has_own = bool(task.probe.own_loss)
-        lined_up = line_up(winner, cost, task.num_classes, self.settings.outputs, has_own, rivals)
+        outputs, own = self.settings.outputs, task.probe.own_loss
+        lined_up = line_up(winner, cost, task, outputs, rivals)
         return compare_losses(
             {rival.name: rival.loss for rival in lined_up},
             self.trainings.evaluator_on_test(task, place, len(lined_up) * len(seeds)),
@@ -145,7 +145,7 @@ class Judge:
             task.full_epochs,
             {rival.name: rival.hyperparameters for rival in lined_up},
             DISCOVERED,
-            OWN if has_own else None if task.probe.own_loss is None else BASELINE,
+            OWN if own else None if own is None else BASELINES[outputs],
             {rival.name: rival.origin for rival in lined_up},
         )
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from glo_lightning.compare.comparison import Origin
-from glo_lightning.compare.rivals import BASELINE, JOINT, OWN, scaled_twin
-from glo_lightning.losses import CrossEntropyLoss, Loss, Outputs, for_outputs
+from glo_lightning.compare.rivals import BASELINES, JOINT, OWN, scaled_twin
+from glo_lightning.losses import Loss, Outputs, baseline_loss, in_units_of
 from glo_lightning.search.records.verdict import DISCOVERED
+from glo_lightning.search.tasks import ProbedTask
 from glo_lightning.training.run import Run
 from glo_lightning.training.task import Hyperparameters
 
@@ -29,34 +30,31 @@ class Rival:
 
 
 def line_up(
-    winner: Run,
-    cost: int,
-    num_classes: int,
-    outputs: Outputs = "softmax",
-    has_own: bool = False,
-    found: Sequence[Rival] = (),
+    winner: Run, cost: int, task: ProbedTask, outputs: Outputs = "softmax", found: Sequence[Rival] = ()
 ) -> list[Rival]:
-    """Return the losses of a comparison in the order of its table: cross-entropy first, the winner last.
+    """Return the losses of a comparison in the order of its table: what everybody trains with first, the winner last.
 
-    After a joint search there is cross-entropy twice: as it is configured, and "joint", with the winner's
-    hyperparameters, as its twin, which is as steep as the winner at its start, and the winner have them.
+    After a joint search the first is there twice: as it is configured, and "joint", with the winner's hyperparameters,
+    as its twin, which is as steep as the winner at its start, and the winner have them. The model's own loss has a row
+    if it is another and works.
 
     Args:
         winner: a training of it.
         cost: trainings that went into finding it.
-        num_classes: C, 2 or more.
-        outputs: what the model's logits mean.
-        has_own: whether the model's own loss is another than cross-entropy, which gives it a row.
+        task: that all are compared on.
+        outputs: what the model's outputs mean.
         found: further rivals.
     """
     assert winner.loss is not None
-    cross_entropy, joint = for_outputs(CrossEntropyLoss(), outputs), winner.hyperparameters
-    lined_up = [Rival(BASELINE, cross_entropy)]
-    if has_own:
+    usual, joint = in_units_of(baseline_loss(outputs), task.sigma), winner.hyperparameters
+    name = BASELINES[outputs]
+    lined_up = [Rival(name, usual)]
+    if task.probe.own_loss:
         lined_up.append(Rival(OWN, None))
     if joint:
-        lined_up.append(Rival(BASELINE + JOINT, cross_entropy, joint))
-    twin = scaled_twin(winner.loss, cross_entropy, num_classes)
+        name += JOINT
+        lined_up.append(Rival(name, usual, joint))
+    twin = scaled_twin(winner.loss, usual, task.num_classes, task.probe.first_batch)
     if twin is not None:
-        lined_up.append(Rival(f"{BASELINE}{JOINT if joint else ''} × {twin[0]}", twin[1], joint))
+        lined_up.append(Rival(f"{name} × {twin[0]}", twin[1], joint))
     return [*lined_up, *found, Rival(DISCOVERED, winner.loss, joint, Origin(cost))]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from glo_lightning.compare.comparison import Origin
-from glo_lightning.compare.rivals import KNOWN, TUNED
-from glo_lightning.losses import Loss, Outputs, for_outputs, known_losses
+from glo_lightning.compare.rivals import KNOWN, RIVALS, TUNED
+from glo_lightning.losses import AbsoluteErrorLoss, HuberLoss, LogCoshLoss, Loss, Outputs, known_losses
 from glo_lightning.search.exploration.rival import RivalSource
 from glo_lightning.search.records.candidates import count_trained, ranked, read_candidates
 from glo_lightning.search.verdict.rivals import Rival
@@ -26,7 +26,7 @@ def find_rivals(source: RivalSource, trainings: VerdictTrainings) -> list[Rival]
     means = [np.mean([evaluation.metric for evaluation in own]) for own in trainings.score_anew(runs, "rivals")]
     best: dict[bool, Rival] = {}
     for place in sorted(range(len(runs)), key=lambda place: trainings.monitor.rank_key(float(means[place]))):
-        best.setdefault(finalists[place].name == TUNED, finalists[place])
+        best.setdefault(finalists[place].name.endswith(TUNED), finalists[place])
     return [best[is_tuned] for is_tuned in (True, False) if is_tuned in best]
 
 
@@ -39,7 +39,7 @@ def _tuned(source: RivalSource, trainings: VerdictTrainings) -> list[Rival]:
     rivals = []
     for finalist in finalists:
         run, origin = source.run(finalist, settings.seed), Origin(cost, source.space.describe(finalist.parameters))
-        rivals.append(Rival(TUNED, run.loss, run.hyperparameters, origin))
+        rivals.append(Rival(RIVALS[settings.outputs] + TUNED, run.loss, run.hyperparameters, origin))
     return rivals
 
 
@@ -47,7 +47,7 @@ def _known(source: RivalSource, trainings: VerdictTrainings) -> list[Rival]:
     """Return the losses of the literature that do best in a training such as candidates have."""
     settings = trainings.settings
     num_classes = list(dict.fromkeys(task.num_classes for task in trainings.evaluators.tasks))
-    known = known_rivals(num_classes, settings.outputs, source.space.class_counts)
+    known = known_rivals(num_classes, settings.outputs, source.space.class_counts, source.space.sigma)
     evaluations = trainings.score([Run(loss, settings.seed) for loss in known.values()], "known")
     scores = {name: each.metric for name, each in zip(known, evaluations, strict=True)}
     finalists = sorted(scores, key=lambda name: trainings.monitor.rank_key(scores[name]))[: settings.finalists]
@@ -55,19 +55,30 @@ def _known(source: RivalSource, trainings: VerdictTrainings) -> list[Rival]:
     return [Rival(KNOWN + name, known[name], origin=Origin(cost)) for name in finalists]
 
 
-def known_rivals(num_classes: Sequence[int], outputs: Outputs, class_counts: Sequence[int] = ()) -> dict[str, Loss]:
+def known_rivals(
+    num_classes: Sequence[int],
+    outputs: Outputs,
+    class_counts: Sequence[int] = (),
+    sigma: float | Sequence[float] = 1.0,
+) -> dict[str, Loss]:
     """Return the losses of the literature that suit the outputs, by name; cross-entropy is no rival of its own.
 
     Args:
         num_classes: classes of the tasks; where they differ, losses that depend on them are left out.
-        outputs: what the models' logits mean.
+        outputs: what the models' outputs mean.
         class_counts: training samples of each class, for losses that make up for rare ones; none without.
+        sigma: of real outputs, the standard deviation of the training targets.
 
     Example:
         >>> list(known_rivals([10], "softmax"))[:3]
         ['label smoothing', 'focal', 'poly']
     """
-    known = known_losses(num_classes[0], class_counts or None)
+    if outputs == "real":
+        return {
+            "absolute error": AbsoluteErrorLoss(sigma),
+            "Huber": HuberLoss(sigma=sigma),
+            "log-cosh": LogCoshLoss(sigma),
+        }
+    known = known_losses(num_classes[0], class_counts or None, outputs)
     losses = {name.replace("_", " "): each.loss for name, each in known.items() if name != "cross_entropy"}
-    suiting = {name: loss for name, loss in losses.items() if len(num_classes) == 1 or loss.num_classes is None}
-    return {name: for_outputs(loss, outputs) for name, loss in suiting.items()}
+    return {name: loss for name, loss in losses.items() if len(num_classes) == 1 or loss.num_classes is None}

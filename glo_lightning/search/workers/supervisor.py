@@ -16,7 +16,7 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.options import option, options_of, section
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress, Trainings, trainings_ahead
-from glo_lightning.search.records.candidates import CROSS_ENTROPY
+from glo_lightning.search.records.candidates import BASELINE_SCORE
 from glo_lightning.search.records.verdict import PARTIAL, PURPOSES
 from glo_lightning.search.samplers.fixed import read_verdicts
 from glo_lightning.search.samplers.worker_identity import give_back_trials
@@ -142,7 +142,7 @@ class _Observer:
                 self._progress.note(f"tuning coefficients of {tuned_expression(name)}")
             elif is_rival(name):
                 self._known.add(name)
-                self._progress.note("tuning cross-entropy, the winner's rival")
+                self._progress.note("tuning the winner's rival")
         purposes = [purpose for purpose in PURPOSES if purpose in lists]
         for purpose in purposes[max(0, self._purposes - 1) :]:
             self._follow(purpose, lists[purpose])
@@ -187,8 +187,8 @@ class _Observer:
             study = optuna.load_study(study_name=self._settings.study_name, storage=self._storage)
         except KeyError:
             return  # no worker has come that far
-        # Candidates begin when cross-entropy has been measured, or could not be.
-        has_begun = CROSS_ENTROPY in study.user_attrs or study.get_trials(deepcopy=False)
+        # Candidates begin when the baseline has been measured, or could not be.
+        has_begun = BASELINE_SCORE in study.user_attrs or study.get_trials(deepcopy=False)
         if FINGERPRINT in study.user_attrs and has_begun:
             self._announcer = GenerationAnnouncer.of_search(study, self._settings, self._progress, self._length)
             self._announcer.begin()

@@ -111,6 +111,8 @@ def _explore_and_judge(
         fingerprint |= {f"task {each.name}": _task_facts(each.task, each.probe) for each in evaluators.tasks}
     if first.class_counts:
         fingerprint["class_counts"] = list(first.class_counts)
+    if settings.outputs == "real":
+        fingerprint["target_sigma"] = first.sigma
     hyperparameters = hyperparameters_of(first.task, settings.joint)
     context = ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress)
     sources = explore(context)
@@ -119,9 +121,12 @@ def _explore_and_judge(
 
 
 def with_learning_rate(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> SearchSettings:
-    """Have drive losses search a factor of the learning rate where one of the loss would not do what that does."""
-    needed = settings.family == "drive" and len(tasks) == 1 and not tasks[0].probe.plain_sgd
-    if not needed or LEARNING_RATE_FACTOR in settings.joint:
+    """Search a factor of the learning rate, too, where a factor of a drive loss would not do what that does.
+
+    Residual losses have no factor of their own.
+    """
+    needed = settings.family == "residual" or (settings.family == "drive" and not tasks[0].probe.plain_sgd)
+    if not needed or len(tasks) > 1 or LEARNING_RATE_FACTOR in settings.joint:
         return settings
     return replace(settings, joint={LEARNING_RATE_FACTOR: RATE_FACTORS, **settings.joint})
 

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from glo_lightning.callbacks.label_range import MISSING, REGRESSION, TOLERANCE
+from glo_lightning.callbacks.label_range import MISSING, TOLERANCE, regression
 from glo_lightning.errors import LossError
 from glo_lightning.losses import Outputs
 from glo_lightning.losses.batch import describe
+from glo_lightning.losses.regression import check_predictions
 from glo_lightning.options import option
 
 
@@ -19,7 +20,7 @@ def check_labels(logits: Tensor, target: Tensor, outputs: Outputs) -> int:
         outputs: what the logits mean.
 
     Returns:
-        The number of classes: 2 for sigmoid outputs.
+        The number of classes: 2 for sigmoid outputs; of real ones, how many numbers are predicted.
 
     Raises:
         LossError: if the labels are not what losses of such outputs take.
@@ -34,6 +35,9 @@ def check_labels(logits: Tensor, target: Tensor, outputs: Outputs) -> int:
     if outputs == "sigmoid":
         _check_yes_or_no(logits, target)
         return 2
+    if outputs == "real":
+        _check_real(logits, target)
+        return logits.shape[1] if logits.ndim > 1 else 1
     if logits.ndim < 2 or logits.shape[1] < 2:
         raise LossError(
             "a logit for each of 2 or more classes",
@@ -61,8 +65,8 @@ def _cure_for_values(target: Tensor) -> str:
     if not len(others):
         return yes_or_no
     if bool(((others > 0) & (others < 1)).all()):
-        return f"{yes_or_no} {REGRESSION}"
-    return f"{yes_or_no} {MISSING['sigmoid']}" if _are_missing(others, target) else REGRESSION
+        return f"{yes_or_no} {regression()}"
+    return f"{yes_or_no} {MISSING['sigmoid']}" if _are_missing(others, target) else regression()
 
 
 def _others(target: Tensor) -> Tensor:
@@ -87,6 +91,19 @@ def _are_distributions(target: Tensor) -> bool:
     return target.is_floating_point() and bool((target >= 0).all() and ((sums - 1.0).abs() <= TOLERANCE).all())
 
 
+def _check_real(prediction: Tensor, target: Tensor) -> None:
+    if target.dtype == torch.int64 and prediction.ndim > 1 and prediction.shape[1] > 1 and target.ndim == 1:
+        raise LossError(
+            f"floating targets of the predictions' shape for {option('outputs', 'real')}",
+            f"predictions {describe(prediction)} and targets {describe(target)}",
+            f"For class indices leave {option('outputs')} out; for numbers give the network one output for each.",
+        )
+    check_predictions(prediction, target)
+    if not bool(target.isfinite().all()):
+        found = int(target.isfinite().logical_not().sum())
+        raise LossError("finite targets", f"{found} of {target.numel()} that are NaN or infinite", MISSING["real"])
+
+
 def _check_yes_or_no(logits: Tensor, target: Tensor) -> None:
     if target.shape == logits.shape[:1] + logits.shape[2:] and target.dtype == torch.int64 and logits.ndim > 1:
         raise LossError(
@@ -100,5 +117,5 @@ def _check_yes_or_no(logits: Tensor, target: Tensor) -> None:
         raise LossError(
             f"labels in [0, 1], no and yes, for {option('outputs', 'sigmoid')}",
             "NaN" if bool(others.isnan().any()) else f"labels from {float(target.min()):g} to {float(target.max()):g}",
-            MISSING["sigmoid"] if _are_missing(others, target) else REGRESSION,
+            MISSING["sigmoid"] if _are_missing(others, target) else regression(),
         )

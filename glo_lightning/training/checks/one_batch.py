@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
-from glo_lightning.losses import CrossEntropyLoss, Outputs, Reduction, for_outputs
+from glo_lightning.losses import Outputs, Reduction, baseline_loss
 from glo_lightning.losses.own import describe_own, is_cross_entropy
 from glo_lightning.losses.promises import name_of, with_reduction
 from glo_lightning.options import option
+from glo_lightning.theory.descent import FirstBatch
 from glo_lightning.training.checks.labels import check_labels
 from glo_lightning.training.checks.loaders import require_batches
 from glo_lightning.training.checks.logits import refuse_probabilities
@@ -35,7 +36,7 @@ class Probe:
     """What one batch of training and a validation revealed.
 
     Args:
-        num_classes: classes the model's logits have; 2 for sigmoid outputs.
+        num_classes: classes the model's logits have; 2 for sigmoid outputs; of real ones, numbers predicted at once.
         num_heads: heads whose logits the loss gets; 1 without auxiliary heads.
         num_weights: trainable parameters of the model.
         model: its class, and a digest of its layers and hyper-parameters.
@@ -44,6 +45,7 @@ class Probe:
         own_loss: what the model's own loss is, in words; empty if it is plain cross-entropy, None if it fails.
         plain_sgd: whether a factor of the loss does exactly what a factor of the learning rate does: all optimizers are
             SGD without weight decay, and nothing clips gradients.
+        first_batch: of real outputs, what the untrained model predicted; else None.
     """
 
     num_classes: int
@@ -54,12 +56,13 @@ class Probe:
     caveat: str = ""
     own_loss: str | None = ""
     plain_sgd: bool = False
+    first_batch: FirstBatch | None = None
 
 
 def probe_task(
     task: Task, monitor: Monitor, attribute: str = "loss_fn", seed: int = 0, outputs: Outputs = "softmax"
 ) -> Probe:
-    """Train on one batch with cross-entropy, validate, and check everything a search relies on.
+    """Train on one batch as everybody does, validate, and check everything a search relies on.
 
     The Trainer keeps its own limits and length, so that schedules and metrics see what they will see in a training,
     and is stopped after the first batch.
@@ -123,6 +126,7 @@ def probe_task(
         "\n".join(filter(None, (injection.caveat, failure))),
         own_loss,
         _is_plain_sgd(trainer),
+        found.first_batch,
     )
 
 
@@ -183,15 +187,16 @@ class _Found:
     num_heads: int = 1
     has_seen_labels: bool = False
     called_with: tuple[Any, ...] = ()
+    first_batch: FirstBatch | None = None
 
 
 class _Recorder(nn.Module):
-    """Cross-entropy that remembers what it saw, also where a view of it with another reduction was called."""
+    """What everybody trains with; it remembers what it saw, also where a view with another reduction was called."""
 
     def __init__(self, outputs: Outputs) -> None:
         super().__init__()
         self.outputs = outputs
-        self.loss = for_outputs(CrossEntropyLoss(), outputs)
+        self.loss = baseline_loss(outputs)
         self.reduction: Reduction = "mean"
         self.found = _Found()
 
@@ -201,13 +206,15 @@ class _Recorder(nn.Module):
         for head in heads:
             self.found.num_classes = check_labels(head, target, self.outputs)
             refuse_probabilities(head, self.outputs)
+            if self.outputs == "real" and self.found.first_batch is None and target.numel():
+                self.found.first_batch = FirstBatch(head.detach().cpu(), target.detach().cpu())
         self.found.has_seen_labels = target.numel() > 0
         self.found.called_with = _on_cpu(logits), _on_cpu(target)
         loss: Tensor = with_reduction(self.loss, self.reduction)(logits, target)
         if not torch.isfinite(loss.detach()).all():
             raise ModelError(
-                "finite logits from a freshly built model",
-                f"a cross-entropy of {float(loss.detach().mean())}",
+                "finite outputs from a freshly built model",
+                f"a {'squared error' if self.outputs == 'real' else 'cross-entropy'} of {float(loss.detach().mean())}",
                 "Check the inputs for NaN and the initial weights for overflow.",
             )
         return loss

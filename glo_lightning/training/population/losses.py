@@ -262,8 +262,9 @@ def _structure(loss: Loss) -> tuple[Any, ...]:
     arguments = {name: value for name, value in loss.arguments().items() if name not in shapes}
     if not isinstance(loss, WrappedLoss) or loss.num_heads > 1:
         return type(loss), arguments, shapes
-    del arguments["loss"]
-    return type(loss), arguments, shapes, _structure(loss.loss)
+    parts = {name: _structure(part) for name, part in loss.named_children() if isinstance(part, Loss)}
+    numbers = {name: value for name, value in arguments.items() if not isinstance(value, dict)}
+    return type(loss), numbers, shapes, parts
 
 
 def _unscaled(loss: Loss) -> tuple[Loss, float]:

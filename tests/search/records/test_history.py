@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 
 from glo_lightning.search.exploration.screening import Step
-from glo_lightning.search.records.candidates import GenerationSummary
+from glo_lightning.search.records.candidates import BaselineScore, GenerationSummary
 from glo_lightning.search.records.history import FATES, draw_history
 from glo_lightning.training.monitor import Monitor
 
@@ -68,7 +68,7 @@ def test_short_and_fruitless_stages_can_be_drawn(stages):
 
 
 def test_cross_entropy_is_a_line_among_the_scores() -> None:
-    axes = draw_history({"trees": TREES, **TUNINGS}, Monitor(), cross_entropy=0.01).axes[0]
+    axes = draw_history({"trees": TREES, **TUNINGS}, Monitor(), baseline=BaselineScore("cross-entropy", 0.01)).axes[0]
     (line,) = [line for line in axes.lines if line.get_label() == "cross-entropy"]
     assert list(line.get_ydata()) == [0.01, 0.01]
     assert axes.get_ylim()[0] < 0.01

@@ -264,3 +264,13 @@ def test_trials_of_others_have_no_candidate() -> None:
     trial = study.ask()
     with pytest.raises(StudyError, match="without an expression"):
         make_sampler().offspring(trial)
+
+
+@pytest.mark.parametrize("origin", [{}, 3, {"operation": "seed", "parents": [[0]]}, {"parents": 7}], ids=str)
+def test_a_changed_origin_is_refused_with_a_reason(origin: object) -> None:
+    study = optuna.create_study()
+    trial = study.ask()
+    trial.set_user_attr("expression", "y * h")
+    trial.set_user_attr("origin", origin)
+    with pytest.raises(StudyError, match="Somebody changed the study"):
+        make_sampler().offspring(trial)

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glo_lightning.losses import ClassAwareLoss, CrossEntropyLoss, DriveLoss
+from glo_lightning.losses import ClassAwareLoss, CrossEntropyLoss, DriveLoss, SigmoidLoss
 from glo_lightning.search import Range
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.spaces.asked import make_space
-from glo_lightning.search.spaces.drive import DriveSpace
+from glo_lightning.search.spaces.asked import as_asked, make_space
+from glo_lightning.search.spaces.drive import DriveSpace, TwoSidedDriveSpace
 from glo_lightning.search.spaces.wrapped import ClassAwareSpace
 from glo_lightning.theory import startup_drive
 
@@ -45,3 +45,28 @@ def test_class_aware_losses_begin_as_the_loss_inside() -> None:
     logits, target = torch.randn(5, 3), torch.arange(5) % 3
     torch.testing.assert_close(loss(logits, target), DriveLoss(num_classes=3)(logits, target))
     assert space.scales == DriveSpace(3).scales
+
+
+def test_sigmoid_outputs_have_a_drive_for_yes_and_one_for_no() -> None:
+    asked = SearchSettings(family="drive", outputs="sigmoid")
+    space = make_space(asked, 2)
+    assert isinstance(space, TwoSidedDriveSpace)
+    parameters = dict(zip(space.distributions, space.cross_entropy, strict=True))
+    logits, labels = torch.randn(5, 3), torch.rand(5, 3)
+    found = as_asked(space, asked, 2).build(parameters)(logits, labels)
+    torch.testing.assert_close(found, torch.nn.functional.binary_cross_entropy_with_logits(logits, labels))
+    adam = SearchSettings(family="drive", outputs="sigmoid", joint={"learning_rate_factor": Range(0.1, 10.0, log=True)})
+    assert "log_scale" not in make_space(adam, 2).distributions
+
+
+EXPONENTS = st.floats(-0.95, 16.0)
+
+
+@given(st.floats(-5.0, 5.0), st.floats(-16.0, 16.0), st.tuples(EXPONENTS, EXPONENTS, EXPONENTS, EXPONENTS))
+@settings(max_examples=25, deadline=None)
+def test_everything_two_sided_within_the_bounds_is_a_loss(
+    log_scale: float, balance: float, exponents: tuple[float, ...]
+) -> None:
+    space = TwoSidedDriveSpace()
+    loss = space.build(dict(zip(space.distributions, (log_scale, balance, *exponents), strict=True)))
+    assert startup_drive(SigmoidLoss(loss), 2) == pytest.approx(2.0 * math.exp(log_scale), rel=1e-9)

@@ -55,3 +55,13 @@ def test_positives_weigh_as_torchs_do_up_to_a_factor_of_the_learning_rate(weight
 def test_it_is_told_in_words() -> None:
     told = RivalSpace("sigmoid").describe({"learning_rate_factor": 2.0, "smoothing": -1.0, "log_pos_weight": 0.0})
     assert told == "learning rate × 2, label smoothing 0, weight of positives × 1"
+
+
+@pytest.mark.parametrize("log_delta", [-1.0, 0.0, 2.0])
+def test_of_numbers_it_is_torchs_huber_in_units_of_the_targets(log_delta: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    predictions, targets = torch.randn(2, 50, 1, generator=generator, dtype=torch.float64).mul(5.0)
+    loss = RivalSpace("real", sigma=2.0).build({"log_delta": log_delta})
+    expected = functional.huber_loss(predictions, targets, delta=2.0 * math.exp(log_delta))
+    torch.testing.assert_close(loss(predictions, targets), expected)
+    assert RivalSpace("real").describe({"learning_rate_factor": 1.0, "log_delta": 0.0}) == "learning rate × 1, delta 1"

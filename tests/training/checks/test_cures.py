@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
 from glo_lightning.errors import GloError
-from glo_lightning.losses import CrossEntropyLoss, for_outputs
+from glo_lightning.losses import baseline_loss
 from glo_lightning.options import option, options_of
 from glo_lightning.search import LossSearch
 from glo_lightning.search.tasks import ProbedTask, probe_tasks, task_monitor
@@ -92,7 +92,7 @@ class Project:
     def train(self) -> None:
         """Do what a search does: check everything, train, and test if it would."""
         probed, settings = self.check(), LossSearch(storage="memory", **self.settings)
-        run = Run(for_outputs(CrossEntropyLoss(), settings.outputs), 0)
+        run = Run(baseline_loss(settings.outputs), 0)
         for split in ("val", "test") if settings.comparison_seeds else ("val",):
             evaluator = TrainerEvaluator(
                 probed.task,
@@ -122,6 +122,7 @@ KEEP = "keep = (target >= 0) & (target < 3)"
 KEEP_YES = "keep = (target >= 0) & (target <= 1)"
 KEEP_ROWS = "keep = ((target >= 0) & (target <= 1)).all(1)"
 SIGMOID = {"outputs": "sigmoid"}
+NUMBERS = {"outputs": "real", "family": "residual"}
 
 
 def unvalidated(project: Project) -> LightningDataModule:
@@ -207,12 +208,35 @@ CASES: dict[str, Case] = {
     ),
     "one yes or no": Case({"labels": YES[:, :1], "outputs": 1}, ("a logit each",), {}, SIGMOID),
     "regression": Case(
-        {"labels": REAL, "outputs": 1}, ("cut their range into intervals and predict the interval",),
-        {"labels": torch.bucketize(REAL[:, 0], torch.tensor([-1.0, 1.0])), "outputs": 3},
+        {"labels": REAL, "outputs": 1}, ("to predict numbers",), {}, {"outputs": "real", "family": "residual"},
     ),
     "regression, no dimension of classes": Case(
-        {"labels": REAL[:, 0]}, ("cut real values into classes",),
-        {"labels": torch.bucketize(REAL[:, 0], torch.tensor([-1.0, 1.0]))},
+        {"labels": REAL[:, 0]}, ("for real values set outputs=real",),
+        {"labels": REAL, "outputs": 1, "settings": {**NUMBERS, "comparison_seeds": 0}},
+    ),
+    "predictions with a dimension more": Case(
+        {"labels": REAL[:, 0], "outputs": 1, "settings": {**NUMBERS, "comparison_seeds": 0}},
+        ("target.view_as(prediction)",), {"step": "loss = self.loss_fn(logits, target.view_as(logits))"},
+    ),
+    "more predictions than targets": Case(
+        {"labels": REAL, "settings": {**NUMBERS, "comparison_seeds": 0}},
+        ("one output for each number in a target",), {"outputs": 1},
+    ),
+    "integers to predict": Case(
+        {"labels": CLASSES[:, None], "outputs": 1, "settings": {**NUMBERS, "comparison_seeds": 0}},
+        ("target.float()",), {"labels": CLASSES[:, None].float()},
+    ),
+    "classes as numbers": Case(
+        {"settings": {**NUMBERS, "comparison_seeds": 0}}, ("For class indices leave",),
+        {"settings": {"comparison_seeds": 0}},
+    ),
+    "missing targets": Case(
+        {"labels": some(REAL, torch.nan), "outputs": 1, "settings": {**NUMBERS, "comparison_seeds": 0}},
+        ("keep = target.isfinite()",), {"labels": REAL},
+    ),
+    "targets that are all the same": Case(
+        {"labels": torch.ones_like(REAL), "outputs": 1, "settings": {**NUMBERS, "comparison_seeds": 0}},
+        ("there is nothing to predict",), {"labels": REAL},
     ),
     "missing NaN": Case(
         {"labels": some(YES, torch.nan), "settings": {**SIGMOID, "comparison_seeds": 0}},

@@ -73,7 +73,7 @@ def test_what_losses_take(outputs: Outputs, width: int, target: Tensor, shape: o
 
 
 SIGMOID = "set outputs='sigmoid', and give floating labels"
-REGRESSION = "cut their range into intervals"
+REGRESSION = "to predict numbers, set outputs='real' with family='residual'"
 MISSING = "keep = (target >= 0) & (target <= 1)"
 MISSING_ROWS = "keep = ((target >= 0) & (target <= 1)).all(1)"
 SOME = SEVERAL.softmax(-1)
@@ -87,7 +87,7 @@ SOME = SEVERAL.softmax(-1)
         ("softmax", 1, SEVERAL[:, :1], lambda f: f, [SIGMOID]),
         ("softmax", 1, REAL, lambda f: f, [REGRESSION]),
         ("softmax", 3, INPUTS[:, :3], lambda f: f, [REGRESSION]),
-        ("softmax", 3, REAL.squeeze(-1), lambda f: f, ["cut real values into classes"]),
+        ("softmax", 3, REAL.squeeze(-1), lambda f: f, ["for real values set outputs=real"]),
         ("softmax", 3, CLASSES - 1, lambda f: f, ["keep = (target >= 0) & (target < 3)", "one output per class"]),
         ("softmax", 3, MASKS, lambda f: as_image(f).movedim(1, -1), ["logits.movedim(-1, 1)"]),
         ("sigmoid", 1, REAL, lambda f: f, [REGRESSION]),

@@ -17,9 +17,13 @@ from glo_lightning.losses import (
     Loss,
     MeanSquaredErrorLoss,
     ScaledLoss,
+    SigmoidLoss,
     TaylorLoss,
     TreeLoss,
+    TverskyLoss,
+    TwoSidedLoss,
     num_parameters,
+    two_sided_drive,
 )
 from glo_lightning.training.population.losses import LossStack, by_structure, structure
 from tests.losses.without_double import MetaWithoutDouble
@@ -141,6 +145,17 @@ def test_any_polynomials(order: int, seeds: list[int], smoothing: float, scale: 
     losses: list[Loss] = [taylor(seed, order, label_smoothing=smoothing) for seed in seeds]
     logits, target, shared = batch(len(seeds), kind, len(losses))
     check(LossStack(losses, CPU), losses, scale * logits, target, shared)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_losses_that_tell_yes_from_no_are_one_call(own: bool) -> None:
+    losses: list[Loss] = [SigmoidLoss(two_sided_drive(1.0, 0.1 * k, (k, 0.3), (-0.3, k))) for k in (0.0, 1.0, 2.0)]
+    assert len({str(structure(loss)) for loss in losses}) == 1
+    losses += [SigmoidLoss(TwoSidedLoss(DriveLoss(q=k, num_classes=2), FocalLoss(2.0))) for k in (0.0, 1.0)]
+    losses.append(SigmoidLoss(TwoSidedLoss(TverskyLoss(), None)))
+    logits, _, _ = batch(0, "hard", len(losses))
+    labels = torch.rand(logits.shape if own else logits.shape[1:], dtype=torch.float64).round()
+    check(LossStack(losses, CPU), losses, logits, labels, not own)
 
 
 @pytest.mark.parametrize("extreme", [1e4, -1e4])

@@ -1,4 +1,4 @@
-"""Cross-entropy as candidates are trained: what a search is seen beside."""
+"""What everybody trains with, trained as candidates are: what a search is seen beside."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from glo_lightning.dashboard.note import write_note
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.report.page import build_page
 from glo_lightning.search import LossSearch
-from glo_lightning.search.records.candidates import cross_entropy_of
+from glo_lightning.search.records.candidates import BaselineScore, baseline_of
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.samplers.optuna_adapter import storage_of
 from glo_lightning.training.monitor import Monitor
@@ -36,15 +36,16 @@ def test_it_is_trained_once_with_the_seed_of_the_candidates(
     study = search(tmp_path, workers=workers)
     evaluator = TrainerEvaluator(python_task(ToyModel, ToyData(), TRAINER), Monitor("val_loss", "min"))
     (evaluation,) = evaluator.evaluate([Run(CrossEntropyLoss(), 3)])
-    assert cross_entropy_of(study) == evaluation.metric
-    assert len(optuna.load_study(study_name="toy/start", storage=storage_of(study)).trials) == 1
+    assert baseline_of(study) == BaselineScore("cross-entropy", evaluation.metric)
+    assert len(optuna.load_study(study_name="toy/baseline", storage=storage_of(study)).trials) == 1
     assert f"cross-entropy   {evaluation.metric:.4f}" in capfd.readouterr().err
 
 
 def test_an_unfinished_page_and_the_dashboard_tell_it(tmp_path: Path) -> None:
     study = search(tmp_path)
-    metric = f"{cross_entropy_of(study):.4f}"
-    assert f"Cross-entropy, trained as they are, has {metric}." in write_note(study)
+    baseline = baseline_of(study)
+    assert baseline is not None
+    assert f"Trained as they are, cross-entropy has {baseline.metric:.4f}." in write_note(study)
     assert "cross-entropy" in build_page(Archive.open(tmp_path))
 
 
@@ -60,5 +61,5 @@ def test_where_it_diverges_nothing_is_told(tmp_path: Path) -> None:
             self.first_epoch = 0 if First.built <= 4 else 9
 
     study = search(tmp_path, First)
-    assert cross_entropy_of(study) is None
-    assert "Cross-entropy" not in write_note(study)
+    assert baseline_of(study) is None
+    assert "Trained as they are" not in write_note(study)

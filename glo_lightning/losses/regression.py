@@ -1,0 +1,219 @@
+"""Losses of real-valued predictions: one function of the residual, in units of the targets' spread."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from glo_lightning.errors import LossError
+from glo_lightning.losses.base import Loss
+from glo_lightning.losses.batch import describe, reduce_batch
+from glo_lightning.losses.options import FormulaStyle, Outputs, Reduction
+from glo_lightning.losses.precision import finite_number, numbers_like
+
+if TYPE_CHECKING:
+    import sympy
+
+
+class RegressionLoss(Loss):
+    r"""A loss that is one function of the residual.
+
+    .. math:: L = \frac{1}{M} \sum_{m=1}^{M} a \sigma^b \rho(r_m), \qquad r = \frac{f - y}{\sigma}, \qquad
+        \psi(r) = \rho'(r)
+
+    The M numbers are all predictions of a batch, as in torch. Sigma, the standard deviation of the training targets,
+    makes the residual a number without a unit, so that one shape means the same for metres and for millimetres. The
+    constants a and b give the value the unit that everybody expects: the squared error is torch's, whatever sigma is,
+    and learning rates keep their meaning. Psi, the *influence*, is the force of a residual: where it is bounded, no
+    outlier can pull without end; where it comes back down to 0, a gross one does not pull at all.
+
+    A family is a subclass with a ``family`` name, ``rho``, ``hyperparameters`` and ``of_residual``.
+
+    The call takes predictions and floating targets of one shape: (N,), (N, 1) or (N, D). ``elementwise`` takes the
+    prediction in the place of the scaled logit h.
+
+    Args:
+        sigma: above 0 and finite, one number or one for each of D predictions.
+        reduction: over all numbers: ``"mean"``, ``"sum"`` or ``"none"``, as in torch.
+
+    Raises:
+        LossError: if an argument is out of its range.
+
+    Source: derivations.md, section 11.
+    """
+
+    outputs: Outputs = "real"
+    factor: ClassVar[float] = 1.0
+    """a, what the value is multiplied by."""
+    power: ClassVar[int] = 2
+    """b, the power of sigma that the value is multiplied by."""
+    sigma: Tensor
+
+    def __init__(self, sigma: float | Sequence[float] = 1.0, reduction: Reduction = "mean") -> None:
+        super().__init__(reduction=reduction)
+        spread = torch.tensor(_spread(sigma), dtype=torch.float64, device="cpu")
+        self.register_buffer("sigma", spread, persistent=False)
+
+    @abstractmethod
+    def rho(self, r: Tensor) -> Tensor:
+        """Evaluate the loss of residuals.
+
+        Args:
+            r: residuals in units of sigma, any shape, floating.
+
+        Returns:
+            Losses, of the same shape.
+        """
+
+    @abstractmethod
+    def of_residual(self, r: "sympy.Symbol") -> "sympy.Expr":
+        """Return rho as a sympy expression of the residual, a real symbol."""
+
+    def influence(self, r: Tensor) -> Tensor:
+        """Return psi, the slope of the loss at residuals in units of sigma, any shape.
+
+        Example:
+            >>> from glo_lightning.losses import HuberLoss
+            >>> HuberLoss(1.0).influence(torch.tensor([-5.0, 0.5, 5.0]))
+            tensor([-1.0000,  0.5000,  1.0000])
+        """
+        slope: Tensor = torch.func.grad(lambda x: self.rho(x).sum())(r)
+        return slope
+
+    def with_sigma(self, sigma: float | Sequence[float]) -> Self:
+        """Return the same loss in units of another spread.
+
+        Args:
+            sigma: as in the constructor.
+        """
+        return type(self)(**{**self.arguments(), "sigma": sigma})
+
+    def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss of each prediction h; see :meth:`Loss.elementwise`."""
+        sigma = numbers_like(self.sigma, h)
+        return self.factor * sigma**self.power * self.rho((h - y) / sigma)
+
+    def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Evaluate the loss of each prediction; see :meth:`Loss.per_class`."""
+        return self.elementwise(logits, y)
+
+    def rows(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
+        """Return predictions and targets as they are; see :meth:`Loss.rows`."""
+        check_predictions(logits, target)
+        if self.sigma.ndim and logits.shape[1:] != self.sigma.shape:
+            raise LossError(
+                f"predictions of shape (N, {len(self.sigma)}), for which the loss was made",
+                describe(logits),
+                "Make it with one sigma, or one for each predicted number.",
+            )
+        return logits, target.to(logits.dtype), logits.shape
+
+    def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        return reduce_batch(self.elementwise(logits, target), reduction)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor arguments that rebuild the loss, as JSON values."""
+        return {**self.hyperparameters(), "sigma": self.sigma.tolist(), "reduction": self.reduction}
+
+    def expression(self) -> "sympy.Expr":
+        """Return the loss of one prediction f; of several sigmas, each is ``sigma``; see :meth:`Loss.expression`."""
+        import sympy
+
+        r = sympy.Symbol("r", real=True)
+        f, y = sympy.symbols("f y")
+        return self.in_units(self.of_residual(r)).subs(r, (f - y) / self._spread)
+
+    def in_units(self, expression: "sympy.Expr") -> "sympy.Expr":
+        """Return a function of the residual in the unit of the loss."""
+        import sympy
+
+        return expression * sympy.nsimplify(self.factor) * self._spread**self.power
+
+    @property
+    def _spread(self) -> "sympy.Expr":
+        import sympy
+
+        return sympy.Symbol("sigma", positive=True) if self.sigma.ndim else sympy.Float(float(self.sigma))
+
+    def formula(self, style: FormulaStyle = "unicode") -> str:
+        """Write the loss of one prediction as text; see :meth:`Loss.formula`.
+
+        Args:
+            style: ``"latex"``, ``"unicode"`` (one line) or ``"python"``, an expression over arrays f and y.
+        """
+        return residual_formula(self, style)
+
+
+def residual_formula(loss: Any, style: FormulaStyle) -> str:
+    """Write a loss of real-valued predictions as text.
+
+    Args:
+        loss: a :class:`RegressionLoss`, or one times a constant.
+        style: as in :meth:`RegressionLoss.formula`.
+    """
+    from glo_lightning.losses.formula import render_residual
+
+    return render_residual(loss_of_residual(loss), style, regression_part(loss).sigma.tolist())
+
+
+def loss_of_residual(loss: Any) -> "sympy.Expr":
+    """Return a loss of real-valued predictions as an expression of the residual r, a real symbol.
+
+    Args:
+        loss: a :class:`RegressionLoss`, or one times a constant.
+    """
+    import sympy
+
+    expression: sympy.Expr = regression_part(loss).in_units(loss.of_residual(sympy.Symbol("r", real=True)))
+    return expression
+
+
+def regression_part(loss: Loss) -> RegressionLoss:
+    """Return the loss of residuals that a loss of real-valued predictions is, or multiplies by a constant."""
+    while not isinstance(loss, RegressionLoss):
+        inside = getattr(loss, "loss", None)
+        if not isinstance(inside, Loss):
+            raise LossError("a loss of residuals", type(loss).__name__, "Use a ResidualLoss.")
+        loss = inside
+    return loss
+
+
+def check_predictions(prediction: Tensor, target: Tensor) -> None:
+    """Refuse predictions and targets that are not floating numbers of one shape, (N,), (N, 1) or (N, D).
+
+    Raises:
+        LossError: if so, with the cure.
+
+    Example:
+        >>> check_predictions(torch.zeros(8, 1), torch.zeros(8))
+        Traceback (most recent call last):
+        glo_lightning.errors.LossError: Expected predictions and targets of one shape, got ...
+    """
+    got = f"predictions {describe(prediction)} and targets {describe(target)}"
+    if not (prediction.is_floating_point() and target.is_floating_point()):
+        raise LossError("floating predictions and targets", got, "Convert targets with target.float().")
+    if prediction.shape != target.shape:
+        cure = "Give the network one output for each number in a target."
+        if prediction.numel() == target.numel():
+            # Subtracted, (N, 1) and (N,) would make (N, N), which torch's own losses only warn of.
+            cure = "Pass target.view_as(prediction), or drop a dimension of the prediction with .squeeze(-1)."
+        raise LossError("predictions and targets of one shape", got, cure)
+    if prediction.ndim not in (1, 2):
+        raise LossError(
+            "predictions of shape (N,), (N, 1) or (N, D)", got, "Flatten what belongs to a sample: f.flatten(1)."
+        )
+
+
+def _spread(sigma: float | Sequence[float]) -> float | list[float]:
+    many = list(sigma) if isinstance(sigma, Sequence) and not isinstance(sigma, str) else [sigma]
+    numbers = [finite_number(each, "sigma") for each in many]
+    if not numbers or not all(0.0 < each < math.inf for each in numbers):
+        raise LossError(
+            "a sigma above 0, the standard deviation of the training targets",
+            repr(sigma)[:80],
+            "Compute it with target.std(0), or leave it out for 1.",
+        )
+    return numbers if len(numbers) > 1 else numbers[0]

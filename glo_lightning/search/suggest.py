@@ -1,0 +1,177 @@
+"""A loss inside anybody's Optuna objective."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from optuna import TrialPruned
+from optuna.distributions import FloatDistribution
+from optuna.trial import BaseTrial
+
+from glo_lightning.checked import fitted
+from glo_lightning.errors import LossError, SettingsError
+from glo_lightning.losses import Loss, Outputs
+from glo_lightning.losses.expression.nodes import BINARY, LABEL, PREDICTION, UNARY
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.spaces.asked import as_asked, make_space
+from glo_lightning.search.spaces.trees import ExpressionSpace
+from glo_lightning.theory import trainability
+from glo_lightning.theory.gamma import check_num_classes
+
+Family = Literal["drive", "taylor", "trees"]
+Invariant = Literal["none", "paper", "exact", "stable"]
+
+REACH = 4.0
+"""Initial step sizes of CMA-ES to either side of cross-entropy, within which parameters are suggested."""
+
+MAX_TREE_DEPTH = 3
+"""Operators above each other in a suggested tree; GLO's search begins with two."""
+
+
+class SuggestedSpace:
+    """A family of losses as parameters of an Optuna study, within bounds that any sampler can search.
+
+    ``distributions`` may be given to :class:`~glo_lightning.search.samplers.GenerationalCmaEsSampler`, beside
+    ``cross_entropy`` as its mean and ``scales``.
+
+    Args:
+        family: drive or taylor.
+        num_classes: classes of the task, 2 or more.
+        outputs: what the model's logits mean.
+        class_counts: training samples of each class, for losses that know how frequent the classes are.
+        prefix: of the parameters' names.
+
+    Raises:
+        SettingsError: if an argument is none of those it may be.
+
+    Example:
+        >>> space = SuggestedSpace("drive", num_classes=10)
+        >>> list(space.distributions)
+        ['loss.log_scale', 'loss.q', 'loss.g', 'loss.c_1', 'loss.c_2']
+        >>> space.build(dict.fromkeys(space.distributions, 0.0)).to_dict()["family"]
+        'drive'
+    """
+
+    def __init__(
+        self,
+        family: Literal["drive", "taylor"] = "drive",
+        *,
+        num_classes: int,
+        outputs: Outputs = "softmax",
+        class_counts: Sequence[int] = (),
+        prefix: str = "loss.",
+    ) -> None:
+        check_num_classes(num_classes)
+        parameters: Literal["canonical", "theta"] = "canonical" if family == "taylor" else "theta"
+        settings = SearchSettings(
+            family=fitted("family", family, Literal["drive", "taylor"], default="drive", called=_argument),
+            outputs=outputs,
+            class_aware=bool(class_counts),
+            parameters=parameters,
+        )
+        self._prefix = prefix
+        self._own = make_space(settings, num_classes, class_counts=class_counts)
+        self._losses = as_asked(self._own, settings, num_classes)
+        start = dict(zip(self._own.distributions, self._own.cross_entropy, strict=True))
+        reach = {name: REACH * settings.step_size * self._own.scales.get(name, 1.0) for name in start}
+        self.distributions = {
+            prefix + name: _around(start[name], reach[name], bounds) for name, bounds in self._own.distributions.items()
+        }
+        self.scales = {prefix + name: unit for name, unit in self._own.scales.items()}
+        self.cross_entropy = self._own.cross_entropy
+
+    def build(self, parameters: Mapping[str, Any]) -> Loss:
+        """Make the loss with these parameters, by their prefixed names."""
+        own = {name: parameters[self._prefix + name] for name in self._own.distributions}
+        return self._losses.build(own)
+
+
+def suggest_loss(
+    trial: BaseTrial,
+    family: Family = "drive",
+    *,
+    num_classes: int,
+    outputs: Outputs = "softmax",
+    class_counts: Sequence[int] = (),
+    invariant: Invariant = "exact",
+    prefix: str = "loss.",
+) -> Loss:
+    """Suggest a loss within an objective, beside whatever else it searches.
+
+    The trial's user attributes keep the formula, and the loss as :meth:`Loss.from_dict` reads it.
+
+    Args:
+        trial: a running trial, or a fixed one.
+        family: drive, taylor or trees; trees want a sampler of conditional spaces, such as Optuna's TPE, and many
+            trials, most of which are pruned at once.
+        num_classes: classes of the task, 2 or more.
+        outputs: what the model's logits mean.
+        class_counts: training samples of each class, for losses that know how frequent the classes are; not of trees.
+        invariant: what a loss must meet to be trained at all; none for no such test.
+        prefix: of the parameters' names.
+
+    Returns:
+        The loss, for :class:`LossInjection` or ``model.loss_fn``.
+
+    Raises:
+        TrialPruned: if theory says that the loss will not train; the reason is a user attribute.
+        SettingsError: if an argument is none of those it may be.
+
+    Example:
+        >>> import optuna, torch
+        >>> trial = optuna.trial.FixedTrial({f"loss.{name}": 0.0 for name in ("log_scale", "q", "g", "c_1", "c_2")})
+        >>> suggest_loss(trial, "drive", num_classes=10)(torch.zeros(1, 10), torch.tensor([3]))
+        tensor(2.3026)
+    """
+    family = fitted("family", family, Family, default="drive", called=_argument)
+    invariant = fitted("invariant", invariant, Invariant, default="exact", called=_argument)
+    check_num_classes(num_classes)
+    if family == "trees":
+        if class_counts:
+            raise SettingsError("no class_counts with trees", repr(class_counts), "Leave them out, or suggest drive.")
+        expression = _suggest_tree(trial, prefix + "node", MAX_TREE_DEPTH)
+        settings = SearchSettings(family="glo", outputs=outputs)
+        try:
+            loss: Loss = as_asked(ExpressionSpace(), settings, num_classes).build({"expression": expression})
+        except LossError as error:
+            raise _pruned(trial, prefix, str(error)) from None
+    else:
+        space = SuggestedSpace(
+            family, num_classes=num_classes, outputs=outputs, class_counts=class_counts, prefix=prefix
+        )
+        suggested = {
+            name: trial.suggest_float(name, each.low, each.high, log=each.log)
+            for name, each in space.distributions.items()
+        }
+        loss = space.build(suggested)
+    trial.set_user_attr(prefix + "formula", loss.formula("unicode"))
+    trial.set_user_attr(prefix + "stored", loss.to_dict())
+    if invariant != "none":
+        verdict = trainability(loss, num_classes)
+        if getattr(verdict, invariant) is False:
+            raise _pruned(trial, prefix, verdict.reason)
+    return loss
+
+
+def _argument(name: str, value: Any = ...) -> str:
+    return name if value is ... else f"{name}={value!r}"
+
+
+def _around(start: float, reach: float, bounds: FloatDistribution) -> FloatDistribution:
+    return FloatDistribution(max(bounds.low, start - reach), min(bounds.high, start + reach))
+
+
+def _suggest_tree(trial: BaseTrial, name: str, depth: int) -> str:
+    """Suggest an expression from its root down; places are told apart by the path to them."""
+    symbols = [LABEL, PREDICTION, "1", "-1", *((*UNARY, *BINARY) if depth else ())]
+    symbol = trial.suggest_categorical(name, symbols)
+    if symbol in UNARY:
+        return f"{symbol}({_suggest_tree(trial, name + '.0', depth - 1)})"
+    if symbol in BINARY:
+        left, right = (_suggest_tree(trial, f"{name}.{side}", depth - 1) for side in (0, 1))
+        return f"({left}) {symbol} ({right})"
+    return f"({symbol})"
+
+
+def _pruned(trial: BaseTrial, prefix: str, reason: str) -> TrialPruned:
+    trial.set_user_attr(prefix + "pruned", reason)
+    return TrialPruned(reason)

@@ -1,0 +1,70 @@
+"""Random generators that users hold in their data follow the seed of each training, and are put back after it."""
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+HOLDERS = (LightningDataModule, DataLoader, Dataset, Sampler)
+"""What is looked into."""
+
+
+@contextmanager
+def generators_seeded(held: object, seed: int) -> Iterator[None]:
+    """Seed the generators of Python, NumPy and torch that data hold; else a training goes on where another ended.
+
+    Args:
+        held: a data module, and in it loaders, their samplers and their data sets.
+        seed: of the training, 0 or more.
+
+    Example:
+        >>> loader = DataLoader([1, 2, 3], shuffle=True, generator=torch.Generator())
+        >>> orders = []
+        >>> for _ in range(2):
+        ...     with generators_seeded(loader, 7):
+        ...         orders.append([int(batch) for batch in loader])
+        >>> orders[0] == orders[1]
+        True
+    """
+    with ExitStack() as stack:
+        for generator in find_generators(held):
+            if isinstance(generator, torch.Generator):
+                stack.callback(generator.set_state, generator.get_state())
+                generator.manual_seed(seed)
+            elif isinstance(generator, random.Random):
+                stack.callback(generator.setstate, generator.getstate())
+                generator.seed(seed)
+            elif isinstance(generator, np.random.RandomState):
+                stack.callback(generator.set_state, generator.get_state())
+                generator.seed(seed % 2**32)
+            else:
+                bits = generator.bit_generator
+                stack.callback(setattr, bits, "state", bits.state)
+                bits.state = type(bits)(seed).state
+        yield
+
+
+def find_generators(held: object) -> list[Any]:
+    """Return the generators in a data module, its loaders, samplers and data sets, each once."""
+    found: dict[int, Any] = {}
+    seen: set[int] = set()
+    waiting = [held]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, torch.Generator | random.Random | np.random.RandomState | np.random.Generator):
+            found[id(each)] = each
+        elif isinstance(each, HOLDERS):
+            waiting += vars(each).values()
+        elif isinstance(each, list | tuple) and len(each) < 100:  # of loaders, not of samples
+            waiting += each
+        elif isinstance(each, dict) and len(each) < 100:
+            waiting += each.values()
+    return list(found.values())
