@@ -10,6 +10,7 @@ import optuna
 import pytest
 from rich.console import Console
 
+from glo_lightning.losses import known_losses
 from glo_lightning.search import progress as progress_module
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress, Standing, Trainings, trainings_ahead
@@ -104,7 +105,7 @@ def test_what_is_left_counts_rivals() -> None:
     settings = SearchSettings(generations=5, population_size=20, finalists=5, finalist_seeds=3, comparison_seeds=10)
     without = trainings_ahead(replace(settings, rival_budget=0), length=4.0)
     more = trainings_ahead(settings, length=4.0) - without
-    assert more == 100 + 10 + 2 * 15 + 2 * 10 * 4, "a tuning, known losses, the finalists of both, and two more rows"
+    assert more == 100 + len(known_losses(2)) + 2 * 15 + 2 * 10 * 4, "a tuning, known losses, the finalists of both, and two more rows"
     assert trainings_ahead(replace(settings, comparison_seeds=0), 4.0) == 15
 
 
