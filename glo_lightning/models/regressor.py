@@ -84,7 +84,7 @@ class Regressor(NetworkModule):
 
     def _collect(self, batch: Batch) -> None:
         inputs, target = batch
-        self.measures.update(self(inputs), target)
+        self.measures.update(self(inputs).contiguous(), target)  # torchmetrics wants one view of all
 
     def _log(self, split: str, prog_bar: bool = False) -> None:
         measured = self.measures.compute()

@@ -24,8 +24,9 @@ class PopulationEvaluator:
     rounded in another order. Dropout draws other numbers than the Trainer's; those of a run depend on its seed alone.
 
     Args:
-        task: a Classifier, a data module that holds tensors, and a Trainer on one device; :meth:`obstacle` tells.
-        monitor: the metric that decides, ``val_accuracy`` or ``val_loss``.
+        task: a Classifier or a Regressor, a data module that holds tensors, and a Trainer on one device;
+            :meth:`obstacle` tells.
+        monitor: the metric that decides, one that the model logs.
         attribute: where the model keeps its training loss.
         epochs: overrides the Trainer's ``max_epochs``.
         split: ``"val"`` scores by the last validation; ``"test"`` opens the test split.
