@@ -1,7 +1,7 @@
 """Outliers in a tenth of the targets: losses that a search finds, against a Huber loss tuned with as many trainings.
 
-A search of residual losses and one of Huber's delta, both with the learning rate, by the same CMA-ES, the same number of
-trainings and the same choice among the best five, all by the absolute error on validation data that have the same
+A search of residual losses and one of Huber's delta, both with the learning rate, by the same CMA-ES, the same number
+of trainings and the same choice among the best five, all by the absolute error on validation data that have the same
 outliers. The squared error's learning rate is tuned alike. Then all train with ten fresh seeds, and are measured on
 clean test data:
 
@@ -18,7 +18,6 @@ import optuna
 import torch
 from optuna.distributions import FloatDistribution
 from sklearn.datasets import make_friedman1
-from torch import Tensor
 
 from glo_lightning import GenerationalCmaEsSampler, LossSearch
 from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
@@ -110,6 +109,30 @@ def measure(task: Task, run: Run, seeds: Sequence[int]) -> list[float]:
     return [evaluation.metric for evaluation in evaluator.evaluate(runs)]
 
 
+def compare(data: str, epochs: int, searches: int, seeds: Sequence[int]) -> None:
+    """Print the errors of every loss on one data set."""
+    task = python_task(*parts_of(data, epochs))
+    sigma = target_spread(task)
+    ways: dict[str, Callable[[int], Run]] = {
+        "squared error, as configured": lambda seed: Run(ResidualLoss(sigma=sigma), 0),
+        "squared error, rate tuned": lambda seed: tune(task, seed, lambda _: ResidualLoss(sigma=sigma), ()),
+        "Huber, delta and rate tuned": lambda seed: tune(
+            task, seed, lambda own: HuberLoss(math.exp(own["log_delta"]), sigma), ("log_delta",)
+        ),
+        "found: residual loss and rate": lambda seed: search(data, epochs, seed),
+    }
+    print(f"{data}: mean absolute error on clean test data, in standard deviations of the targets")
+    for name, make in ways.items():
+        found = [make(seed) for seed in range(1 if "configured" in name else searches)]
+        errors = [measure(task, run, seeds) for run in found]
+        every = [each for own in errors for each in own]
+        means = ", ".join(f"{statistics.mean(own):.4f}" for own in errors)
+        print(f"  {name:<30} {statistics.mean(every):.4f} ± {statistics.stdev(every):.4f}  by search: {means}")
+        for run in found:
+            rate = run.hyperparameters.get(LEARNING_RATE_FACTOR, 1.0)
+            print(f"    rate × {rate:.3g}, {run.loss.formula()}", flush=True)
+
+
 def main() -> None:
     """Print the mean absolute error of each loss, and which numbers were found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,28 +144,7 @@ def main() -> None:
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for data in options.data:
-        task = python_task(*parts_of(data, options.epochs))
-        sigma = target_spread(task)
-        seeds = fresh_seeds(0, "test", options.seeds)
-        ways: dict[str, Callable[[int], Run]] = {
-            "squared error, as configured": lambda seed: Run(ResidualLoss(sigma=sigma), 0),
-            "squared error, rate tuned": lambda seed: tune(task, seed, lambda _: ResidualLoss(sigma=sigma), ()),
-            "Huber, delta and rate tuned": lambda seed: tune(
-                task, seed, lambda own: HuberLoss(math.exp(own["log_delta"]), sigma), ("log_delta",)
-            ),
-            "found: residual loss and rate": lambda seed: search(data, options.epochs, seed),
-        }
-        print(f"{data}: mean absolute error on clean test data, in standard deviations of the targets")
-        for name, make in ways.items():
-            found = [make(seed) for seed in range(1 if "configured" in name else options.searches)]
-            errors = [measure(task, run, seeds) for run in found]
-            every: list[float] = [each for own in errors for each in own]
-            means = ", ".join(f"{statistics.mean(own):.4f}" for own in errors)
-            mean, spread = statistics.mean(every), statistics.stdev(every)
-            print(f"  {name:<30} {mean:.4f} ± {spread:.4f}  by search: {means}", flush=True)
-            for run in found:
-                rate = run.hyperparameters.get(LEARNING_RATE_FACTOR, 1.0)
-                print(f"    rate × {rate:.3g}, {run.loss.formula()}", flush=True)
+        compare(data, options.epochs, options.searches, fresh_seeds(0, "test", options.seeds))
 
 
 if __name__ == "__main__":

@@ -103,7 +103,8 @@ def _squared_by_output(predictions: Tensor, target: Tensor) -> tuple[Tensor, Ten
 def _r2(totals: Tensor, counts: Tensor) -> Tensor:
     """Return the share of the targets' spread that is predicted, the mean over the outputs."""
     number, first, second = counts
-    return (1.0 - totals / (second - first * (first / number))).mean(-1)
+    explained: Tensor = 1.0 - totals / (second - first * (first / number))
+    return explained.mean(-1)
 
 
 MEASURES: dict[type[NetworkModule], dict[str, tuple[Measure, Finish]]] = {
