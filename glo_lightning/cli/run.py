@@ -9,12 +9,13 @@ from glo_lightning.cli.verb import Verb
 from glo_lightning.options import options_of
 
 
-def run(verb: Verb[Any], arguments: Sequence[str]) -> int:
-    """Print the quick help if it is asked for, or run the verb: the function ``run`` of ``output.py`` in its folder.
+def run(verb: Verb[Any], arguments: Sequence[str], action: str = "run") -> int:
+    """Print the quick help if it is asked for, or run the verb: a function of ``output.py`` in its folder.
 
     Args:
         verb: what to run.
         arguments: the command line without the program's name.
+        action: the name of the function.
 
     Returns:
         The exit code.
@@ -36,4 +37,4 @@ def run(verb: Verb[Any], arguments: Sequence[str]) -> int:
         cli = TaskCLI(verb, arguments)
         for note in cli.notes:
             sys.stderr.write(f"{note}\n")
-        return int(output.run(cli))
+        return int(getattr(output, action)(cli))

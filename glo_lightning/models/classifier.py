@@ -1,7 +1,7 @@
 """The LightningModule that trains a network to classify with whatever loss sits in ``loss_fn``."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -9,7 +9,7 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from glo_lightning.errors import ModelError
-from glo_lightning.losses import CrossEntropyLoss
+from glo_lightning.losses import CrossEntropyLoss, Outputs
 from glo_lightning.models.network_module import Batch, NetworkModule, require_argument
 
 
@@ -43,6 +43,8 @@ class Classifier(NetworkModule):
         >>> model.num_classes, model(torch.zeros(5, 64)).shape
         (3, torch.Size([5, 3]))
     """
+
+    outputs: ClassVar[Outputs] = "softmax"
 
     def __init__(
         self,

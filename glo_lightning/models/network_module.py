@@ -1,7 +1,7 @@
 """The LightningModule that trains a network with whatever loss sits in ``loss_fn``; what it measures, others say."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch import LightningModule
@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, MultiStepLR
 
 from glo_lightning.errors import ModelError
+from glo_lightning.losses import Outputs
 
 Batch = tuple[Tensor, Tensor]
 
@@ -36,6 +37,9 @@ class NetworkModule(LightningModule):
     Raises:
         ModelError: if an argument is outside its range.
     """
+
+    outputs: ClassVar[Outputs]
+    """What the network's outputs mean."""
 
     def __init__(
         self,

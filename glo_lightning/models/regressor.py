@@ -1,12 +1,12 @@
 """The LightningModule that trains a network to predict numbers with whatever loss sits in ``loss_fn``."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
 
-from glo_lightning.losses import ResidualLoss
+from glo_lightning.losses import Outputs, ResidualLoss
 from glo_lightning.models.network_module import Batch, NetworkModule
 
 
@@ -38,6 +38,8 @@ class Regressor(NetworkModule):
         >>> Regressor(mlp(num_classes=1, in_features=10))(torch.zeros(5, 10)).shape
         torch.Size([5, 1])
     """
+
+    outputs: ClassVar[Outputs] = "real"
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class Regressor(NetworkModule):
 
     def _collect(self, batch: Batch) -> None:
         inputs, target = batch
-        self.measures.update(self(inputs), target)
+        self.measures.update(self(inputs).contiguous(), target)  # torchmetrics wants one view of all
 
     def _log(self, split: str, prog_bar: bool = False) -> None:
         measured = self.measures.compute()

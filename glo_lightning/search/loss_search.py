@@ -8,6 +8,7 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.search.settings import SearchSettings
 
 if TYPE_CHECKING:
+    from glo_lightning.search.check import Findings
     from glo_lightning.search.records.result import SearchResult
     from glo_lightning.training.model_instances import StartFrom
     from glo_lightning.training.python_objects import Data, Model
@@ -74,6 +75,22 @@ class LossSearch(SearchSettings):
             raise SettingsError("tasks for run_tasks alone", repr(self.tasks), "Call run_tasks, or leave tasks out.")
         data = one_of(datamodule, {"train": train_dataloaders, "val": val_dataloaders, "test": test_dataloaders})
         return run_search(self, {"": python_task(model, data, trainer, start_from)})
+
+    def check(self, model: "Model", datamodule: "Data", trainer: Mapping[str, Any] | None = None) -> "Findings":
+        """Look for all problems at once, and say what the search would cost; nothing is written.
+
+        Args:
+            model: as :meth:`run` takes it.
+            datamodule: likewise.
+            trainer: likewise.
+
+        Returns:
+            What must be mended first, and what the search would do; printed, it can be read.
+        """
+        from glo_lightning.search.check import check_search
+        from glo_lightning.training.task import python_task
+
+        return check_search(self, {"": python_task(model, datamodule, trainer)})
 
     def run_tasks(self, tasks: "Mapping[str, Task]") -> "SearchResult":
         """Search a loss that does well on several tasks, choose and compare on each of them and overall.

@@ -5,9 +5,11 @@ from pathlib import Path
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
+from glo_lightning.cli.main import EXIT_ERROR
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.errors import SettingsError
 from glo_lightning.options import option
+from glo_lightning.search.check import check_search
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.run import run_search
 from glo_lightning.search.settings import SearchSettings
@@ -40,6 +42,20 @@ def run(cli: TaskCLI[SearchSettings]) -> int:
     if leads:
         say(Console(), str(result))
     return 0
+
+
+def check(cli: TaskCLI[SearchSettings]) -> int:
+    """Print what would keep the search from working, and what it would cost.
+
+    Args:
+        cli: what the command line says.
+
+    Returns:
+        The exit code: 0, or 2 if there is something to mend.
+    """
+    findings = check_search(cli.settings(), tasks_of(cli))
+    say(Console(), str(findings))
+    return EXIT_ERROR if findings.problems else 0
 
 
 def tasks_of(cli: TaskCLI[SearchSettings]) -> dict[str, Task]:

@@ -17,11 +17,12 @@ from glo_lightning.search.spaces.trees import ExpressionSpace
 from glo_lightning.theory import trainability
 from glo_lightning.theory.gamma import check_num_classes
 
-Family = Literal["drive", "taylor", "trees"]
+Family = Literal["drive", "taylor", "trees", "residual"]
+Vectors = Literal["drive", "taylor", "residual"]
 Invariant = Literal["none", "paper", "exact", "stable"]
 
 REACH = 4.0
-"""Initial step sizes of CMA-ES to either side of cross-entropy, within which parameters are suggested."""
+"""Initial step sizes of CMA-ES to either side of where a search starts, within which parameters are suggested."""
 
 MAX_TREE_DEPTH = 3
 """Operators above each other in a suggested tree; GLO's search begins with two."""
@@ -34,10 +35,11 @@ class SuggestedSpace:
     ``cross_entropy`` as its mean and ``scales``.
 
     Args:
-        family: drive or taylor.
-        num_classes: classes of the task, 2 or more.
-        outputs: what the model's logits mean.
+        family: drive, taylor or, to predict numbers, residual.
+        num_classes: classes of the task, 2 or more; not of residual.
+        outputs: what the model's outputs mean; always real of residual.
         class_counts: training samples of each class, for losses that know how frequent the classes are.
+        sigma: of residual: standard deviation of the training targets, one number or one for each predicted number.
         prefix: of the parameters' names.
 
     Raises:
@@ -53,23 +55,25 @@ class SuggestedSpace:
 
     def __init__(
         self,
-        family: Literal["drive", "taylor"] = "drive",
+        family: Vectors = "drive",
         *,
-        num_classes: int,
+        num_classes: int | None = None,
         outputs: Outputs = "softmax",
         class_counts: Sequence[int] = (),
+        sigma: float | Sequence[float] = 1.0,
         prefix: str = "loss.",
     ) -> None:
-        check_num_classes(num_classes)
+        family = fitted("family", family, Vectors, default="drive", called=_argument)
+        num_classes = _required_classes(family, num_classes)
         parameters: Literal["canonical", "theta"] = "canonical" if family == "taylor" else "theta"
         settings = SearchSettings(
-            family=fitted("family", family, Literal["drive", "taylor"], default="drive", called=_argument),
-            outputs=outputs,
+            family=family,
+            outputs="real" if family == "residual" else outputs,
             class_aware=bool(class_counts),
             parameters=parameters,
         )
         self._prefix = prefix
-        self._own = make_space(settings, num_classes, class_counts=class_counts)
+        self._own = make_space(settings, num_classes, class_counts=class_counts, sigma=sigma)
         self._losses = as_asked(self._own, settings, num_classes)
         start = dict(zip(self._own.distributions, self._own.cross_entropy, strict=True))
         reach = {name: REACH * settings.step_size * self._own.scales.get(name, 1.0) for name in start}
@@ -89,9 +93,10 @@ def suggest_loss(
     trial: BaseTrial,
     family: Family = "drive",
     *,
-    num_classes: int,
+    num_classes: int | None = None,
     outputs: Outputs = "softmax",
     class_counts: Sequence[int] = (),
+    sigma: float | Sequence[float] = 1.0,
     invariant: Invariant = "exact",
     prefix: str = "loss.",
 ) -> Loss:
@@ -101,12 +106,13 @@ def suggest_loss(
 
     Args:
         trial: a running trial, or a fixed one.
-        family: drive, taylor or trees; trees want a sampler of conditional spaces, such as Optuna's TPE, and many
-            trials, most of which are pruned at once.
-        num_classes: classes of the task, 2 or more.
-        outputs: what the model's logits mean.
+        family: drive, taylor, residual (to predict numbers) or trees; trees want a sampler of conditional spaces, such
+            as Optuna's TPE, and many trials, most of which are pruned at once.
+        num_classes: classes of the task, 2 or more; not of residual.
+        outputs: what the model's outputs mean; always real of residual.
         class_counts: training samples of each class, for losses that know how frequent the classes are; not of trees.
-        invariant: what a loss must meet to be trained at all; none for no such test.
+        sigma: of residual: standard deviation of the training targets, one number or one for each predicted number.
+        invariant: what a loss must meet to be trained at all; none for no such test. Residual losses meet it.
         prefix: of the parameters' names.
 
     Returns:
@@ -124,7 +130,7 @@ def suggest_loss(
     """
     family = fitted("family", family, Family, default="drive", called=_argument)
     invariant = fitted("invariant", invariant, Invariant, default="exact", called=_argument)
-    check_num_classes(num_classes)
+    num_classes = _required_classes(family, num_classes)
     if family == "trees":
         if class_counts:
             raise SettingsError("no class_counts with trees", repr(class_counts), "Leave them out, or suggest drive.")
@@ -136,7 +142,7 @@ def suggest_loss(
             raise _pruned(trial, prefix, str(error)) from None
     else:
         space = SuggestedSpace(
-            family, num_classes=num_classes, outputs=outputs, class_counts=class_counts, prefix=prefix
+            family, num_classes=num_classes, outputs=outputs, class_counts=class_counts, sigma=sigma, prefix=prefix
         )
         suggested = {
             name: trial.suggest_float(name, each.low, each.high, log=each.log)
@@ -145,11 +151,22 @@ def suggest_loss(
         loss = space.build(suggested)
     trial.set_user_attr(prefix + "formula", loss.formula("unicode"))
     trial.set_user_attr(prefix + "stored", loss.to_dict())
-    if invariant != "none":
+    if invariant != "none" and loss.outputs != "real":
         verdict = trainability(loss, num_classes)
         if getattr(verdict, invariant) is False:
             raise _pruned(trial, prefix, verdict.reason)
     return loss
+
+
+def _required_classes(family: Family, num_classes: int | None) -> int:
+    if family == "residual":
+        return 1
+    if num_classes is None:
+        raise SettingsError(
+            f"num_classes with family={family!r}", "none", "Count the labels; to predict numbers, suggest residual."
+        )
+    check_num_classes(num_classes)
+    return num_classes
 
 
 def _argument(name: str, value: Any = ...) -> str:

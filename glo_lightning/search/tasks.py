@@ -1,8 +1,9 @@
 """The tasks of a search and what a first batch of each revealed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.options import option
@@ -88,7 +89,12 @@ def probe_tasks(settings: SearchSettings, tasks: Mapping[str, Task]) -> list[Pro
     Raises:
         GloError: if something does not fit, with the name of the task if there are several.
     """
-    probed = [_probe(settings, name, task) for name, task in tasks.items()]
+    probed = []
+    for name, task in tasks.items():
+        with naming(name):
+            each = probe(settings, name, task)
+        assert each is not None
+        probed.append(each)
     if len({each.probe.num_heads for each in probed}) > 1:
         raise SettingsError(
             "as many heads in every task",
@@ -111,31 +117,73 @@ def naming(task: str) -> Iterator[None]:
         raise type(error)(f"for task {task} {error.expected}", error.got, error.cure) from error
 
 
-def _probe(settings: SearchSettings, name: str, task: Task) -> ProbedTask:
-    with naming(name):
-        epochs = max_epochs(task)
-        monitor = task_monitor(settings)
-        probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
-        require_worst(probe, monitor)
-        require_fresh_models(task)
-        if settings.comparison_seeds:
-            require_test(task, monitor)
-        doubt = check_splits(task, monitor.name, tested=settings.comparison_seeds > 0)
-        probe = replace(probe, caveat="\n".join(filter(None, (probe.caveat, doubt))))
-        abort = _abort_rule(settings, probe.num_classes, epochs)
-        if probe.num_heads > 1 and settings.outputs != "softmax":
-            raise SettingsError(
-                "softmax outputs of several heads", settings.outputs, f"Use {option('outputs', 'softmax')}."
-            )
-        if settings.class_aware and settings.outputs != "softmax":
-            raise SettingsError(
-                "softmax outputs for losses that know how frequent classes are",
-                settings.outputs,
-                f"Leave {option('class_aware')} out; search weights of the questions by {option('joint')}.",
-            )
-        class_counts = count_classes(task, probe.num_classes) if settings.class_aware else ()
-        sigma = target_spread(task) if settings.outputs == "real" else 1.0
-    return ProbedTask(name, task, probe, epochs, full_epochs(settings, epochs), abort, class_counts, sigma)
+T = TypeVar("T")
+
+
+class Attempt(Protocol):
+    """Runs one check."""
+
+    def __call__(self, check: Callable[[], T]) -> T | None:
+        """Return what a check returns; None if it refused and that was noted."""
+        ...
+
+
+def refuse_at_once(check: Callable[[], T]) -> T:
+    """Run one check, and let it raise."""
+    return check()
+
+
+def probe(settings: SearchSettings, name: str, task: Task, attempt: Attempt = refuse_at_once) -> ProbedTask | None:
+    """Try one batch of a task, and check all that a search relies on.
+
+    Args:
+        settings: of the search.
+        name: of the task; empty if it is the only one.
+        task: the model, the data and the Trainer.
+        attempt: runs each check; raises the first error unless it is told to go on.
+
+    Returns:
+        What was found; None if an error was noted.
+    """
+    monitor = task_monitor(settings)
+    epochs = attempt(lambda: max_epochs(task))
+    found = attempt(lambda: probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs))
+    if found is not None:
+        attempt(lambda: require_worst(found, monitor))
+    attempt(lambda: require_fresh_models(task))
+    if settings.comparison_seeds:
+        attempt(lambda: require_test(task, monitor))
+    doubt = attempt(lambda: check_splits(task, monitor.name, tested=settings.comparison_seeds > 0))
+    if epochs is None or found is None:
+        return None
+    probed = replace(found, caveat="\n".join(filter(None, (found.caveat, doubt))))
+    abort = attempt(lambda: _abort_rule(settings, probed.num_classes, epochs))
+    attempt(lambda: _check_outputs(settings, probed))
+    class_counts = attempt(lambda: count_classes(task, probed.num_classes)) if settings.class_aware else ()
+    sigma = attempt(lambda: target_spread(task)) if settings.outputs == "real" else 1.0
+    return ProbedTask(
+        name,
+        task,
+        probed,
+        epochs,
+        full_epochs(settings, epochs),
+        abort,
+        class_counts or (),
+        1.0 if sigma is None else sigma,
+    )
+
+
+def _check_outputs(settings: SearchSettings, probe: Probe) -> None:
+    if probe.num_heads > 1 and settings.outputs != "softmax":
+        raise SettingsError(
+            "softmax outputs of several heads", settings.outputs, f"Use {option('outputs', 'softmax')}."
+        )
+    if settings.class_aware and settings.outputs != "softmax":
+        raise SettingsError(
+            "softmax outputs for losses that know how frequent classes are",
+            settings.outputs,
+            f"Leave {option('class_aware')} out; search weights of the questions by {option('joint')}.",
+        )
 
 
 def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> AbortRule | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from glo_lightning.losses import CrossEntropyLoss
+from glo_lightning.losses import Loss
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.run import Evaluator, Run, Status
@@ -76,8 +76,8 @@ def _seconds_per_candidate(task: Task, monitor: Monitor, attribute: str, togethe
         short = _shortened(task, steps)
         population = PopulationEvaluator(short, monitor, attribute)
         population.obstacle()  # makes its plan, which all generations share
-        alone = _seconds(TrainerEvaluator(short, monitor, attribute), 1)
-        joint = _seconds(population, together)
+        alone = _seconds(TrainerEvaluator(short, monitor, attribute), population.baseline, 1)
+        joint = _seconds(population, population.baseline, together)
         if alone + joint > SLOW_SECONDS:
             break
     return alone, joint / together
@@ -88,9 +88,9 @@ def _shortened(task: Task, steps: int) -> Task:
     return replace(task, build_trainer=lambda callbacks, extra: task.build_trainer(callbacks, {**extra, **short}))
 
 
-def _seconds(evaluator: Evaluator, count: int) -> float:
+def _seconds(evaluator: Evaluator, loss: Loss, count: int) -> float:
     """Return what some trainings take, infinitely long if one crashes."""
     started = time.perf_counter()
-    evaluations = evaluator.evaluate([Run(CrossEntropyLoss(), seed=0)] * count)
+    evaluations = evaluator.evaluate([Run(loss, seed=0)] * count)
     crashed = any(evaluation.status is Status.FAILED for evaluation in evaluations)
     return math.inf if crashed else time.perf_counter() - started

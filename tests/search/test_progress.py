@@ -105,7 +105,8 @@ def test_what_is_left_counts_rivals() -> None:
     settings = SearchSettings(generations=5, population_size=20, finalists=5, finalist_seeds=3, comparison_seeds=10)
     without = trainings_ahead(replace(settings, rival_budget=0), length=4.0)
     more = trainings_ahead(settings, length=4.0) - without
-    assert more == 100 + len(known_losses(2)) + 2 * 15 + 2 * 10 * 4, "a tuning, known losses, the finalists of both, and two more rows"
+    tuned, known, finalists, rows = 100, len(known_losses(2)), 2 * 15, 2 * 10 * 4
+    assert more == tuned + known + finalists + rows
     assert trainings_ahead(replace(settings, comparison_seeds=0), 4.0) == 15
 
 

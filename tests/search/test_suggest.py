@@ -45,6 +45,20 @@ def test_sigmoid_outputs_have_binary_cross_entropy_there() -> None:
     )
 
 
+def test_predictions_have_the_squared_error_there() -> None:
+    space = SuggestedSpace("residual", sigma=3.0)
+    loss = suggest_loss(FixedTrial(at_cross_entropy(space)), "residual", sigma=3.0)
+    torch.testing.assert_close(loss(LOGITS, -LOGITS), functional.mse_loss(LOGITS, -LOGITS))
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    found = [suggest_loss(study.ask(), "residual", sigma=3.0) for _ in range(20)]
+    assert all(each.outputs == "real" and float(each.sigma) == 3.0 for each in found)
+
+
+def test_losses_of_classes_need_their_number() -> None:
+    with pytest.raises(GloError, match="Count the labels"):
+        suggest_loss(fixed({}), "drive")
+
+
 def test_a_tree_is_spelt_from_its_root() -> None:
     baikal = {
         "node": "-", "node.0": "log", "node.0.0": "h", "node.1": "/", "node.1.0": "y", "node.1.1": "h",

@@ -64,7 +64,7 @@ def test_auto_measures_a_few_steps_and_takes_the_faster() -> None:
 
 
 def test_auto_takes_the_trainer_where_that_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "_seconds", lambda evaluator, count: {1: 0.010, 20: 0.500}[count])
+    monkeypatch.setattr(choice, "_seconds", lambda evaluator, loss, count: {1: 0.010, 20: 0.500}[count])
     way, (line,) = _choose("auto", _task())
     assert way == "trainer"
     assert line == (

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 
 from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.losses import Loss, baseline_loss
 from glo_lightning.training.abort import AbortRule, attempt_seed
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population.plan import Plan, Split, make_plan
@@ -26,8 +27,9 @@ class PopulationEvaluator:
     Runs with the model's own loss, which may be anything, are left to the Trainer.
 
     Args:
-        task: a Classifier, a data module that holds tensors, and a Trainer on one device; :meth:`obstacle` tells.
-        monitor: the metric that decides, ``val_accuracy`` or ``val_loss``.
+        task: a Classifier or a Regressor, a data module that holds tensors, and a Trainer on one device;
+            :meth:`obstacle` tells.
+        monitor: the metric that decides, one that the model logs.
         attribute: where the model keeps its training loss.
         epochs: overrides the Trainer's ``max_epochs``.
         split: ``"val"`` scores by the last validation; ``"test"`` opens the test split.
@@ -69,6 +71,11 @@ class PopulationEvaluator:
         except Exception as error:  # whatever it is, the Trainer may get by
             return f"{type(error).__name__}: {error}".splitlines()[0]
         return ""
+
+    @property
+    def baseline(self) -> Loss:
+        """What everybody trains such models with."""
+        return baseline_loss(self._plan.kind.outputs)
 
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
         """Train every run and return its evaluation, in the order given.

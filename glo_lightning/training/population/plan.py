@@ -7,13 +7,13 @@ from lightning.pytorch import seed_everything
 
 from glo_lightning.data.tensor_data import Examples, TensorDataModule
 from glo_lightning.losses.promises import Promises
-from glo_lightning.models.classifier import Classifier
+from glo_lightning.models.network_module import NetworkModule
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population.memory import free_memory, models_that_fit
 from glo_lightning.training.population.randomness import refusing_random_numbers
 from glo_lightning.training.population.recipe import Recipe, limited, read_recipe
 from glo_lightning.training.population.scoring import evaluation_batches
-from glo_lightning.training.population.support import check_data, check_loss, check_model, check_network
+from glo_lightning.training.population.support import check_data, check_loss, check_model, check_network, kind_of
 from glo_lightning.training.task import Task, quiet_lightning
 
 Split = Literal["val", "test"]
@@ -34,6 +34,7 @@ class Plan:
         test: batches of the test split if that decides the score, else None.
         steps_per_epoch: training batches per epoch.
         capacity: models that fit into memory together.
+        kind: of the models.
     """
 
     task: Task
@@ -46,12 +47,13 @@ class Plan:
     test: list[Examples] | None
     steps_per_epoch: int
     capacity: int
+    kind: type[NetworkModule]
 
-    def build_model(self, seed: int) -> Classifier:
+    def build_model(self, seed: int) -> NetworkModule:
         """Return the model that a Trainer would start from with this seed, in the types that it would use."""
         seed_everything(seed, workers=True, verbose=False)
         model = self.task.build_model()
-        assert isinstance(model, Classifier)
+        assert isinstance(model, NetworkModule)
         self.recipe.precision.convert_module(model.network)
         return model
 
@@ -92,11 +94,11 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
     with refusing_random_numbers(f"{type(data).__name__}'s training_batch", recipe.device):
         example, _ = recipe.precision.convert_input(data.training_batch(first, 0, 0))
     with recipe.precision.train_step_context():
-        check_network(model, example, int(target.max()) + 1)
+        check_network(model, example, target)
         capacity = models_that_fit(network, example, free_memory(recipe.device))
     val = evaluation_batches(data.val_dataloader(), recipe.limit_val_batches, recipe)
     test = None
     if split == "test":
         data.setup("test")
         test = evaluation_batches(data.test_dataloader(), recipe.limit_test_batches, recipe)
-    return Plan(task, monitor, recipe, promises, data, train, val, test, steps_per_epoch, capacity)
+    return Plan(task, monitor, recipe, promises, data, train, val, test, steps_per_epoch, capacity, kind_of(model))

@@ -10,12 +10,12 @@ from torch.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam
 from glo_lightning.data.corrupted import tensors_of
 from glo_lightning.data.tensor_data import TensorDataModule
 from glo_lightning.losses.promises import Promises
-from glo_lightning.models.classifier import Classifier
 from glo_lightning.models.heads import WithHeads
+from glo_lightning.models.network_module import NetworkModule
 from glo_lightning.training.population.networks import NetworkStack
 from glo_lightning.training.population.randomness import refusing_random_numbers
 from glo_lightning.training.population.recipe import refuse
-from glo_lightning.training.population.scoring import METRICS
+from glo_lightning.training.population.scoring import MEASURES
 
 ELEMENTWISE_OPTIMIZERS = (ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop)
 """Optimizers whose step on a stack of weights is their step on each of them."""
@@ -24,8 +24,22 @@ SERVING = ("train_dataloader", "on_before_batch_transfer", "transfer_batch_to_de
 """Methods of a data module that a population does without."""
 
 
-def check_model(model: LightningModule, attribute: str, metric: str) -> Classifier:
-    """Refuse a model that does more than a Classifier does.
+def kind_of(model: LightningModule) -> type[NetworkModule]:
+    """Return which model of ours it is, :class:`Classifier` or :class:`Regressor`, subclasses included.
+
+    Raises:
+        SettingsError: if it is none.
+    """
+    for kind in MEASURES:
+        if isinstance(model, kind):
+            return kind
+    names = " or ".join(kind.__name__ for kind in MEASURES)
+    own = f"{type(model).__module__}.{type(model).__qualname__}"
+    refuse(f"only a {names} of glo_lightning.models can be trained many at a time, and the model is a {own}")
+
+
+def check_model(model: LightningModule, attribute: str, metric: str) -> NetworkModule:
+    """Refuse a model that does more than a Classifier or a Regressor does.
 
     Args:
         model: freshly built.
@@ -38,15 +52,14 @@ def check_model(model: LightningModule, attribute: str, metric: str) -> Classifi
     Raises:
         SettingsError: if a population cannot train it; ``got`` says why.
     """
-    if not isinstance(model, Classifier):
-        kind = f"{type(model).__module__}.{type(model).__qualname__}"
-        refuse(f"only a glo_lightning.models.Classifier can be trained many at a time, and the model is a {kind}")
+    kind = kind_of(model)
+    assert isinstance(model, NetworkModule)
     for name in _own_methods(model):
         refuse(f"the model has a {name} of its own")
     if attribute != "loss_fn":
         refuse(f"the loss is not loss_fn but {attribute}")
-    if metric not in METRICS:
-        refuse(f"the monitor is not {' or '.join(METRICS)} but {metric}")
+    if metric not in MEASURES[kind]:
+        refuse(f"the monitor is not {' or '.join(MEASURES[kind])} but {metric}")
     if {id(weight) for weight in model.parameters()} != {id(weight) for weight in model.network.parameters()}:
         refuse("the model has parameters outside its network")
     optimizer = model.make_optimizer(model.parameters())
@@ -57,7 +70,7 @@ def check_model(model: LightningModule, attribute: str, metric: str) -> Classifi
     return model
 
 
-def check_loss(model: Classifier) -> Promises:
+def check_loss(model: NetworkModule) -> Promises:
     """Refuse a model whose own loss has a value for each sample.
 
     Returns:
@@ -91,13 +104,13 @@ def check_data(datamodule: LightningDataModule) -> TensorDataModule:
     return data
 
 
-def check_network(model: Classifier, inputs: Tensor, num_classes: int) -> None:
+def check_network(model: NetworkModule, inputs: Tensor, target: Tensor) -> None:
     """Refuse a network that torch.func cannot compute for several models at once.
 
     Args:
         model: whose network it is; left as it was.
         inputs: a few examples, shape (N, ...).
-        num_classes: that the labels need.
+        target: of all examples: class indices, or numbers to predict.
 
     Raises:
         SettingsError: if it cannot; ``got`` has torch's own words, or says that the outputs are no rows of classes or
@@ -115,13 +128,19 @@ def check_network(model: Classifier, inputs: Tensor, num_classes: int) -> None:
             refuse(f"vmap cannot compute the network: {str(error).strip().splitlines()[0]}")
     if not isinstance(outputs, Tensor) or outputs.ndim != 3:
         refuse("the network's outputs are not of shape (N, C)")
+    if target.is_floating_point():
+        if outputs.shape[2:] != target.shape[1:]:
+            refuse(f"the network has {outputs.shape[-1]} outputs for targets of shape {tuple(target.shape)}")
+        return
+    num_classes = int(target.max()) + 1
     if outputs.shape[-1] < num_classes:
         refuse(f"the network has {outputs.shape[-1]} outputs for labels of {num_classes} classes")
 
 
-def _own_methods(model: Classifier) -> list[str]:
-    """Return what a subclass, or somebody on the instance, put in the place of a method of the Classifier."""
-    subclasses = takewhile(lambda kind: kind is not Classifier, type(model).__mro__)
+def _own_methods(model: NetworkModule) -> list[str]:
+    """Return what a subclass, or somebody on the instance, put in the place of a method of our model."""
+    own = kind_of(model)
+    subclasses = takewhile(lambda kind: kind is not own, type(model).__mro__)
     names = {name for kind in subclasses for name in vars(kind) if not name.startswith("__")}
     names |= {name for name, value in vars(model).items() if callable(value)}
-    return sorted(name for name in names - {"make_optimizer", "make_scheduler"} if hasattr(Classifier, name))
+    return sorted(name for name in names - {"make_optimizer", "make_scheduler"} if hasattr(own, name))

@@ -156,7 +156,7 @@ class Population:
 
     def _score(self, batches: Sequence[Examples]) -> list[float]:
         at_once = self._plan.examples_at_once(len(self._members))
-        return score(self._networks, batches, self._plan.monitor.name, self._plan.recipe, at_once)
+        return score(self._networks, batches, self._plan.monitor.name, self._plan.recipe, at_once, self._plan.kind)
 
     def _end(self, model: int, metric: float, status: Status, reason: str) -> None:
         member = self._members[model]

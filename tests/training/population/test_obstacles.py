@@ -167,7 +167,7 @@ def of(model: Callable[[], LightningModule]) -> Task:
 OBSTACLES: dict[str, tuple[Callable[[], Task], str]] = {
     "module": (
         lambda: of(OwnModule),
-        "only a glo_lightning.models.Classifier .* the model is a .*OwnModule",
+        "only a Classifier or Regressor of glo_lightning.models .* the model is a .*OwnModule",
     ),
     "step": (lambda: of(lambda: OwnStep(mlp())), "training_step of its own"),
     "patch": (lambda: of(_patched), "configure_optimizers of its own"),

@@ -5,11 +5,12 @@ import torch
 from lightning.pytorch.plugins.precision import Precision
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import MeanAbsoluteError, MeanMetric, MeanSquaredError, Metric, R2Score
 from torchmetrics.classification import MulticlassAccuracy
 
+from glo_lightning.models import Classifier, Regressor
 from glo_lightning.training.population.recipe import Recipe, limited
-from glo_lightning.training.population.scoring import METRICS, score
+from glo_lightning.training.population.scoring import MEASURES, score
 
 RECIPE = Recipe(1, 1, 1.0, 1.0, 1.0, None, Precision(), torch.device("cpu"))
 P, C = 3, 4
@@ -36,7 +37,7 @@ def _batches() -> list[tuple[Tensor, Tensor]]:
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 100])
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", MEASURES[Classifier])
 def test_metrics_are_torchmetrics(metric: str, at_once: int) -> None:
     batches = _batches()
     scores = score(Fixed(), batches, metric, RECIPE, at_once)  # type: ignore[arg-type]
@@ -54,6 +55,20 @@ def test_metrics_are_torchmetrics(metric: str, at_once: int) -> None:
             else:
                 expected.update(logits, target)
         assert scores[model] == pytest.approx(float(expected.compute().min()), rel=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+@pytest.mark.parametrize("metric", MEASURES[Regressor])
+def test_metrics_of_predictions_are_torchmetrics(metric: str, at_once: int) -> None:
+    torch.manual_seed(0)
+    batches = [(torch.randn(n, P, 2), torch.randn(n, 2)) for n in (7, 5)]
+    batches[1][0][2, 1, 0] = float("nan")
+    scores = score(Fixed(), batches, metric, RECIPE, at_once, Regressor)  # type: ignore[arg-type]
+    for model in range(P):
+        expected: Metric = {"val_loss": MeanSquaredError(), "val_mae": MeanAbsoluteError(), "val_r2": R2Score()}[metric]
+        for inputs, target in batches:
+            expected.update(inputs[:, model].contiguous(), target)
+        assert scores[model] == pytest.approx(float(expected.compute()), rel=1e-5, nan_ok=True)
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(1.0, 17), (0.5, 8), (4, 4), (40, 17), (1, 1)])

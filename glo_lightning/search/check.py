@@ -1,0 +1,111 @@
+"""Whether a search would work and what it would cost, told before it begins."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from glo_lightning.errors import GloError
+from glo_lightning.losses import baseline_loss
+from glo_lightning.search.exploration.evaluators import EvaluatorFactory
+from glo_lightning.search.progress import trainings_ahead
+from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.tasks import ProbedTask, probe, task_monitor
+from glo_lightning.search.workers.work import torch_threads
+from glo_lightning.training.choice import choose_evaluator
+from glo_lightning.training.run import Run
+from glo_lightning.training.task import Task
+from glo_lightning.training.traces import no_trace
+from glo_lightning.words import duration
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check of a search found.
+
+    Args:
+        problems: what must be mended first, each with its cure.
+        notes: what the search would do, and at what cost.
+    """
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        problems = [f"{place}. {each}" for place, each in enumerate(self.problems, 1)]
+        verdict = f"{len(problems)} to mend before this search:" if problems else "This search can begin."
+        return "\n".join([verdict, *problems, *self.notes])
+
+
+@dataclass
+class _Notebook:
+    """Runs checks one after another, and keeps what they refuse."""
+
+    task: str
+    problems: list[str] = field(default_factory=list)
+
+    def __call__(self, check: Callable[[], T]) -> T | None:
+        try:
+            return check()
+        except GloError as error:
+            said = f"for task {self.task}: {error}" if self.task else str(error)
+            if said not in self.problems:
+                self.problems.append(said)
+            return None
+
+
+@no_trace()
+def check_search(settings: SearchSettings, tasks: Mapping[str, Task]) -> Findings:
+    """Look for all problems of a search at once; writes nothing, and trains one candidate to measure what it takes.
+
+    Args:
+        settings: of the search.
+        tasks: what would be trained, by name; one alone has an empty name.
+    """
+    problems: list[str] = []
+    notes: list[str] = []
+    with torch_threads(settings.threads):
+        for name, task in tasks.items():
+            attempt = _Notebook(name)
+            probed = probe(settings, name, task, attempt)
+            problems += attempt.problems
+            if probed is not None:
+                prefix = f"{name}: " if name else ""
+                notes += [prefix + line for line in _describe(settings, probed, not attempt.problems)]
+    return Findings(tuple(problems), tuple(notes))
+
+
+def _describe(settings: SearchSettings, probed: ProbedTask, is_sound: bool) -> list[str]:
+    found = probed.probe
+    what = f"{found.num_classes} {'numbers' if settings.outputs == 'real' else 'classes'}"
+    lines = [
+        f"model: {found.num_weights:,} weights, {what} by {settings.outputs} outputs"
+        + (f", {found.num_heads} heads" if found.num_heads > 1 else ""),
+        f"metrics of validation: {', '.join(sorted(found.metrics))}; scored by {settings.monitor}, {settings.mode}",
+        *found.caveat.splitlines(),
+    ]
+    return lines + _cost(settings, probed) if is_sound else lines
+
+
+def _cost(settings: SearchSettings, probed: ProbedTask) -> list[str]:
+    """Say how candidates would train, how many, and how long all of it would take."""
+    said: list[str] = []
+    factory = EvaluatorFactory(settings, [probed])
+    together = -(-settings.candidates_per_generation // settings.workers)
+    factory.way = choose_evaluator(
+        settings.evaluator, probed.task, task_monitor(settings), settings.loss_attribute, together, said.append
+    )
+    count = together if factory.way == "population" else 1
+    run = Run(baseline_loss(settings.outputs), settings.seed)
+    started = time.perf_counter()
+    factory.make().evaluate([replace(run, seed=run.seed) for _ in range(count)])
+    seconds = (time.perf_counter() - started) / count / settings.workers
+    candidates = settings.generations * settings.candidates_per_generation
+    ahead = trainings_ahead(settings, probed.relative_length)
+    return [
+        *said,
+        f"{candidates} candidates of {probed.epochs} epochs, and a verdict that takes as long as {ahead:.0f} more",
+        f"about {duration(seconds * (candidates + ahead))} of training, at {1e3 * seconds:.3g} ms for a candidate",
+    ]
