@@ -1,4 +1,4 @@
-"""What a model's own loss is: cross-entropy and nothing else, or something that deserves a row of its own."""
+"""What a model's own loss is: what everybody trains with, or something that deserves a row of its own."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -7,9 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from glo_lightning.losses.base import Loss
-from glo_lightning.losses.classic import CrossEntropyLoss
 from glo_lightning.losses.options import Outputs
-from glo_lightning.losses.outputs import for_outputs
+from glo_lightning.losses.outputs import baseline_loss, in_units_of
 from glo_lightning.losses.promises import Promises, name_of, options_of, with_reduction
 
 MODULES: Mapping[Outputs, tuple[type[nn.Module], ...]] = {
@@ -17,7 +16,10 @@ MODULES: Mapping[Outputs, tuple[type[nn.Module], ...]] = {
     "sigmoid": (nn.BCEWithLogitsLoss,),
     "real": (),
 }
-"""Modules that are cross-entropy of such outputs, without weights and smoothing; of log-probabilities, NLLLoss is."""
+"""Modules that are the baseline of such outputs, without weights and smoothing; of log-probabilities, NLLLoss is.
+
+None is of numbers: torch's squared error is twice ours, whose gradient is the residual.
+"""
 
 FUNCTIONS: Mapping[Outputs, tuple[Callable[..., Any], ...]] = {
     "softmax": (nn.functional.cross_entropy, nn.functional.nll_loss),
@@ -27,30 +29,25 @@ FUNCTIONS: Mapping[Outputs, tuple[Callable[..., Any], ...]] = {
 """The same as functions."""
 
 
-def is_cross_entropy(own: Callable[..., Any], outputs: Outputs) -> bool:
-    """Whether a model's own loss is known to be what cross-entropy is in its place; reduction and ignored labels stay.
-
-    No loss of real-valued predictions is: what everybody trains with counts in units of the targets' spread.
+def is_baseline(own: Callable[..., Any], outputs: Outputs) -> bool:
+    """Whether a model's own loss is known to be what everybody trains with; reduction and ignored labels aside.
 
     Args:
         own: a module, a function, or a function with some arguments filled in.
-        outputs: what the model's logits mean.
+        outputs: what the model's outputs mean.
 
     Example:
-        >>> is_cross_entropy(nn.CrossEntropyLoss(reduction="sum", ignore_index=255), "softmax")
+        >>> is_baseline(nn.CrossEntropyLoss(reduction="sum", ignore_index=255), "softmax")
         True
-        >>> is_cross_entropy(nn.CrossEntropyLoss(label_smoothing=0.1), "softmax")
+        >>> is_baseline(nn.CrossEntropyLoss(label_smoothing=0.1), "softmax")
         False
     """
-    if outputs == "real":
-        return False
     if isinstance(own, Loss):
-        plain = with_reduction(for_outputs(CrossEntropyLoss(), outputs), "mean")
-        return with_reduction(own, "mean").to_dict() == plain.to_dict()
+        return in_units_of(with_reduction(own, "mean"), 1.0).to_dict() == baseline_loss(outputs).to_dict()
     if Promises.of(own).lacking:
         return False
     if isinstance(own, functools.partial):
-        return not own.args and is_cross_entropy(own.func, outputs)
+        return not own.args and is_baseline(own.func, outputs)
     own = getattr(own, "_orig_mod", own)  # of a compiled module
     return type(own) in MODULES[outputs] or own in FUNCTIONS[outputs]
 

@@ -1,4 +1,4 @@
-"""A model's own loss is called cross-entropy where it is, and nowhere else."""
+"""A model's own loss is called what everybody trains with where it is, and nowhere else."""
 
 import functools
 from collections.abc import Callable
@@ -9,8 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from glo_lightning.losses import BaikalLoss, CrossEntropyLoss, Outputs, SigmoidLoss, for_outputs
-from glo_lightning.losses.own import describe_own, is_cross_entropy
+from glo_lightning.losses import (
+    BaikalLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    Outputs,
+    ResidualLoss,
+    SigmoidLoss,
+    baseline_loss,
+)
+from glo_lightning.losses.own import describe_own, is_baseline
 
 WEIGHTS = torch.tensor([1.0, 2.0, 3.0])
 
@@ -25,6 +33,7 @@ PLAIN: dict[str, tuple[Callable[..., Any], Outputs]] = {
     "binary": (nn.BCEWithLogitsLoss(), "sigmoid"),
     "binary function": (functional.binary_cross_entropy_with_logits, "sigmoid"),
     "our binary": (SigmoidLoss(CrossEntropyLoss()), "sigmoid"),
+    "our squared error": (ResidualLoss(sigma=3.0), "real"),
 }
 
 
@@ -47,25 +56,27 @@ OTHERS: dict[str, tuple[Callable[..., Any], Outputs]] = {
     "mean over classes": (CrossEntropyLoss(class_reduction="mean"), "softmax"),
     "another of ours": (BaikalLoss(), "softmax"),
     "of yes and no": (nn.BCEWithLogitsLoss(), "softmax"),
+    "torch's squared error, twice ours": (nn.MSELoss(), "real"),
+    "robust": (HuberLoss(), "real"),
     "positives weighted": (nn.BCEWithLogitsLoss(pos_weight=WEIGHTS), "sigmoid"),
 }
 
 
 @pytest.mark.parametrize(("own", "outputs"), PLAIN.values(), ids=PLAIN)
-def test_what_is_called_cross_entropy_has_its_values(own: Callable[..., Any], outputs: Outputs) -> None:
-    assert is_cross_entropy(own, outputs)
+def test_what_is_called_the_baseline_has_its_values(own: Callable[..., Any], outputs: Outputs) -> None:
+    assert is_baseline(own, outputs)
     logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
     target = torch.tensor([0, 1, 2, 0, 1, 2])
-    if outputs == "sigmoid":
+    if outputs != "softmax":
         target = functional.one_hot(target).float()
-    expected = for_outputs(CrossEntropyLoss(), outputs)(logits, target)
+    expected = baseline_loss(outputs)(logits, target)
     value = own(logits, target)
     torch.testing.assert_close(value / (6 if getattr(own, "reduction", "mean") == "sum" else 1), expected)
 
 
 @pytest.mark.parametrize(("own", "outputs"), OTHERS.values(), ids=OTHERS)
 def test_nothing_else_is(own: Callable[..., Any], outputs: Outputs) -> None:
-    assert not is_cross_entropy(own, outputs)
+    assert not is_baseline(own, outputs)
 
 
 def test_words_differ_where_options_do() -> None:

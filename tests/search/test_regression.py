@@ -91,7 +91,11 @@ def test_a_search_from_python(tmp_path: Path) -> None:
     assert result.comparison is not None
     names = [each.name for each in result.comparison.results]
     assert names[:2] == ["squared error", "squared error, joint"]
+    assert names[-3] == "Huber, tuned"
+    assert names[-2].startswith("best known: ")
     assert names[-1] == "discovered"
+    assert result.comparison.own == "squared error"
+    assert "Huber, tuned: learning rate × " in str(result)
     assert "squared error" in str(result)
     assert "cross-entropy" not in str(result)
     archive = Archive.open(tmp_path)

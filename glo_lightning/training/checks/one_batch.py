@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import Outputs, Reduction, baseline_loss
-from glo_lightning.losses.own import describe_own, is_cross_entropy
+from glo_lightning.losses.own import describe_own, is_baseline
 from glo_lightning.losses.promises import name_of, with_reduction
 from glo_lightning.options import option
 from glo_lightning.theory.descent import FirstBatch
@@ -114,7 +114,7 @@ def probe_task(
         )
     weights = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     own = operator.attrgetter(attribute)(model)
-    is_plain = is_cross_entropy(own, outputs)
+    is_plain = is_baseline(own, outputs)
     failure = "" if is_plain else _try_own(own, found)
     own_loss = None if failure else "" if is_plain else describe_own(own)
     return Probe(
