@@ -18,7 +18,7 @@ from glo_lightning.search.settings import SearchSettings
         ("comparison_seeds", 1), ("comparison_seeds", -1), ("finalists", 0), ("finalist_seeds", 0), ("threads", 0),
         ("seed", -1), ("study_name", ""), ("study_name", "a/b"), ("comparison_epochs", 0), ("comparison_epochs", -1),
         ("rival_budget", -0.5),
-               ("abort_below", 0.5), ("monitor", "val_loss"), ("monitor", "valid/nll"), ("monitor", "val-Error"),
+        ("abort_below", 0.5), ("monitor", "val_loss"), ("monitor", "valid/nll"), ("monitor", "val-Error"),
     ],
 )  # fmt: skip
 def test_bad_values_are_refused_with_expected_got_and_cure(name: str, value: Any) -> None:
