@@ -38,8 +38,9 @@ class SearchSettings(ScoreSettings):
     Args:
         family: the losses searched: taylor (TaylorGLO's polynomials, by CMA-ES), drive (losses of the target's
             confidence, by CMA-ES from cross-entropy: few candidates serve, and label noise is where they win), residual
-            (with outputs=real, losses of the residual, by CMA-ES from the squared error: outliers are where they win)
-            or glo (expression trees by genetic programming, then their coefficients by CMA-ES).
+            (with outputs=real, losses of the residual, by CMA-ES from the squared error: outliers are where they win),
+            glo (expression trees by genetic programming, then their coefficients by CMA-ES) or auto (residual with
+            outputs=real, else taylor).
         order: of family=taylor: order K of the polynomial, 1 or more.
         inputs: of family=taylor: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training
             progress in [0, 1]).
@@ -100,7 +101,7 @@ class SearchSettings(ScoreSettings):
             in a terminal, how far it is) or verbose (every candidate, too).
     """
 
-    family: Literal["taylor", "drive", "residual", "glo"] = setting("taylor", section=SEARCHED)
+    family: Literal["auto", "taylor", "drive", "residual", "glo"] = setting("auto", section=SEARCHED)
     order: int = setting(3, at_least=1, section=SEARCHED)
     inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
     parameters: Literal["theta", "canonical"] = setting("theta", section=SEARCHED)
@@ -152,6 +153,8 @@ class SearchSettings(ScoreSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.family == "auto":
+            object.__setattr__(self, "family", "residual" if self.outputs == "real" else "taylor")
         self._check_family()
         self._check_outputs()
         self._check_polynomial()

@@ -122,6 +122,12 @@ def test_somebodys_own_model_whose_predictions_have_one_dimension(tmp_path: Path
     assert isinstance(result.best_loss, ResidualLoss)
 
 
+def test_the_family_follows_the_outputs() -> None:
+    assert [SearchSettings(outputs=each).family for each in ("softmax", "sigmoid", "real")] == [
+        "taylor", "taylor", "residual",
+    ]  # fmt: skip
+
+
 def test_diverged_trainings_rank_below_any_r2() -> None:
     assert SearchSettings(outputs="real", family="residual", monitor="val_r2").metric.worst_metric == -1e6
     assert SearchSettings(outputs="real", family="residual", monitor="val_r2", worst_metric=-3.0).metric.worst == -3.0
@@ -158,7 +164,6 @@ def test_targets_without_a_spread_are_refused(targets: Tensor, words: str) -> No
         ({"family": "residual"}, "Set outputs='real'"),
         ({"family": "drive", "outputs": "real"}, "Set family='residual'"),
         ({"family": "glo", "outputs": "real"}, "Set family='residual'"),
-        ({"outputs": "real"}, "Set family='residual'"),
         ({"family": "residual", "outputs": "real", "invariant": "paper"}, "about classes"),
         ({"family": "residual", "outputs": "real", "normalize": "drive"}, "no normalize"),
         ({"family": "residual", "outputs": "real", "class_aware": True}, "no class_aware"),
