@@ -180,9 +180,10 @@ class _DriveGroup(_Group):
             shapes = [loss.shape.with_numbers(numbers) for numbers in own]
             self._drives = HardDrives(shapes, loss.num_classes if loss.class_reduction == "mean" else 1, logits)
         # With examples last, sums over a few classes run over whole vectors of examples.
-        gradient = logits.mT.log_softmax(1)
+        log_h = logits.mT.log_softmax(1)
         index = (target.unsqueeze(0) if shared else target).unsqueeze(1).expand(len(logits), -1, -1)
-        losses = self._drives.differentiate(gradient, index, gradient).sum(1)
+        log_p, gradient = log_h.gather(1, index), log_h.exp_()
+        losses = self._drives.differentiate(log_p, gradient, index, gradient).sum((1, 2))
         if loss.reduction == "mean":
             losses, gradient = losses / logits.shape[1], gradient.div_(logits.shape[1])
         return losses, gradient.mT.to(dtype)
