@@ -14,7 +14,7 @@ from glo_lightning.training.checks.class_counts import count_classes
 from glo_lightning.training.checks.models import require_fresh_models
 from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
 from glo_lightning.training.checks.splits import check_splits
-from glo_lightning.training.checks.targets import target_spread
+from glo_lightning.training.checks.targets import UNIT, TargetScale, target_scale
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
@@ -38,7 +38,7 @@ class ProbedTask:
         full_epochs: of a full training.
         abort: when a training is given up; None for never.
         class_counts: training samples of each class, if losses shall know them.
-        sigma: of real outputs, the standard deviation of the training targets.
+        targets: of real outputs, mean and standard deviation of the training targets.
     """
 
     name: str
@@ -48,7 +48,7 @@ class ProbedTask:
     full_epochs: int
     abort: AbortRule | None
     class_counts: tuple[int, ...] = ()
-    sigma: float | list[float] = 1.0
+    targets: TargetScale = UNIT
 
     @property
     def start(self) -> int | FirstBatch:
@@ -160,7 +160,7 @@ def probe(settings: SearchSettings, name: str, task: Task, attempt: Attempt = re
     abort = attempt(lambda: _abort_rule(settings, probed.num_classes, epochs))
     attempt(lambda: _check_outputs(settings, probed))
     class_counts = attempt(lambda: count_classes(task, probed.num_classes)) if settings.class_aware else ()
-    sigma = attempt(lambda: target_spread(task)) if settings.outputs == "real" else 1.0
+    targets = attempt(lambda: target_scale(task)) if settings.outputs == "real" else None
     return ProbedTask(
         name,
         task,
@@ -169,7 +169,7 @@ def probe(settings: SearchSettings, name: str, task: Task, attempt: Attempt = re
         full_epochs(settings, epochs),
         abort,
         class_counts or (),
-        1.0 if sigma is None else sigma,
+        targets or UNIT,
     )
 
 

@@ -12,7 +12,7 @@ def rivals(winner: Loss, task: ProbedTask, outputs: Outputs = "softmax", joint: 
     After a joint search the first is there twice: as it is configured, and "joint", with the winner's
     hyperparameters, as its twin and the winner have them.
     """
-    usual, rival = in_units_of(baseline_loss(outputs), task.sigma), BASELINES[outputs]
+    usual, rival = in_units_of(baseline_loss(outputs), task.targets.sigma), BASELINES[outputs]
     losses: dict[str, Loss] = {rival: usual}
     if joint:
         rival += JOINT

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from glo_lightning.losses import DriveLoss, Loss, ScaledLoss, TaylorLoss
+from glo_lightning.losses import DriveLoss, Loss, TaylorLoss
 from glo_lightning.losses.drive_shape import HardDrives
 from glo_lightning.losses.precision import double_device, numbers_like
+from glo_lightning.losses.scaled import unscaled
 from glo_lightning.losses.wrapped import WrappedLoss
 from glo_lightning.training.population.polynomials import PolynomialLosses, is_polynomial, label_polynomials
 
@@ -26,7 +27,7 @@ class LossStack:
     """
 
     def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
-        plain, factors = zip(*map(_unscaled, losses), strict=True)
+        plain, factors = zip(*map(unscaled, losses), strict=True)
         scaled = torch.tensor(factors, dtype=torch.float64, device=double_device(device))
         self._factors = scaled if set(factors) != {1.0} else None
         groups: list[list[Loss]] = []
@@ -214,7 +215,7 @@ def by_structure(losses: Sequence[Loss]) -> list[int]:
 
 def structure(loss: Loss) -> tuple[Any, ...]:
     """Return all that makes a loss but the values in its buffers; equal for losses that one call can compute."""
-    plain, _ = _unscaled(loss)
+    plain, _ = unscaled(loss)
     return _structure(plain)
 
 
@@ -226,12 +227,3 @@ def _structure(loss: Loss) -> tuple[Any, ...]:
     parts = {name: _structure(part) for name, part in loss.named_children() if isinstance(part, Loss)}
     numbers = {name: value for name, value in arguments.items() if not isinstance(value, dict)}
     return type(loss), numbers, shapes, parts
-
-
-def _unscaled(loss: Loss) -> tuple[Loss, float]:
-    """Take the factors off a loss."""
-    factor = 1.0
-    while isinstance(loss, ScaledLoss):
-        factor *= loss.factor
-        loss = loss.loss
-    return loss, factor
