@@ -19,7 +19,10 @@ EMBEDDED = Path(__file__).parents[1] / "configs"
 
 
 class ConfigFileWithBase(ActionConfigFile):
-    """A YAML file, or the name of one that comes with the package, whose key ``base`` names one or more files to read before it, relative to its own folder."""
+    """A YAML file, or the name of one that comes with the package.
+
+    Its key ``base`` names one or more files to read before it, relative to its own folder.
+    """
 
     @staticmethod
     def apply_config(parser: ArgumentParser, cfg: Namespace, dest: str, value: Any) -> None:
