@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.losses import Outputs
 from glo_lightning.options import option
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.theory.descent import FirstBatch
@@ -76,6 +77,18 @@ def search_monitor(settings: SearchSettings) -> Monitor:
     if not settings.tasks:
         return task_monitor(settings)
     return Monitor(f"{settings.monitor} relative to cross-entropy", "max", 0.0)
+
+
+def predicted(count: int, outputs: Outputs) -> str:
+    """Say what a model predicts: so many classes or, of real outputs, numbers.
+
+    Example:
+        >>> predicted(10, "softmax"), predicted(1, "real"), predicted(3, "real")
+        ('10 classes', 'a number', '3 numbers')
+    """
+    if outputs != "real":
+        return f"{count} classes"
+    return "a number" if count == 1 else f"{count} numbers"
 
 
 def full_epochs(settings: SearchSettings, epochs: int) -> int:
