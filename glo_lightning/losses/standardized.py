@@ -40,7 +40,7 @@ class StandardizedLoss(WrappedLoss):
         >>> from glo_lightning.losses import MeanSquaredErrorLoss
         >>> prediction, target = torch.tensor([150.0, 90.0]), torch.tensor([140.0, 100.0])
         >>> StandardizedLoss(MeanSquaredErrorLoss(), 152.0, 77.0)(prediction, target)
-        tensor(100.0000)
+        tensor(100.)
 
     Source: derivations.md, section 11.
     """
