@@ -11,17 +11,22 @@ RUN    ?= runs/digits_mlp_taylor
 
 .PHONY: install search test lint bench dashboard report notebooks docs dist clean
 
-install: $(VENV)/.installed
+install: $(VENV)/.dev
 
 # torch and torchvision come from one place in one command: builds of two kinds do not fit together.
 # For a CPU-only or a particular CUDA build, point pip at its index: PIP_INDEX_URL=... make install
-$(VENV)/.installed: setup.cfg pyproject.toml
+$(VENV)/.core: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "torch>=2.11" "torchvision>=0.26"
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+# what tests, notebooks, dashboard and development need besides
+$(VENV)/.dev: $(VENV)/.core
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
 
-search: install
+search: $(VENV)/.core
 	$(BIN)/python -m glo_lightning.search --config configs/digits_mlp_taylor.yaml $(ARGS)
 
 test: install

@@ -8,7 +8,7 @@ import operator
 import os
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
@@ -218,7 +218,7 @@ def _fit(value: Any, hint: Any, limits: Limits) -> Any:
     if origin is Literal:
         return _fit_literal(value, arguments)
     if origin is tuple:
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
             raise _UnfitError(f"as a list of {described(arguments[0])}", value)
         return tuple(_fit(each, arguments[0], limits) for each in value)
     if origin is dict:

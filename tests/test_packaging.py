@@ -14,7 +14,7 @@ PACKAGE = {
     str(path.relative_to(ROOT))
     for path in (ROOT / "glo_lightning").rglob("*")
     if path.is_file() and "__pycache__" not in path.parts
-}
+} | {f"glo_lightning/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")}
 
 
 @pytest.fixture(scope="module")
@@ -72,5 +72,7 @@ def test_the_wheel_alone_runs_a_search(distributions: Path, tmp_path: Path) -> N
     arguments = [*(f"--search.{each}" for each in small), "--trainer.max_epochs=1", "--trainer.accelerator=cpu"]
     printed = _run("-m", "glo_lightning.search", *arguments, cwd=tmp_path, path=site)
     assert "cross-entropy" in printed
+    arguments = ["--config=digits_noisy_drive", "--search.generations=1", "--search.comparison_seeds=0"]
+    assert "The discovered loss" in _run("-m", "glo_lightning.search", *arguments, cwd=tmp_path, path=site)
     exported = _run("-m", "glo_lightning.export", "runs/search/best_loss.json", cwd=tmp_path, path=site)
     assert "class FoundLoss" in exported

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses import Loss, Outputs, outputs_of
-from glo_lightning.options import option, section
+from glo_lightning.options import option
 
 TOLERANCE = 1e-3
 """How far outside of [0, 1] a label may be, and how far from 1 the labels of a sample may sum: mixed labels are
@@ -28,8 +28,7 @@ MISSING: dict[Outputs, str] = {
 
 def regression() -> str:
     """Return the cure for labels that are numbers to predict."""
-    searched = f" with {option('family', 'residual')}" if section() in ("", "search") else ""
-    return f"Real-valued targets have no classes: to predict numbers, set {option('outputs', 'real')}{searched}."
+    return f"Real-valued targets have no classes: to predict numbers, set {option('outputs', 'real')}."
 
 
 class LabelRange:

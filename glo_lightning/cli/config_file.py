@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 
+from glo_lightning.checked import nearest
 from glo_lightning.errors import SettingsError
 from glo_lightning.safe_yaml import read_yaml, read_yaml_file
 
@@ -13,8 +14,15 @@ MAX_FILES = 100
 """Files that a configuration may be made of."""
 
 
+EMBEDDED = Path(__file__).parents[1] / "configs"
+"""Configurations that come with the package, for data that need no download."""
+
+
 class ConfigFileWithBase(ActionConfigFile):
-    """A YAML file whose key ``base`` names one or more files to read before it, relative to its own folder."""
+    """A YAML file, or the name of one that comes with the package.
+
+    Its key ``base`` names one or more files to read before it, relative to its own folder.
+    """
 
     @staticmethod
     def apply_config(parser: ArgumentParser, cfg: Namespace, dest: str, value: Any) -> None:
@@ -27,16 +35,32 @@ def with_bases(file: str) -> list[str]:
     """Return a configuration file's bases, the bases of those included, and the file itself at the end.
 
     Args:
-        file: the file; or text for one, which has no bases.
+        file: the file; the name of one that comes with the package, such as digits_noisy_drive; or text for one,
+            which has no bases.
 
     Raises:
         SettingsError: if a file is missing, no YAML, or its own base.
     """
-    if not Path(file).is_file() and isinstance(read_yaml(file), dict):
-        return [file]
+    path = Path(file)
+    if not path.is_file():
+        if isinstance(read_yaml(file), dict):
+            return [file]
+        path = _embedded(file) or path
     files: list[str] = []
-    _collect(Path(file), (), files)
+    _collect(path, (), files)
     return files
+
+
+def _embedded(name: str) -> Path | None:
+    """Return the configuration of the package with this name, without folder or ending; None if there is none.
+
+    Raises:
+        SettingsError: if one has nearly this name.
+    """
+    names = {path.stem: path for path in EMBEDDED.glob("*.yaml")}
+    if name not in names and (meant := nearest(name, names)):
+        raise SettingsError(f"a file, or one of {', '.join(sorted(names))}", repr(name), f"Did you mean {meant}?")
+    return names.get(name)
 
 
 def _collect(path: Path, readers: Sequence[Path], files: list[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from glo_lightning.cli.verb import Verb
+from glo_lightning.environment import require_torchvision
 from glo_lightning.options import options_of
 
 
@@ -27,8 +28,6 @@ def run(verb: Verb[Any], arguments: Sequence[str], action: str = "run") -> int:
     if verb.wants_quick_help(arguments):
         sys.stdout.write(verb.quick_help())
         return 0
-    from glo_lightning.environment import require_torchvision
-
     require_torchvision()
     from glo_lightning.cli.task_cli import TaskCLI
 
@@ -38,3 +37,26 @@ def run(verb: Verb[Any], arguments: Sequence[str], action: str = "run") -> int:
         for note in cli.notes:
             sys.stderr.write(f"{note}\n")
         return int(getattr(output, action)(cli))
+
+
+def run_own_cli(verb: Verb[Any], arguments: Sequence[str], flag: str, action: str = "run") -> int:
+    """Run a verb on what a LightningCLI of somebody's own makes of all options that are not the verb's.
+
+    Args:
+        verb: what to run.
+        arguments: the command line without the program's name.
+        flag: before the import path of that CLI.
+        action: as of :func:`run`.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        GloError: as from :func:`run`.
+    """
+    require_torchvision()
+    from glo_lightning.cli.own_cli import OwnCLIArguments
+
+    with options_of(verb.section):
+        output = importlib.import_module(f"glo_lightning.{verb.section}.output")
+        return int(getattr(output, action)(OwnCLIArguments(verb, arguments, flag)))

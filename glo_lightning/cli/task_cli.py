@@ -121,7 +121,7 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
         Raises:
             SettingsError: if there is no such option.
         """
-        place, last = _find_option(self.config, name)
+        place, last = find_option(self.config, name)
         return place[last]
 
     def build_model(self, hyperparameters: Hyperparameters | None = None) -> LightningModule:
@@ -132,7 +132,7 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
         """
         sections = self._sections("model", "optimizer", "lr_scheduler").clone()
         for name, value in (hyperparameters or {}).items():
-            place, last = _find_option(sections, name)
+            place, last = find_option(sections, name)
             place[last] = value
         self.config_init = self.parser.instantiate(sections)
         model: LightningModule = self.config_init.model
@@ -173,7 +173,7 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
         return text
 
 
-def _find_option(config: Namespace, name: str) -> tuple[Namespace, str]:
+def find_option(config: Namespace, name: str) -> tuple[Namespace, str]:
     """Return where an option is, and what it is called there.
 
     Raises:

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from glo_lightning.errors import EnvironmentMismatchError, LossError
 from glo_lightning.export.source import check_one_head, write_forward, write_module
 from glo_lightning.losses import ClassAwareLoss, Loss, ScaledLoss, SigmoidLoss, label_distribution, outputs_of
-from glo_lightning.losses.regression import RegressionLoss, regression_part
+from glo_lightning.losses.regression import RegressionLoss
+from glo_lightning.losses.scaled import unscaled
+from glo_lightning.losses.standardized import StandardizedLoss
 
 
 def export_loss(loss: Loss, format: str) -> bytes:
@@ -108,7 +110,9 @@ def _onnx(loss: Loss) -> bytes:
 def _width(loss: Loss) -> int | None:
     """Return how many outputs a loss is called with; None if any number will do."""
     if loss.outputs == "real":
-        sigma = regression_part(loss).sigma
+        inside, _ = unscaled(loss)
+        assert isinstance(inside, RegressionLoss | StandardizedLoss)
+        sigma = inside.sigma
         return len(sigma) if sigma.ndim else None
     return loss.num_classes if loss.outputs == "softmax" else None
 
@@ -147,7 +151,7 @@ def _losses(loss: Loss, logits: Tensor, y: Tensor) -> Tensor:
         return loss.factor * _losses(loss.loss, logits, y)
     if isinstance(loss, SigmoidLoss):
         return _losses(loss.loss, logits, y)
-    if isinstance(loss, RegressionLoss):
+    if isinstance(loss, RegressionLoss | StandardizedLoss):
         return loss.elementwise(logits, y)
     return Loss._compute(loss, logits, y, "none")
 

@@ -13,7 +13,9 @@ from sympy.printing.precedence import PRECEDENCE
 from glo_lightning.errors import LossError
 from glo_lightning.losses import ClassAwareLoss, Loss, Outputs, Reduction, TwoSidedLoss, outputs_of
 from glo_lightning.losses.formula import BatchMean, PythonPrinter, nodes_of, split_drive
-from glo_lightning.losses.regression import loss_of_residual, regression_part
+from glo_lightning.losses.regression import RegressionLoss
+from glo_lightning.losses.scaled import unscaled
+from glo_lightning.losses.standardized import StandardizedLoss
 from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:
@@ -66,8 +68,7 @@ logits = torch.stack([-logits, logits], 1) / 2""",
 fits = logits.is_floating_point() and target.is_floating_point() and logits.shape == target.shape
 if not fits or logits.dim() > 2 or {wrong_width}:
     wanted = "floating predictions and targets of one shape, {shape}"
-    raise ValueError(wanted + " wanted, got " + str(logits.shape) + " and " + str(target.shape))
-{sigma}r = (logits - target.to(logits.dtype)) / {spread}""",
+    raise ValueError(wanted + " wanted, got " + str(logits.shape) + " and " + str(target.shape))""",
 }
 
 HALF_PRECISION = "logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits"
@@ -159,7 +160,7 @@ def write_forward(loss: Loss) -> str:
     """
     check_one_head(loss)
     if loss.outputs == "real":
-        return _write_forward_of_residuals(loss)
+        return _write_forward_of_predictions(loss)
     sides = _sides(loss)
     expressions = [side.expression() for side in sides if side is not None]
     for expression in expressions:
@@ -204,25 +205,38 @@ def write_forward(loss: Loss) -> str:
     return head + textwrap.indent("\n".join(body), INDENT) + "\n"
 
 
-def _write_forward_of_residuals(loss: Loss) -> str:
-    part = regression_part(loss)
-    sigma: float | list[float] = part.sigma.tolist()
-    several = isinstance(sigma, list)
-    listed = ", ".join(map(repr, sigma)) if isinstance(sigma, list) else ""
-    check = TARGETS["real"].format(
-        wrong_width=f"logits.shape[1:] != ({part.sigma.numel()},)" if several else "logits.dim() < 1",
-        shape=f"(N, {part.sigma.numel()})" if several else "(N,), (N, 1) or (N, D)",
-        sigma=f"sigma = torch.tensor([{listed}], dtype=logits.dtype, device=logits.device)\n" if several else "",
-        spread="sigma" if several else repr(sigma),
-    )
-    body = [
-        HALF_PRECISION,
-        check,
-        f"losses = {_ResidualPrinter().doprint(loss_of_residual(loss))}",
-        REDUCTIONS[loss.reduction],
-    ]
+def _write_forward_of_predictions(loss: Loss) -> str:
+    inside, factor = unscaled(loss)
+    assert isinstance(inside, RegressionLoss | StandardizedLoss)
+    several = inside.sigma.ndim > 0
+    width = f"(N, {inside.sigma.numel()})" if several else "(N,), (N, 1) or (N, D)"
+    wrong_width = f"logits.shape[1:] != ({inside.sigma.numel()},)" if several else "logits.dim() < 1"
+    body = [HALF_PRECISION, TARGETS["real"].format(wrong_width=wrong_width, shape=width)]
+    sigma, listed = _numbers("sigma", inside.sigma.tolist())
+    body += listed
+    if isinstance(inside, RegressionLoss):
+        body.append(f"r = (logits - target.to(logits.dtype)) / {sigma}")
+        expression = inside.in_units(inside.of_residual(sympy.Symbol("r", real=True)))
+    else:
+        mean, listed = _numbers("mean", inside.mean.tolist())
+        body += [
+            *listed,
+            f"h = (logits - {mean}) / {sigma}",
+            f"y = (target.to(logits.dtype) - {mean}) / {sigma}",
+        ]
+        expression = inside.loss.expression() * (sympy.Symbol("sigma") if several else inside.sigma.item()) ** 2
+    text = _ResidualPrinter().doprint(expression if factor == 1.0 else factor * expression)
+    body += [f"losses = {text}", REDUCTIONS[loss.reduction]]
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
     return head + textwrap.indent("\n".join(body), INDENT) + "\n"
+
+
+def _numbers(name: str, values: float | list[float]) -> tuple[str, list[str]]:
+    """Return how an expression writes one number, or several, and the lines that define them."""
+    if not isinstance(values, list):
+        return repr(values), []
+    listed = ", ".join(map(repr, values))
+    return name, [f"{name} = torch.tensor([{listed}], dtype=logits.dtype, device=logits.device)"]
 
 
 def _sides(loss: Loss) -> list[Loss | None]:
@@ -441,7 +455,7 @@ class _ResidualPrinter(PythonPrinter):
     """Prints an expression of the residual r over tensors."""
 
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
-        return str(symbol.name)
+        return "self.progress" if symbol.name == "t" else str(symbol.name)
 
     def _print_Abs(self, expression: sympy.Abs) -> str:
         return f"{self.parenthesize(expression.args[0], PRECEDENCE['Atom'])}.abs()"

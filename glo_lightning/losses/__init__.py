@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from glo_lightning.losses.robust import AbsoluteErrorLoss, HuberLoss, LogCoshLoss, QuantileLoss
     from glo_lightning.losses.scaled import ScaledLoss
     from glo_lightning.losses.sigmoid import SigmoidLoss
+    from glo_lightning.losses.standardized import StandardizedLoss
     from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
     from glo_lightning.losses.tree import TreeLoss
     from glo_lightning.losses.tversky import TverskyLoss
@@ -62,6 +63,7 @@ __all__ = [
     "ResidualLoss",
     "ScaledLoss",
     "SigmoidLoss",
+    "StandardizedLoss",
     "TaylorLoss",
     "TreeLoss",
     "TverskyLoss",
@@ -112,6 +114,7 @@ __getattr__, __dir__ = lazy_names(
         "robust": ["AbsoluteErrorLoss", "HuberLoss", "LogCoshLoss", "QuantileLoss"],
         "scaled": ["ScaledLoss"],
         "sigmoid": ["SigmoidLoss"],
+        "standardized": ["StandardizedLoss"],
         "taylor": ["TaylorLoss", "cross_entropy_taylor", "mean_squared_error_taylor"],
         "tree": ["TreeLoss"],
         "tversky": ["TverskyLoss"],

@@ -240,15 +240,18 @@ class DriveLoss(Loss):
         )
 
     def _kernel(self, logits: Tensor, reduction: Reduction) -> "HardDriveKernel":
-        numbers = (self.scale, self.q, self.g, self.c)
-        divisor = (logits.shape[0] if reduction == "mean" else 1) * (
-            self.num_classes if self.class_reduction == "mean" else 1
-        )
-        key = logits.dtype, logits.device, divisor, *((id(number), number._version) for number in numbers)
-        if key not in self._kernels:
+        divisor = logits.shape[0] if reduction == "mean" else 1
+        if self.class_reduction == "mean":
+            divisor *= self.num_classes
+        scale, q, g, c = self.scale, self.q, self.g, self.c
+        versions = scale._version, q._version, g._version, c._version
+        key = logits.dtype, logits.device, divisor, id(scale), id(q), id(g), id(c), versions
+        kernel = self._kernels.get(key)
+        if kernel is None:
             with torch.inference_mode(False):
-                self._kernels = {key: HardDriveKernel(self.shape, divisor, logits)}
-        return self._kernels[key]
+                kernel = HardDriveKernel(self.shape, divisor, logits)
+            self._kernels = {key: kernel}
+        return kernel
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return scale, exponents, coefficients and number of classes."""

@@ -26,6 +26,7 @@ MODULES = {
     "residual": "glo_lightning.losses.residual",
     "scaled": "glo_lightning.losses.scaled",
     "sigmoid": "glo_lightning.losses.sigmoid",
+    "standardized": "glo_lightning.losses.standardized",
     "taylor": "glo_lightning.losses.taylor",
     "tree": "glo_lightning.losses.tree",
     "tversky": "glo_lightning.losses.tversky",

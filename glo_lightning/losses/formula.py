@@ -140,6 +140,45 @@ def _render_sides(body: sympy.Expr, style: FormulaStyle, class_reduction: ClassR
     return f"L = {text}" if class_reduction == "sum" else f"L = (1/2)·[{text}]"
 
 
+def render_standardized(
+    expression: sympy.Expr, style: FormulaStyle, mean: float | list[float], sigma: float | list[float]
+) -> str:
+    """Write a function of a standardised target y and prediction h as one line of text.
+
+    Args:
+        expression: in the symbols y, h and t.
+        style: as in :func:`render_residual`.
+        mean: of the targets.
+        sigma: their standard deviation.
+
+    Raises:
+        LossError: as from :func:`render_residual`.
+
+    Example:
+        >>> y, h = sympy.symbols("y h")
+        >>> print(render_standardized((h - y) ** 2, "unicode", 152.1, 77.1))
+        L = 5944·(h − y)², h = (f − 152.1)/77.1, y likewise
+    """
+    numbers = None if isinstance(mean, list) or isinstance(sigma, list) else (mean, sigma)
+    scaled = expression * (sympy.Symbol("sigma") if numbers is None else sympy.Float(numbers[1])) ** 2
+    if style == "python":
+        if numbers is None:
+            raise LossError("one sigma for a formula in Python", "several", "Export it instead: glo-lightning export.")
+        centre, spread = map(repr, numbers)
+        standard = {"h": f"((f - {centre})/{spread})", "y": f"((y - {centre})/{spread})"}
+        code: str = PythonPrinter(standard).doprint(scaled)
+        return code
+    if style not in ("latex", "unicode"):
+        raise LossError("style 'latex', 'unicode' or 'python'", repr(style), "Use 'unicode' for a terminal.")
+    rounded = scaled.xreplace({number: _round(number) for number in scaled.atoms(sympy.Float)})
+    centre, spread = ("μ", "σ") if numbers is None else (f"{number:.4g}" for number in numbers)
+    if style == "latex":
+        centre, spread = (r"\mu", r"\sigma") if numbers is None else (centre, spread)
+        return rf"L = {_LatexPrinter().doprint(rounded)},\ h = (f - {centre}) / {spread},\ y\ \mathrm{{likewise}}"
+    text = _UnicodePrinter({"indexed": False}).doprint(rounded)
+    return f"L = {text}, h = (f - {centre})/{spread}, y likewise".replace("*", "·").replace("-", "−")
+
+
 def _round(number: sympy.Float) -> sympy.Number:
     rounded = float(f"{float(number):.4g}")
     if math.isinf(rounded):
@@ -188,7 +227,7 @@ def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0, at_leas
 class PythonPrinter(StrPrinter):  # type: ignore[misc]
     """Prints what Python reads back to the last bit."""
 
-    _default_settings: ClassVar = {**StrPrinter._default_settings, "residual": "r"}
+    _default_settings: ClassVar = {**StrPrinter._default_settings, "residual": "r", "h": "h", "y": "y"}
 
     def _print_Float(self, number: sympy.Float) -> str:
         return repr(float(number)).replace("inf", "1e999")
@@ -196,7 +235,7 @@ class PythonPrinter(StrPrinter):  # type: ignore[misc]
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
         if symbol.name == "r":
             return f"({self._settings['residual']})"
-        return _SIDES.get(symbol) or str(symbol.name)
+        return _SIDES.get(symbol) or str(self._settings[symbol.name] if symbol.name in ("h", "y") else symbol.name)
 
     def _print_Max(self, expression: sympy.Max) -> str:
         """Write max(0, x) by what numpy and torch call alike."""
@@ -225,10 +264,13 @@ class PythonPrinter(StrPrinter):  # type: ignore[misc]
 class _UnicodePrinter(StrPrinter):  # type: ignore[misc]
     """Prints indices below and exponents above the line; the caller replaces - and *."""
 
+    _default_settings: ClassVar = {**StrPrinter._default_settings, "indexed": True}
+
     def _print_Symbol(self, symbol: sympy.Symbol) -> str:
         if symbol in _SIDES:
             return str(symbol.name).translate(_SUBSCRIPTS).replace(" ", "")
-        return f"{symbol.name}ᵢ" if symbol in _INDEXED else str(symbol.name).replace("sigma", "σ")
+        is_indexed = symbol in _INDEXED and self._settings["indexed"]
+        return f"{symbol.name}ᵢ" if is_indexed else str(symbol.name).replace("sigma", "σ")
 
     def _print_Max(self, expression: sympy.Max) -> str:
         return f"max({', '.join(map(self._print, expression.args))})"

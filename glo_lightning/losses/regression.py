@@ -54,7 +54,7 @@ class RegressionLoss(Loss):
 
     def __init__(self, sigma: float | Sequence[float] = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
-        spread = torch.tensor(_spread(sigma), dtype=torch.float64, device="cpu")
+        spread = torch.tensor(spread_of(sigma), dtype=torch.float64, device="cpu")
         self.register_buffer("sigma", spread, persistent=False)
 
     @abstractmethod
@@ -102,13 +102,7 @@ class RegressionLoss(Loss):
 
     def rows(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, torch.Size]:
         """Return predictions and targets as they are; see :meth:`Loss.rows`."""
-        check_predictions(logits, target)
-        if self.sigma.ndim and logits.shape[1:] != self.sigma.shape:
-            raise LossError(
-                f"predictions of shape (N, {len(self.sigma)}), for which the loss was made",
-                describe(logits),
-                "Make it with one sigma, or one for each predicted number.",
-            )
+        check_width(self.sigma, logits, target)
         return logits, target.to(logits.dtype), logits.shape
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
@@ -144,41 +138,16 @@ class RegressionLoss(Loss):
         Args:
             style: ``"latex"``, ``"unicode"`` (one line) or ``"python"``, an expression over arrays f and y.
         """
-        return residual_formula(self, style)
+        return self.scaled_formula(style)
 
+    def scaled_formula(self, style: FormulaStyle, factor: float = 1.0) -> str:
+        """Write the loss times a constant; see :meth:`formula`."""
+        import sympy
 
-def residual_formula(loss: Any, style: FormulaStyle) -> str:
-    """Write a loss of real-valued predictions as text.
+        from glo_lightning.losses.formula import render_residual
 
-    Args:
-        loss: a :class:`RegressionLoss`, or one times a constant.
-        style: as in :meth:`RegressionLoss.formula`.
-    """
-    from glo_lightning.losses.formula import render_residual
-
-    return render_residual(loss_of_residual(loss), style, regression_part(loss).sigma.tolist())
-
-
-def loss_of_residual(loss: Any) -> "sympy.Expr":
-    """Return a loss of real-valued predictions as an expression of the residual r, a real symbol.
-
-    Args:
-        loss: a :class:`RegressionLoss`, or one times a constant.
-    """
-    import sympy
-
-    expression: sympy.Expr = regression_part(loss).in_units(loss.of_residual(sympy.Symbol("r", real=True)))
-    return expression
-
-
-def regression_part(loss: Loss) -> RegressionLoss:
-    """Return the loss of residuals that a loss of real-valued predictions is, or multiplies by a constant."""
-    while not isinstance(loss, RegressionLoss):
-        inside = getattr(loss, "loss", None)
-        if not isinstance(inside, Loss):
-            raise LossError("a loss of residuals", type(loss).__name__, "Use a ResidualLoss.")
-        loss = inside
-    return loss
+        expression = self.in_units(self.of_residual(sympy.Symbol("r", real=True)))
+        return render_residual(expression if factor == 1.0 else factor * expression, style, self.sigma.tolist())
 
 
 def check_predictions(prediction: Tensor, target: Tensor) -> None:
@@ -207,7 +176,32 @@ def check_predictions(prediction: Tensor, target: Tensor) -> None:
         )
 
 
-def _spread(sigma: float | Sequence[float]) -> float | list[float]:
+def check_width(sigma: Tensor, prediction: Tensor, target: Tensor) -> None:
+    """Refuse predictions and targets that do not fit each other, or of which there are not as many as sigmas.
+
+    Args:
+        sigma: shape (), which fits any, or (D,).
+        prediction: as in :func:`check_predictions`.
+        target: as in :func:`check_predictions`.
+
+    Raises:
+        LossError: if so, with the cure.
+    """
+    check_predictions(prediction, target)
+    if sigma.ndim and prediction.shape[1:] != sigma.shape:
+        raise LossError(
+            f"predictions of shape (N, {len(sigma)}), for which the loss was made",
+            describe(prediction),
+            "Make it with one sigma, or one for each predicted number.",
+        )
+
+
+def spread_of(sigma: float | Sequence[float]) -> float | list[float]:
+    """Return one standard deviation, or a list of several.
+
+    Raises:
+        LossError: if one is not above 0 and finite.
+    """
     many = list(sigma) if isinstance(sigma, Sequence) and not isinstance(sigma, str) else [sigma]
     numbers = [finite_number(each, "sigma") for each in many]
     if not numbers or not all(0.0 < each < math.inf for each in numbers):

@@ -7,7 +7,8 @@ from torch import Tensor
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.options import FormulaStyle, Reduction
 from glo_lightning.losses.precision import finite_number
-from glo_lightning.losses.regression import RegressionLoss, residual_formula
+from glo_lightning.losses.regression import RegressionLoss
+from glo_lightning.losses.standardized import StandardizedLoss
 from glo_lightning.losses.wrapped import WrappedLoss
 
 if TYPE_CHECKING:
@@ -71,15 +72,23 @@ class ScaledLoss(WrappedLoss):
         """Return s times the loss's expression; see :meth:`Loss.expression`."""
         return self.factor * super().expression()
 
-    def of_residual(self, r: "sympy.Symbol") -> "sympy.Expr":
-        """Return s times rho of a loss of real-valued predictions; see :meth:`RegressionLoss.of_residual`."""
-        assert isinstance(self.loss, RegressionLoss | ScaledLoss)
-        return self.factor * self.loss.of_residual(r)
-
     def formula(self, style: FormulaStyle = "unicode") -> str:
         """Write the loss as text; see :meth:`Loss.formula`."""
-        return residual_formula(self, style) if self.outputs == "real" else super().formula(style)
+        if self.outputs != "real":
+            return super().formula(style)
+        inside, factor = unscaled(self)
+        assert isinstance(inside, RegressionLoss | StandardizedLoss)
+        return inside.scaled_formula(style, factor)
 
     def extra_repr(self) -> str:
         """Show the factor; the loss is shown as a part."""
         return f"factor={self.factor!r}"
+
+
+def unscaled(loss: Loss) -> tuple[Loss, float]:
+    """Take the constants off a loss, and return it and their product."""
+    factor = 1.0
+    while isinstance(loss, ScaledLoss):
+        factor *= loss.factor
+        loss = loss.loss
+    return loss, factor

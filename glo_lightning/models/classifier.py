@@ -117,6 +117,7 @@ def accuracies(right: Tensor, count: Tensor) -> dict[str, Tensor]:
         count: samples of each class, shape (C,).
 
     Example:
+        >>> import torch
         >>> accuracies(torch.tensor([9, 0]), torch.tensor([9, 1]))
         {'accuracy': tensor(0.9000), 'balanced_accuracy': tensor(0.5000), 'worst_class_accuracy': tensor(0.)}
     """

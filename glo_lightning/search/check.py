@@ -10,7 +10,7 @@ from glo_lightning.losses import baseline_loss
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.progress import trainings_ahead
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.tasks import ProbedTask, probe, task_monitor
+from glo_lightning.search.tasks import ProbedTask, predicted, probe, task_monitor
 from glo_lightning.search.workers.work import torch_threads
 from glo_lightning.training.choice import choose_evaluator
 from glo_lightning.training.run import Run
@@ -79,7 +79,7 @@ def check_search(settings: SearchSettings, tasks: Mapping[str, Task]) -> Finding
 
 def _describe(settings: SearchSettings, probed: ProbedTask, is_sound: bool) -> list[str]:
     found = probed.probe
-    what = f"{found.num_classes} {'numbers' if settings.outputs == 'real' else 'classes'}"
+    what = predicted(found.num_classes, settings.outputs)
     lines = [
         f"model: {found.num_weights:,} weights, {what} by {settings.outputs} outputs"
         + (f", {found.num_heads} heads" if found.num_heads > 1 else ""),

@@ -1,6 +1,6 @@
 """Run a search from Python."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,7 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.search.settings import SearchSettings
 
 if TYPE_CHECKING:
+    from glo_lightning.cli.own_cli import OwnCLI
     from glo_lightning.search.check import Findings
     from glo_lightning.search.records.result import SearchResult
     from glo_lightning.training.model_instances import StartFrom
@@ -75,6 +76,26 @@ class LossSearch(SearchSettings):
             raise SettingsError("tasks for run_tasks alone", repr(self.tasks), "Call run_tasks, or leave tasks out.")
         data = one_of(datamodule, {"train": train_dataloaders, "val": val_dataloaders, "test": test_dataloaders})
         return run_search(self, {"": python_task(model, data, trainer, start_from)})
+
+    def run_cli(self, cli: "OwnCLI", arguments: Sequence[str] = ()) -> "SearchResult":
+        """Search for the model, the data and the Trainer of a LightningCLI of one's own.
+
+        Its parser, links, defaults and ``instantiate_classes`` are used as they are.
+
+        Args:
+            cli: the class, or a ``functools.partial`` of it with the arguments that it is called with.
+            arguments: the command line of a fit, without the program's name.
+
+        Returns:
+            As from :meth:`run`.
+
+        Raises:
+            GloError: as from :meth:`run`, or if the arguments do not fit.
+        """
+        from glo_lightning.cli.own_cli import cli_task
+        from glo_lightning.search.run import run_search
+
+        return run_search(self, {"": cli_task(cli, arguments)})
 
     def check(self, model: "Model", datamodule: "Data", trainer: Mapping[str, Any] | None = None) -> "Findings":
         """Look for all problems at once, and say what the search would cost; nothing is written.

@@ -6,6 +6,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.cli.main import EXIT_ERROR
+from glo_lightning.cli.own_cli import OwnCLIArguments
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.errors import SettingsError
 from glo_lightning.options import option
@@ -16,8 +17,10 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.task import Task
 from glo_lightning.words import say
 
+CommandLine = TaskCLI[SearchSettings] | OwnCLIArguments[SearchSettings]
 
-def run(cli: TaskCLI[SearchSettings]) -> int:
+
+def run(cli: CommandLine) -> int:
     """Search, and print the verdict.
 
     Args:
@@ -44,7 +47,7 @@ def run(cli: TaskCLI[SearchSettings]) -> int:
     return 0
 
 
-def check(cli: TaskCLI[SearchSettings]) -> int:
+def check(cli: CommandLine) -> int:
     """Print what would keep the search from working, and what it would cost.
 
     Args:
@@ -58,7 +61,7 @@ def check(cli: TaskCLI[SearchSettings]) -> int:
     return EXIT_ERROR if findings.problems else 0
 
 
-def tasks_of(cli: TaskCLI[SearchSettings]) -> dict[str, Task]:
+def tasks_of(cli: CommandLine) -> dict[str, Task]:
     """Return the task of a command line, or those of the files it names, in which its own options hold as well.
 
     Raises:
@@ -67,6 +70,8 @@ def tasks_of(cli: TaskCLI[SearchSettings]) -> dict[str, Task]:
     settings = cli.settings()
     if not settings.tasks:
         return {"": cli.task()}
+    if isinstance(cli, OwnCLIArguments):
+        raise SettingsError("one task by a LightningCLI", repr(settings.tasks), f"Leave {option('tasks')} out.")
     tasks = {}
     for file in settings.tasks:
         if not Path(file).is_file():

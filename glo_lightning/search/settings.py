@@ -38,14 +38,16 @@ class SearchSettings(ScoreSettings):
     Args:
         family: the losses searched: taylor (TaylorGLO's polynomials, by CMA-ES), drive (losses of the target's
             confidence, by CMA-ES from cross-entropy: few candidates serve, and label noise is where they win), residual
-            (with outputs=real, losses of the residual, by CMA-ES from the squared error: outliers are where they win)
-            or glo (expression trees by genetic programming, then their coefficients by CMA-ES).
+            (with outputs=real, losses of the residual, by CMA-ES from the squared error: outliers are where they win),
+            glo (expression trees by genetic programming, then their coefficients by CMA-ES) or auto (residual with
+            outputs=real, else taylor).
         order: of family=taylor: order K of the polynomial, 1 or more.
         inputs: of family=taylor: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training
-            progress in [0, 1]).
+            progress in [0, 1]). With outputs=real, y is the standardised target and h the standardised prediction.
         parameters: of family=taylor: theta (search all parameters, as the papers do) or canonical (only those that
             training can tell apart: 4 instead of 8 at order 3).
-        start: of family=taylor: mean of the first generation: zeros, as in the papers, or cross_entropy, its expansion.
+        start: of family=taylor: mean of the first generation: zeros, as in the papers, or cross_entropy, its expansion
+            (with outputs=real, the squared error).
         class_aware: of families taylor and drive: whether losses know how frequent the classes are, for long tails; the
             strengths of logit adjustment, class weights and margins are searched along.
         joint: of families taylor, drive and residual: numbers of the model that CMA-ES searches along with the loss,
@@ -103,7 +105,7 @@ class SearchSettings(ScoreSettings):
             in a terminal, how far it is) or verbose (every candidate, too).
     """
 
-    family: Literal["taylor", "drive", "residual", "glo"] = setting("taylor", section=SEARCHED)
+    family: Literal["auto", "taylor", "drive", "residual", "glo"] = setting("auto", section=SEARCHED)
     order: int = setting(3, at_least=1, section=SEARCHED)
     inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
     parameters: Literal["theta", "canonical"] = setting("theta", section=SEARCHED)
@@ -156,6 +158,8 @@ class SearchSettings(ScoreSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.family == "auto":
+            object.__setattr__(self, "family", "residual" if self.outputs == "real" else "taylor")
         self._check_family()
         self._check_outputs()
         self._check_polynomial()
@@ -193,11 +197,26 @@ class SearchSettings(ScoreSettings):
             )
         if self.outputs != "real":
             return
-        if self.family != "residual":
+        if self.family not in ("residual", "taylor"):
             raise SettingsError(
-                f"{option('family', 'residual')} with {option('outputs', 'real')}",
+                f"{option('family', 'residual')} or {option('family', 'taylor')} with {option('outputs', 'real')}",
                 option("family", self.family),
-                f"Set {option('family', 'residual')}.",
+                f"Set {option('family', 'residual')}, or leave {option('family')} out.",
+            )
+        wanted = {"parameters": "theta", "normalize": "none", "class_aware": False}
+        for name, value in wanted.items():
+            if getattr(self, name) != value:
+                raise SettingsError(
+                    f"no {option(name)} with {option('outputs', 'real')}, for it is about classes",
+                    repr(getattr(self, name)),
+                    f"Leave {option(name)} out.",
+                )
+        if "f" in self.inputs or (self.order < 2 and self.start == "cross_entropy"):
+            raise SettingsError(
+                f"{option('inputs')} out of y, h and t with {option('outputs', 'real')}, and an order of 2 or more for "
+                "the squared error to start from",
+                f"{option('inputs', self.inputs)} and {option('order', self.order)}",
+                "The prediction is h: there is no other output.",
             )
         if self.invariant == "paper":
             raise SettingsError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.losses import Outputs
 from glo_lightning.options import option
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.theory.descent import FirstBatch
@@ -14,7 +15,7 @@ from glo_lightning.training.checks.class_counts import count_classes
 from glo_lightning.training.checks.models import require_fresh_models
 from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
 from glo_lightning.training.checks.splits import check_splits
-from glo_lightning.training.checks.targets import target_spread
+from glo_lightning.training.checks.targets import UNIT, TargetScale, target_scale
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
@@ -38,7 +39,7 @@ class ProbedTask:
         full_epochs: of a full training.
         abort: when a training is given up; None for never.
         class_counts: training samples of each class, if losses shall know them.
-        sigma: of real outputs, the standard deviation of the training targets.
+        targets: of real outputs, mean and standard deviation of the training targets.
     """
 
     name: str
@@ -48,7 +49,7 @@ class ProbedTask:
     full_epochs: int
     abort: AbortRule | None
     class_counts: tuple[int, ...] = ()
-    sigma: float | list[float] = 1.0
+    targets: TargetScale = UNIT
 
     @property
     def start(self) -> int | FirstBatch:
@@ -76,6 +77,18 @@ def search_monitor(settings: SearchSettings) -> Monitor:
     if not settings.tasks:
         return task_monitor(settings)
     return Monitor(f"{settings.monitor} relative to cross-entropy", "max", 0.0)
+
+
+def predicted(count: int, outputs: Outputs) -> str:
+    """Say what a model predicts: so many classes or, of real outputs, numbers.
+
+    Example:
+        >>> predicted(10, "softmax"), predicted(1, "real"), predicted(3, "real")
+        ('10 classes', 'a number', '3 numbers')
+    """
+    if outputs != "real":
+        return f"{count} classes"
+    return "a number" if count == 1 else f"{count} numbers"
 
 
 def full_epochs(settings: SearchSettings, epochs: int) -> int:
@@ -160,7 +173,7 @@ def probe(settings: SearchSettings, name: str, task: Task, attempt: Attempt = re
     abort = attempt(lambda: _abort_rule(settings, probed.num_classes, epochs))
     attempt(lambda: _check_outputs(settings, probed))
     class_counts = attempt(lambda: count_classes(task, probed.num_classes)) if settings.class_aware else ()
-    sigma = attempt(lambda: target_spread(task)) if settings.outputs == "real" else 1.0
+    targets = attempt(lambda: target_scale(task)) if settings.outputs == "real" else None
     return ProbedTask(
         name,
         task,
@@ -169,7 +182,7 @@ def probe(settings: SearchSettings, name: str, task: Task, attempt: Attempt = re
         full_epochs(settings, epochs),
         abort,
         class_counts or (),
-        1.0 if sigma is None else sigma,
+        targets or UNIT,
     )
 
 

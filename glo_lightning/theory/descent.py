@@ -41,7 +41,7 @@ def startup_descent(loss: Loss, batch: FirstBatch) -> float:
     Example:
         >>> from glo_lightning.losses import HuberLoss
         >>> batch = FirstBatch(torch.zeros(2), torch.tensor([1.0, -3.0]))
-        >>> startup_descent(ResidualLoss(), batch), startup_descent(HuberLoss(1.0), batch)
+        >>> startup_descent(ResidualLoss(), batch), round(startup_descent(HuberLoss(1.0), batch), 6)
         (1.0, 0.2)
 
     Source: derivations.md, section 11.

@@ -7,8 +7,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from glo_lightning.losses import Loss, ScaledLoss
-from glo_lightning.losses.regression import regression_part
+from glo_lightning.errors import LossError
+from glo_lightning.losses import Loss, RegressionLoss, StandardizedLoss
+from glo_lightning.losses.scaled import unscaled
 
 Tail = Literal["grows", "bounded", "redescends"]
 
@@ -53,20 +54,25 @@ def influence(loss: Loss, r: Tensor) -> Tensor:
     """Return psi, the slope of a loss of real-valued predictions, in units of the targets' spread.
 
     Args:
-        loss: a loss of the residual, or one times a constant.
+        loss: a loss of the residual, or a standardised one, whose target is the mean; or one times a constant.
         r: residuals in units of sigma, any shape.
 
+    Raises:
+        LossError: if it is a loss of classes.
+
     Example:
-        >>> from glo_lightning.losses import ResidualLoss
+        >>> from glo_lightning.losses import ResidualLoss, ScaledLoss
         >>> influence(ScaledLoss(ResidualLoss(alpha=0.0), 2.0), torch.tensor([0.5, 10.0]))
         tensor([0.8000, 0.1980])
     """
-    return _factor(loss) * regression_part(loss).influence(r)
+    inside, factor = _of_predictions(loss)
+    return factor * inside.influence(r)
 
 
 def rho(loss: Loss, r: Tensor) -> Tensor:
     """Return the value of a loss of real-valued predictions; see :func:`influence`."""
-    return _factor(loss) * regression_part(loss).rho(r)
+    inside, factor = _of_predictions(loss)
+    return factor * inside.rho(r)
 
 
 def summarize_influence(loss: Loss) -> InfluenceSummary:
@@ -103,9 +109,10 @@ def _tail(loss: Loss) -> Tail:
     return "bounded" if abs(power) < FLAT else "grows" if power > 0.0 else "redescends"
 
 
-def _factor(loss: Loss) -> float:
-    factor = 1.0
-    while isinstance(loss, ScaledLoss):
-        factor *= loss.factor
-        loss = loss.loss
-    return factor
+def _of_predictions(loss: Loss) -> tuple[RegressionLoss | StandardizedLoss, float]:
+    inside, factor = unscaled(loss)
+    if not isinstance(inside, RegressionLoss | StandardizedLoss):
+        raise LossError(
+            "a loss of real-valued predictions", type(inside).__name__, "Use summarize for losses of classes."
+        )
+    return inside, factor

@@ -10,7 +10,7 @@ from glo_lightning.losses import NAMED_LOSSES, in_units_of, load_losses, save_lo
 from glo_lightning.train.resumption import claim, require_resumable, what_learns
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.train.training import FullTraining, train_fully
-from glo_lightning.training.checks.targets import target_spread
+from glo_lightning.training.checks.targets import target_scale
 from glo_lightning.training.task import Task, quiet_lightning
 
 
@@ -31,7 +31,7 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
     (loss,) = load_losses([settings.loss], settings.outputs).values()
     task = cli.task()
     if settings.outputs == "real" and settings.loss in NAMED_LOSSES:
-        loss = in_units_of(loss, target_spread(task))
+        loss = in_units_of(loss, target_scale(task).sigma)
     folder = settings.folder
     require_own(folder, "train", settings.name_of_results)
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]

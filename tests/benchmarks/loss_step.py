@@ -1,4 +1,4 @@
-"""Times one forward and backward pass of a Taylor loss beside cross-entropy's.
+"""Times one forward and backward pass of a Taylor and of a drive loss beside cross-entropy's.
 
     python tests/benchmarks/loss_step.py [--order 3] [--threads 1] [--device cpu] [--seconds 4] [--no-compile]
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from glo_lightning.losses import TaylorLoss, cross_entropy_taylor, label_distribution
+from glo_lightning.losses import DriveLoss, TaylorLoss, cross_entropy_taylor, label_distribution
 
 SHAPES = [(128, 10), (512, 100), (256, 1000), (1024, 1000), (64, 32000)]
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -70,6 +70,7 @@ def main() -> None:
     losses: dict[str, LossFunction] = {
         "cross-entropy": nn.CrossEntropyLoss(),
         "taylor": loss,
+        "drive": loss,  # of the classes of each shape, below
         "plain autograd": plain_autograd(loss),
     }
     if arguments.compile:
@@ -80,6 +81,7 @@ def main() -> None:
         torch._dynamo.reset()
         logits = torch.randn(shape, device=device, requires_grad=True)
         target = torch.randint(shape[1], shape[:1], device=device)
+        losses["drive"] = DriveLoss(1.3, 0.4, 0.5, (1.0, -2.0), shape[1]).to(device)
         found = measure({name: step(loss, logits, target) for name, loss in losses.items()}, arguments.seconds)
         cells = []
         for name, microseconds in found.items():

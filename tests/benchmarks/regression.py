@@ -25,7 +25,7 @@ from glo_lightning.data import CorruptedDataModule, DiabetesDataModule
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
 from glo_lightning.losses import HuberLoss, Loss, ResidualLoss
 from glo_lightning.models import Regressor, mlp
-from glo_lightning.training.checks.targets import target_spread
+from glo_lightning.training.checks.targets import target_scale
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.run import Run
@@ -112,7 +112,7 @@ def measure(task: Task, run: Run, seeds: Sequence[int]) -> list[float]:
 def compare(data: str, epochs: int, searches: int, seeds: Sequence[int]) -> None:
     """Print the errors of every loss on one data set."""
     task = python_task(*parts_of(data, epochs))
-    sigma = target_spread(task)
+    sigma = target_scale(task).sigma
     ways: dict[str, Callable[[int], Run]] = {
         "squared error, as configured": lambda seed: Run(ResidualLoss(sigma=sigma), 0),
         "squared error, rate tuned": lambda seed: tune(task, seed, lambda _: ResidualLoss(sigma=sigma), ()),

@@ -20,6 +20,7 @@ from glo_lightning.losses import (
     ResidualLoss,
     ScaledLoss,
     SigmoidLoss,
+    StandardizedLoss,
     TaylorLoss,
     TreeLoss,
     TverskyLoss,
@@ -75,5 +76,9 @@ LOSSES: dict[str, Loss] = {
     "absolute error": AbsoluteErrorLoss(2.0),
     "huber": HuberLoss(1.5, sigma=2.0),
     "log cosh": LogCoshLoss(0.5),
+    "standardized": StandardizedLoss(TaylorLoss(THETA[:8]), 1.5, 2.5),
+    "standardized in time": ScaledLoss(
+        StandardizedLoss(TaylorLoss(THETA, inputs=("y", "h", "t"), reduction="none"), [0.5, 1, 2, 3], [1, 2, 3, 4]), 0.5
+    ),
     "quantile": QuantileLoss(0.9, sigma=3.0),
 }  # fmt: skip

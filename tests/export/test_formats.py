@@ -184,6 +184,7 @@ def test_the_file_is_short_and_needs_torch_alone(loss: Loss) -> None:
     [
         "cross-entropy", "baikal cma", "taylor", "tree of roots", "drive", "class-aware", "class-aware drive",
         "sigmoid", "sigmoid of logits", "class-aware sigmoid", "residual", "huber", "log cosh", "quantile",
+        "standardized",
         "asymmetric", "dice of masks", "two-sided trees",
     ],
 )  # fmt: skip

@@ -16,13 +16,13 @@ from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.dashboard.pictures import draw_picture
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
 from glo_lightning.errors import DataError, SettingsError
-from glo_lightning.losses import HuberLoss, ResidualLoss, load_loss
+from glo_lightning.losses import HuberLoss, ResidualLoss, StandardizedLoss, load_loss
 from glo_lightning.models import Regressor, mlp
 from glo_lightning.report.page import build_page
 from glo_lightning.search import LossSearch, SearchResult
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.training.checks.targets import target_spread
+from glo_lightning.training.checks.targets import target_scale
 from glo_lightning.training.task import python_task
 
 SMALL: dict[str, Any] = {
@@ -110,6 +110,31 @@ def test_a_search_from_python(tmp_path: Path) -> None:
         assert b"<svg" in draw_picture(result.best_loss, 1, picture)
 
 
+@pytest.mark.parametrize("evaluator", ["trainer", "population"])
+def test_taylor_polynomials_of_target_and_prediction(tmp_path: Path, evaluator: str) -> None:
+    asked = {"family": "taylor", "start": "cross_entropy", "sigma": 0.1, "evaluator": evaluator}
+    result = search(tmp_path, lambda: make_model(2), Numbers(width=2), **asked)
+    assert isinstance(result.best_loss, StandardizedLoss)
+    scale = target_scale(python_task(make_model, Numbers(width=2)))
+    assert (result.best_loss.mean.tolist(), result.best_loss.sigma.tolist()) == scale
+    assert "y likewise" in str(result)
+    assert result.comparison is not None
+    assert result.comparison.baseline == "squared error"
+    archive = Archive.open(tmp_path)
+    assert archive.leader is not None
+    assert archive.build(archive.leader).to_dict() == result.best_loss.to_dict()
+    assert "What does it do to outliers?" in build_page(archive)
+
+
+def test_polynomials_that_start_uphill_do_not_train(tmp_path: Path) -> None:
+    result = search(tmp_path, make_model, Numbers(), family="taylor", population_size=16, generations=1,
+                    comparison_seeds=0)  # fmt: skip
+    exact = [trial.user_attrs["theory"]["exact"] for trial in result.study.trials]
+    assert True in exact
+    assert False in exact
+    assert all(trial.state.name == "PRUNED" for trial, good in zip(result.study.trials, exact, strict=True) if not good)
+
+
 def test_several_numbers_have_a_spread_each(tmp_path: Path) -> None:
     result = search(tmp_path, lambda: make_model(3), Numbers(width=3), comparison_seeds=0)
     assert isinstance(result.best_loss, ResidualLoss)
@@ -126,6 +151,12 @@ def test_somebodys_own_model_whose_predictions_have_one_dimension(tmp_path: Path
     assert isinstance(result.best_loss, ResidualLoss)
 
 
+def test_the_family_follows_the_outputs() -> None:
+    assert [SearchSettings(outputs=each).family for each in ("softmax", "sigmoid", "real")] == [
+        "taylor", "taylor", "residual",
+    ]  # fmt: skip
+
+
 def test_diverged_trainings_rank_below_any_r2() -> None:
     assert SearchSettings(outputs="real", family="residual", monitor="val_r2").metric.worst_metric == -1e6
     assert SearchSettings(outputs="real", family="residual", monitor="val_r2", worst_metric=-3.0).metric.worst == -3.0
@@ -136,8 +167,10 @@ def test_the_spread_is_of_the_targets_whoever_serves_them() -> None:
     data = Numbers(width=2)
     expected = data.train_tensors[1].double().std(0, correction=0).tolist()
     loaders = [DataLoader(TensorDataset(*data.train_tensors), 5, drop_last=False)] * 2
-    assert target_spread(python_task(make_model, data)) == pytest.approx(expected)
-    assert target_spread(python_task(make_model, tuple(loaders))) == pytest.approx(expected)
+    for served in (data, tuple(loaders)):
+        mean, sigma = target_scale(python_task(make_model, served))
+        assert sigma == pytest.approx(expected)
+        assert mean == pytest.approx(data.train_tensors[1].double().mean(0).tolist())
 
 
 @pytest.mark.parametrize(
@@ -153,7 +186,7 @@ def test_the_spread_is_of_the_targets_whoever_serves_them() -> None:
 def test_targets_without_a_spread_are_refused(targets: Tensor, words: str) -> None:
     loader = DataLoader(TensorDataset(torch.zeros(len(targets), 4), targets), 2)
     with pytest.raises(DataError, match=words):
-        target_spread(python_task(make_model, (loader, loader)))
+        target_scale(python_task(make_model, (loader, loader)))
 
 
 @pytest.mark.parametrize(
@@ -161,8 +194,11 @@ def test_targets_without_a_spread_are_refused(targets: Tensor, words: str) -> No
     [
         ({"family": "residual"}, "Set outputs='real'"),
         ({"family": "drive", "outputs": "real"}, "Set family='residual'"),
+        ({"family": "taylor", "outputs": "real", "parameters": "canonical"}, "about classes"),
+        ({"family": "taylor", "outputs": "real", "normalize": "drive"}, "about classes"),
+        ({"family": "taylor", "outputs": "real", "inputs": ("y", "f")}, "prediction is h"),
+        ({"family": "taylor", "outputs": "real", "order": 1, "start": "cross_entropy"}, "order of 2 or more"),
         ({"family": "glo", "outputs": "real"}, "Set family='residual'"),
-        ({"outputs": "real"}, "Set family='residual'"),
         ({"family": "residual", "outputs": "real", "invariant": "paper"}, "about classes"),
         ({"family": "residual", "outputs": "real", "normalize": "drive"}, "no normalize"),
         ({"family": "residual", "outputs": "real", "class_aware": True}, "no class_aware"),

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import optuna
 
-from glo_lightning.losses import Outputs
 from glo_lightning.search.progress import Progress, Standing, trainings_ahead
 from glo_lightning.search.records.candidates import (
     TRAINED,
@@ -20,7 +19,7 @@ from glo_lightning.search.records.candidates import (
 from glo_lightning.search.records.history import sum_fates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.study import fingerprint_of
-from glo_lightning.search.tasks import search_monitor
+from glo_lightning.search.tasks import predicted, search_monitor
 from glo_lightning.training.monitor import Monitor
 
 SHARE = 0.05
@@ -73,7 +72,7 @@ class GenerationAnnouncer:
         subject = (
             f"the tasks {', '.join(settings.tasks)} by {settings.monitor}"
             if settings.tasks
-            else f"{_subject(search['num_classes'], settings.outputs)} by {settings.monitor}; model with "
+            else f"{predicted(search['num_classes'], settings.outputs)} by {settings.monitor}; model with "
             f"{search['num_weights']:,} weights"
         )
         tasks = (search, *(task for name, task in search.items() if name.startswith("task ")))
@@ -135,10 +134,3 @@ class GenerationAnnouncer:
             ahead=self.ahead,
             baseline=self.baseline,
         )
-
-
-def _subject(count: int, outputs: Outputs) -> str:
-    """Say what is predicted."""
-    if outputs != "real":
-        return f"{count} classes"
-    return "a number" if count == 1 else f"{count} numbers"

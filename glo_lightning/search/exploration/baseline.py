@@ -30,6 +30,6 @@ def measure_baseline(study: optuna.Study, evaluators: EvaluatorFactory) -> None:
 
 def _measure(evaluators: EvaluatorFactory) -> str:
     settings = evaluators.settings
-    loss = in_units_of(baseline_loss(settings.outputs), evaluators.tasks[0].sigma)
+    loss = in_units_of(baseline_loss(settings.outputs), evaluators.tasks[0].targets.sigma)
     (evaluation,) = evaluators.make().evaluate([Run(loss, settings.seed)])
     return json.dumps(evaluation.metric if evaluation.status is Status.COMPLETED else None)

@@ -19,6 +19,7 @@ from glo_lightning.search.spaces.base import LossSpace
 from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace
 from glo_lightning.search.storage.study import note_environment, open_study
 from glo_lightning.theory.descent import FirstBatch
+from glo_lightning.training.checks.targets import TargetScale
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluator, Run
 
@@ -75,9 +76,9 @@ class ExplorationContext:
         return self.num_classes if isinstance(first, int) else (first,)
 
     @property
-    def sigma(self) -> float | list[float]:
-        """Of real outputs, the standard deviation of the training targets."""
-        return self.evaluators.tasks[0].sigma
+    def targets(self) -> TargetScale:
+        """Of real outputs, mean and standard deviation of the training targets."""
+        return self.evaluators.tasks[0].targets
 
     @property
     def class_counts(self) -> tuple[int, ...]:

@@ -48,7 +48,7 @@ def explore_rival(context: ExplorationContext, sources: Sequence[Source]) -> Riv
         sources: the search's own studies, complete.
     """
     settings, task = context.settings, context.evaluators.tasks[0].task
-    space = RivalSpace(settings.outputs, _class_counts(context, sources[0]), context.sigma)
+    space = RivalSpace(settings.outputs, _class_counts(context, sources[0]), context.evaluators.tasks[0].targets.sigma)
     context = replace(
         context, hyperparameters=hyperparameters_of(task, {LEARNING_RATE_FACTOR: RATE_FACTORS, **settings.joint})
     )

@@ -6,7 +6,7 @@ from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.base import LossSpace, VectorSpace
 from glo_lightning.search.spaces.drive import DriveSpace, TwoSidedDriveSpace
-from glo_lightning.search.spaces.polynomial import CanonicalSpace, TaylorSpace
+from glo_lightning.search.spaces.polynomial import CanonicalSpace, StandardizedSpace, TaylorSpace
 from glo_lightning.search.spaces.residual import ResidualSpace
 from glo_lightning.search.spaces.wrapped import ClassAwareSpace, HeadsSpace, NormalizedSpace, SigmoidSpace
 
@@ -16,6 +16,7 @@ def make_space(
     num_classes: int,
     num_heads: int = 1,
     class_counts: Sequence[int] = (),
+    mean: float | Sequence[float] = 0.0,
     sigma: float | Sequence[float] = 1.0,
 ) -> VectorSpace:
     """Return the space of vectors that the settings ask for.
@@ -25,9 +26,12 @@ def make_space(
         num_classes: classes of the task.
         num_heads: heads of the network, each of which gets a loss.
         class_counts: training samples of each class; none unless losses shall know them.
+        mean: of real outputs, that of the training targets.
         sigma: of real outputs, the standard deviation of the training targets.
     """
     space: VectorSpace = TaylorSpace(settings.order, settings.inputs)
+    if settings.family == "taylor" and settings.outputs == "real":
+        return StandardizedSpace(settings.order, settings.inputs, mean, sigma)
     if settings.family == "drive":
         with_scale = LEARNING_RATE_FACTOR not in settings.joint
         of_yes_or_no = settings.outputs == "sigmoid"

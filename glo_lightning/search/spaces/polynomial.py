@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from glo_lightning.losses import TaylorLoss, cross_entropy_taylor, num_parameters
+from glo_lightning.losses import (
+    StandardizedLoss,
+    TaylorLoss,
+    cross_entropy_taylor,
+    mean_squared_error_taylor,
+    num_parameters,
+)
 from glo_lightning.search.settings import Input
 from glo_lightning.search.spaces.base import UNBOUNDED
 from glo_lightning.theory import CanonicalForm, canonical, canonical_terms
@@ -39,6 +45,45 @@ class TaylorSpace:
         """Make the Taylor loss whose theta the parameters spell."""
         theta = [parameters[name] for name in self.distributions]
         return TaylorLoss(theta, order=self.order, inputs=self.inputs)
+
+
+class StandardizedSpace(TaylorSpace):
+    """Taylor polynomials of a standardised target and its prediction, for real outputs.
+
+    Args:
+        order: order K of the polynomial, 1 or more.
+        inputs: its variables, out of y, h and t.
+        mean: of the training targets, one number or one for each predicted number.
+        sigma: their standard deviation, likewise.
+
+    Example:
+        >>> space = StandardizedSpace(order=2, mean=152.0, sigma=77.0)
+        >>> space.build(dict(zip(space.distributions, space.cross_entropy))).formula()
+        'L = 5929·h² − 11860·h·y, h = (f − 152)/77, y likewise'
+
+    Source: derivations.md, section 11.
+    """
+
+    def __init__(
+        self,
+        order: int = 3,
+        inputs: Sequence[Input] = ("y", "h"),
+        mean: float | Sequence[float] = 0.0,
+        sigma: float | Sequence[float] = 1.0,
+    ) -> None:
+        super().__init__(order, inputs)
+        self.mean = mean
+        self.sigma = sigma
+
+    @property
+    def cross_entropy(self) -> list[float]:
+        """The squared error but for the targets' own squares, which nothing feels."""
+        theta: list[float] = mean_squared_error_taylor(self.order).theta.tolist()
+        return theta
+
+    def build(self, parameters: Mapping[str, float]) -> StandardizedLoss:  # type: ignore[override]
+        """Make the loss whose theta the parameters spell."""
+        return StandardizedLoss(super().build(parameters), self.mean, self.sigma)
 
 
 class CanonicalSpace:

@@ -32,6 +32,7 @@ def space_of(study: optuna.Study) -> LossSpace:
             num_classes,
             fingerprint.get("num_heads", 1),
             fingerprint.get("class_counts", ()),
+            fingerprint.get("target_mean", 0.0),
             fingerprint.get("target_sigma", 1.0),
         )
     return as_asked(space, settings, num_classes)

@@ -46,7 +46,7 @@ def line_up(
         found: further rivals.
     """
     assert winner.loss is not None
-    usual, joint = in_units_of(baseline_loss(outputs), task.sigma), winner.hyperparameters
+    usual, joint = in_units_of(baseline_loss(outputs), task.targets.sigma), winner.hyperparameters
     name = BASELINES[outputs]
     lined_up = [Rival(name, usual)]
     if task.probe.own_loss:

@@ -1,6 +1,6 @@
-"""Measure the spread of real-valued training targets, once, for losses that count in units of it."""
+"""Measure mean and spread of real-valued training targets, once, for losses that count in units of it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,14 +10,22 @@ from glo_lightning.errors import DataError
 from glo_lightning.training.task import Task, quiet_lightning
 
 
-def target_spread(task: Task) -> float | list[float]:
-    """Return the standard deviation of the training targets.
+class TargetScale(NamedTuple):
+    """Mean and standard deviation of the training targets: one number each, or one for each predicted number."""
+
+    mean: float | list[float] = 0.0
+    sigma: float | list[float] = 1.0
+
+
+UNIT = TargetScale()
+"""Of targets that count as they are."""
+
+
+def target_scale(task: Task) -> TargetScale:
+    """Return the mean and the standard deviation of the training targets.
 
     Args:
         task: whose training data are read, once, unless they are tensors in memory.
-
-    Returns:
-        One number, or one for each of several predicted numbers.
 
     Raises:
         DataError: if batches are not inputs and floating targets, a target is not finite, or all are the same.
@@ -44,7 +52,8 @@ def target_spread(task: Task) -> float | list[float]:
             f"{len(targets)} that are all {float(targets[0, flat[0]]):g}{where}",
             "Check what the data module serves: where all targets are the same, there is nothing to predict.",
         )
-    return spread if len(spread) > 1 else spread[0]
+    mean = targets.mean(0).tolist()
+    return TargetScale(mean, spread) if len(spread) > 1 else TargetScale(mean[0], spread[0])
 
 
 def _targets(batch: Any) -> Tensor:

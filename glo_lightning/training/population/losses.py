@@ -9,9 +9,10 @@ from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn import functional
 
-from glo_lightning.losses import CrossEntropyLoss, DriveLoss, Loss, ScaledLoss, TaylorLoss
+from glo_lightning.losses import CrossEntropyLoss, DriveLoss, Loss, TaylorLoss
 from glo_lightning.losses.drive_shape import HardDrives
 from glo_lightning.losses.precision import double_device, numbers_like
+from glo_lightning.losses.scaled import unscaled
 from glo_lightning.losses.wrapped import WrappedLoss
 from glo_lightning.training.population.polynomials import PolynomialLosses, is_polynomial, label_polynomials
 
@@ -27,7 +28,7 @@ class LossStack:
     """
 
     def __init__(self, losses: Sequence[Loss], device: torch.device) -> None:
-        plain, factors = zip(*map(_unscaled, losses), strict=True)
+        plain, factors = zip(*map(unscaled, losses), strict=True)
         scaled = torch.tensor(factors, dtype=torch.float64, device=double_device(device))
         self._factors = scaled if set(factors) != {1.0} else None
         groups: list[list[Loss]] = []
@@ -181,9 +182,10 @@ class _DriveGroup(_Group):
             shapes = [loss.shape.with_numbers(numbers) for numbers in own]
             self._drives = HardDrives(shapes, loss.num_classes if loss.class_reduction == "mean" else 1, logits)
         # With examples last, sums over a few classes run over whole vectors of examples.
-        gradient = logits.mT.log_softmax(1)
+        log_h = logits.mT.log_softmax(1)
         index = (target.unsqueeze(0) if shared else target).unsqueeze(1).expand(len(logits), -1, -1)
-        losses = self._drives.differentiate(gradient, index, gradient).sum(1)
+        log_p, gradient = log_h.gather(1, index), log_h.exp_()
+        losses = self._drives.differentiate(log_p, gradient, index, gradient).sum((1, 2))
         if loss.reduction == "mean":
             losses, gradient = losses / logits.shape[1], gradient.div_(logits.shape[1])
         return losses, gradient.mT.to(dtype)
@@ -247,7 +249,7 @@ def structure(loss: Loss) -> tuple[Any, ...]:
 
     It is equal for losses that one call can compute.
     """
-    plain, _ = _unscaled(loss)
+    plain, _ = unscaled(loss)
     if _is_any_smoothing(plain):
         return type(plain), plain.reduction, plain.class_reduction
     return _structure(plain)
@@ -265,12 +267,3 @@ def _structure(loss: Loss) -> tuple[Any, ...]:
     parts = {name: _structure(part) for name, part in loss.named_children() if isinstance(part, Loss)}
     numbers = {name: value for name, value in arguments.items() if not isinstance(value, dict)}
     return type(loss), numbers, shapes, parts
-
-
-def _unscaled(loss: Loss) -> tuple[Loss, float]:
-    """Take the factors off a loss."""
-    factor = 1.0
-    while isinstance(loss, ScaledLoss):
-        factor *= loss.factor
-        loss = loss.loss
-    return loss, factor

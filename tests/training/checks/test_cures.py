@@ -122,7 +122,7 @@ KEEP = "keep = (target >= 0) & (target < 3)"
 KEEP_YES = "keep = (target >= 0) & (target <= 1)"
 KEEP_ROWS = "keep = ((target >= 0) & (target <= 1)).all(1)"
 SIGMOID = {"outputs": "sigmoid"}
-NUMBERS = {"outputs": "real", "family": "residual"}
+NUMBERS = {"outputs": "real"}
 
 
 def unvalidated(project: Project) -> LightningDataModule:
@@ -208,7 +208,7 @@ CASES: dict[str, Case] = {
     ),
     "one yes or no": Case({"labels": YES[:, :1], "outputs": 1}, ("a logit each",), {}, SIGMOID),
     "regression": Case(
-        {"labels": REAL, "outputs": 1}, ("to predict numbers",), {}, {"outputs": "real", "family": "residual"},
+        {"labels": REAL, "outputs": 1}, ("to predict numbers",), {}, {"outputs": "real"},
     ),
     "regression, no dimension of classes": Case(
         {"labels": REAL[:, 0]}, ("for real values set outputs=real",),

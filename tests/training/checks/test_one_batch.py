@@ -73,7 +73,7 @@ def test_what_losses_take(outputs: Outputs, width: int, target: Tensor, shape: o
 
 
 SIGMOID = "set outputs='sigmoid', and give floating labels"
-REGRESSION = "to predict numbers, set outputs='real' with family='residual'"
+REGRESSION = "to predict numbers, set outputs='real'"
 MISSING = "keep = (target >= 0) & (target <= 1)"
 MISSING_ROWS = "keep = ((target >= 0) & (target <= 1)).all(1)"
 SOME = SEVERAL.softmax(-1)

@@ -1,0 +1,185 @@
+"""A LightningCLI of one's own is used as it is: parser, links, defaults, optimizer, callbacks."""
+
+import functools
+import pickle
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from glo_lightning.cli.main import main
+from glo_lightning.cli.own_cli import cli_task, load_cli
+from glo_lightning.errors import GloError, ModelError
+from glo_lightning.losses import CrossEntropyLoss, load_loss
+from glo_lightning.search import LossSearch
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.run import Run
+from glo_lightning.training.trainer import TrainerEvaluator
+from tests.search.toy import ToyData, ToyModel
+
+
+class Linked(ToyModel):
+    """Needs to be told how many inputs the data have."""
+
+    def __init__(self, width: int, batch_size: int, scale: float = 1.0) -> None:
+        super().__init__(width)
+        self.batch_size = batch_size
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.mul_(scale)
+
+
+class OwnCLI(LightningCLI):
+    """Has links, an optimizer, a callback in a section of its own, and something to do afterwards."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(Linked, ToyData, **given)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_optimizer_args(torch.optim.SGD)
+        parser.add_argument("--width", type=int, default=6)
+        parser.link_arguments("width", "model.width")
+        parser.link_arguments("data.batch_size", "model.batch_size", apply_on="instantiate")
+        parser.add_lightning_class_args(EarlyStopping, "stopping")
+        parser.set_defaults({"stopping.monitor": "val_loss", "optimizer.lr": 0.2})
+
+    def after_instantiate_classes(self) -> None:
+        self.model.was_here = True
+
+
+QUICK = ["--trainer.max_epochs=2", "--trainer.accelerator=cpu"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_task_is_what_their_command_makes() -> None:
+    task = cli_task(OwnCLI, [*QUICK, "--width=5", "--data.batch_size=8", "--optimizer.lr=0.3"])
+    model: Any = task.build_model()
+    assert (model.net[0].out_features, model.batch_size, model.was_here) == (5, 8, True)
+    assert model.configure_optimizers().param_groups[0]["lr"] == 0.3
+    trainer: Any = task.build_trainer([], {})
+    assert trainer.max_epochs == 2
+    (stopping,) = [each for each in trainer.callbacks if isinstance(each, EarlyStopping)]
+    again: Any = task.build_trainer([], {"max_epochs": 3})
+    assert again.max_epochs == 3
+    (other,) = [each for each in again.callbacks if isinstance(each, EarlyStopping)]
+    assert other is not stopping, "callbacks remember; every training has its own"
+    assert not trainer.loggers
+    assert not any(isinstance(each, ModelCheckpoint) for each in trainer.callbacks)
+
+
+def test_it_trains_as_their_command_does() -> None:
+    arguments = [*QUICK, "--seed_everything=3", "--trainer.logger=false", "--trainer.enable_checkpointing=false"]
+    theirs = OwnCLI(args=["fit", *arguments], save_config_callback=None)
+    evaluator = TrainerEvaluator(cli_task(OwnCLI, arguments), Monitor("val_loss", "min"))
+    ours = evaluator.evaluate([Run(CrossEntropyLoss(), 3)])[0]
+    assert ours.metric == pytest.approx(float(theirs.trainer.callback_metrics["val_loss"]), rel=0.2)
+
+
+def test_their_own_configuration_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        OwnCLI(args=["fit", *QUICK, "--width=7", "--print_config"])
+    written = yaml.safe_load(capsys.readouterr().out)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(written))
+    task = cli_task(OwnCLI, ["fit", "--config=config.yaml"])
+    model: Any = task.build_model()
+    assert model.net[0].out_features == 7
+    assert task.description["width"] == 7
+
+
+def test_hyperparameters_have_the_names_of_options() -> None:
+    task = cli_task(OwnCLI, QUICK)
+    assert task.configured("model.scale") == 1.0
+    assert task.configured("optimizer.lr") == 0.2
+    model: Any = task.build_model({"model.scale": 0.0, "optimizer.lr": 0.7})
+    assert not any(parameter.any() for parameter in model.parameters())
+    assert model.configure_optimizers().param_groups[0]["lr"] == 0.7
+    unchanged: Any = task.build_model()
+    assert unchanged.configure_optimizers().param_groups[0]["lr"] == 0.2
+
+
+def test_a_partial_holds_what_a_script_passes() -> None:
+    task = cli_task(functools.partial(LightningCLI, ToyModel, ToyData), [*QUICK, "--model.width=3"])
+    model: Any = task.build_model()
+    assert model.net[0].out_features == 3
+    again = pickle.loads(pickle.dumps(task.rebuild))()  # noqa: S301
+    assert again.description == task.description
+
+
+def test_a_checkpoint_callback_of_theirs_may_save() -> None:
+    arguments = [*QUICK, "--trainer.callbacks+=ModelCheckpoint"]
+    trainer: Any = cli_task(OwnCLI, arguments).build_trainer([], {})
+    assert any(isinstance(each, ModelCheckpoint) for each in trainer.callbacks)
+
+
+@pytest.mark.parametrize(
+    "cli, arguments, said",
+    [
+        (OwnCLI, ["test"], "the arguments of a fit, got test"),
+        (ToyModel, [], "a LightningCLI class"),
+        (LossSearch, [], "a LightningCLI class"),
+    ],
+    ids=["test", "model", "search"],
+)
+def test_what_does_not_fit_is_refused(cli: Any, arguments: list[str], said: str) -> None:
+    with pytest.raises(GloError, match=said):
+        cli_task(cli, arguments)
+
+
+def test_a_cli_is_found_by_its_path() -> None:
+    assert load_cli("tests.cli.test_own_cli.OwnCLI") is OwnCLI
+    for wrong in ("tests.cli.test_own_cli.NoCLI", "no_such_module.CLI", "CLI"):
+        with pytest.raises(ModelError, match="by its import path"):
+            load_cli(wrong)
+
+
+SMALL: dict[str, Any] = {
+    "generations": 1, "population_size": 4, "finalists": 1, "finalist_seeds": 1, "comparison_seeds": 0,
+    "verbosity": "quiet", "monitor": "val_loss", "mode": "min",
+}  # fmt: skip
+
+
+def test_a_search_runs_on_it() -> None:
+    result = LossSearch(**SMALL, output_dir="run").run_cli(OwnCLI, QUICK)
+    assert result.to_frame()["metric"].notna().any()
+    trained: LightningModule = result.train(1)
+    assert isinstance(trained.trainer, Trainer)
+
+
+def test_the_command_line_takes_it_by_its_path(capsys: pytest.CaptureFixture[str]) -> None:
+    own = [f"--search.{name}={value}" for name, value in SMALL.items()]
+    arguments = ["--cli=tests.cli.test_own_cli.OwnCLI", *QUICK, "--width", "5", *own, "--search.output_dir", "run"]
+    assert main(["search", *arguments]) == 0
+    assert "The discovered loss" in capsys.readouterr().out
+    by_python = LossSearch(**SMALL, output_dir="python").run_cli(OwnCLI, [*QUICK, "--width=5"])
+    first, second = (load_loss(Path(folder, "best_loss.json")) for folder in ("run", "python"))
+    assert first.to_dict() == second.to_dict() == by_python.best_loss.to_dict()
+    assert main(["search", "--check", *arguments]) == 0
+    assert "This search can begin." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--cli"], "expected one argument"),
+        (["--cli=no.CLI"], "by its import path"),
+        (["--cli=tests.cli.test_own_cli.OwnCLI", "--search.family=drives"], "Did you mean"),
+        (["--cli=tests.cli.test_own_cli.OwnCLI", "--search.tasks=[a.yaml,b.yaml]"], "one task by a LightningCLI"),
+    ],
+    ids=["nothing", "path", "setting", "tasks"],
+)
+def test_what_does_not_fit_the_command_line_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(SystemExit):
+        assert main(["search", *arguments]) == 2
+    assert said in capsys.readouterr().err
