@@ -39,7 +39,7 @@ def unfinished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def interrupt() -> ToyModel:
         interrupt.models += 1  # type: ignore[attr-defined]
-        if interrupt.models > 8:  # type: ignore[attr-defined]
+        if interrupt.models > 9:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
         return ToyModel()
 
