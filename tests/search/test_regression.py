@@ -224,6 +224,7 @@ def test_the_callback_alone_trains_with_the_loss() -> None:
                     "--search.finalist_seeds=1"], "r = (f − y)/"),
         ("compare", ["--compare.seeds=2", "--losses", "huber", "--baselines", "squared_error", "quantile"], "quantile"),
         ("train", ["--loss", "log_cosh"], "test_r2"),
+        ("train", ["--loss", "cross_entropy"], "train_squared_error"),
     ],
 )  # fmt: skip
 def test_the_command_line_does_the_same(tmp_path: Path, verb: str, arguments: list[str], words: str) -> None:
