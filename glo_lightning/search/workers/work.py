@@ -114,7 +114,7 @@ def _explore_and_judge(
     if first.class_counts:
         fingerprint["class_counts"] = list(first.class_counts)
     if settings.outputs == "real":
-        fingerprint |= {f"target_{name}": value for name, value in first.targets._asdict().items()}
+        fingerprint |= {"target_mean": first.targets.mean, "target_sigma": first.targets.sigma}
     hyperparameters = hyperparameters_of(first.task, settings.joint)
     sources = explore(ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress))
     return Part(sources[0].study, Judge(settings, sources, evaluators, progress).judge())
