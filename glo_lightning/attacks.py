@@ -201,7 +201,8 @@ def examples_of(batch: Any) -> tuple[Tensor, Tensor]:
     raise DataError(
         "batches of inputs and class indices int64",
         _describe(batch),
-        "Serve (inputs, target), with one class per image or position.",
+        "Serve (inputs, target), with one class per image or position; models of something else are compared by their "
+        "test metrics: python -m glo_lightning.compare.",
     )
 
 

@@ -17,6 +17,7 @@ from lightning.pytorch.cli import LightningCLI
 from torch import nn
 
 from glo_lightning.cli.main import VERBS, main
+from glo_lightning.cli.own_cli import OwnCLIArguments
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.cli.verb import Verb
 from glo_lightning.compare.command import COMPARE
@@ -25,7 +26,7 @@ from glo_lightning.landscape.command import LANDSCAPE
 from glo_lightning.losses import CrossEntropyLoss, Loss, named_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.robustness.command import ROBUSTNESS
-from glo_lightning.search.command import SEARCH
+from glo_lightning.search.command import CHECK, OWN_CLI, SEARCH
 from glo_lightning.train.command import TRAIN
 
 ROOT = Path(__file__).parent.parent
@@ -42,6 +43,7 @@ from lightning.pytorch import LightningModule
 from torch import nn
 
 from glo_lightning.data import DigitsDataModule
+from lightning.pytorch.cli import LightningCLI
 
 
 class MyData(DigitsDataModule):
@@ -66,6 +68,11 @@ class MyModel(LightningModule):
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=self.learning_rate, momentum=0.9)
+
+
+class MyCLI(LightningCLI):
+    def __init__(self, **given):
+        super().__init__(MyModel, MyData, **given)
 """
 
 EXAMPLES = {
@@ -293,7 +300,12 @@ def _words(command: str) -> list[str]:
 
 def _parse(verb: str, arguments: list[str]) -> None:
     """Parse a command line of a verb that trains, and build its settings."""
-    if "--print_config" in arguments:
+    arguments = [each for each in arguments if each != CHECK]
+    if OWN_CLI in arguments:
+        own = OwnCLIArguments(TRAINING_VERBS[verb], arguments, OWN_CLI)
+        assert own.settings().generations == 20
+        assert own.task().build_model().learning_rate == 0.2
+    elif "--print_config" in arguments:
         with pytest.raises(SystemExit, match="0"):
             TaskCLI(TRAINING_VERBS[verb], arguments)
     else:
@@ -345,9 +357,9 @@ def _write_lightning_cli_file(path: Path) -> None:
 
 
 def test_a_lightning_cli_file_is_read(project: Path) -> None:
-    (command,) = [command for command in COMMANDS if "your_config.yaml" in command]
+    (command,) = [command for command in COMMANDS if "your_config.yaml" in command and CHECK in command]
     _write_lightning_cli_file(project / "your_config.yaml")
-    cli = TaskCLI(SEARCH, _words(command)[3:])
+    cli = TaskCLI(SEARCH, [word for word in _words(command)[3:] if word != CHECK])
     assert (cli.config.model.class_path, cli.config.model.init_args.learning_rate) == ("my_project.MyModel", 0.2)
     assert cli.task().build_model().learning_rate == 0.2
 

@@ -24,7 +24,7 @@ from glo_lightning.search.storage.study import count_run, quiet_optuna
 from glo_lightning.training.checks.models import require_fresh_models
 from glo_lightning.training.checks.one_batch import probe_task, require_worst
 from glo_lightning.training.checks.splits import check_splits
-from glo_lightning.training.checks.targets import target_scale
+from glo_lightning.training.checks.targets import UNIT, target_scale
 from glo_lightning.training.choice import Way, choose_evaluator
 from glo_lightning.training.distributed import Channel, DistributedEvaluator, serve
 from glo_lightning.training.monitor import Monitor
@@ -102,9 +102,11 @@ def run_comparison(
     require_worst(probe, monitor)
     require_fresh_models(first)
     require_test(first, monitor)
-    for line in filter(None, (probe.caveat, check_splits(first, monitor.name, tested=True))):
+    seen = None if probe.first_batch is None else probe.first_batch.targets
+    scale = UNIT if seen is None else target_scale(first, seen)
+    for line in filter(None, (probe.caveat, check_splits(first, monitor.name, tested=True), scale.caveat)):
         say(console, line)
-    sigma = target_scale(first).sigma if settings.outputs == "real" else 1.0
+    sigma = scale.sigma
     losses = {name: in_units_of(loss, sigma) if name in NAMED_LOSSES else loss for name, loss in losses.items()}
     losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs, probe.first_batch, sigma)
     channel = Channel() if placement.ranks > 1 else None

@@ -171,12 +171,14 @@ def render_standardized(
     if style not in ("latex", "unicode"):
         raise LossError("style 'latex', 'unicode' or 'python'", repr(style), "Use 'unicode' for a terminal.")
     rounded = scaled.xreplace({number: _round(number) for number in scaled.atoms(sympy.Float)})
-    centre, spread = ("μ", "σ") if numbers is None else (f"{number:.4g}" for number in numbers)
+    mu, spread = (r"\mu", r"\sigma") if style == "latex" else ("μ", "σ")
+    centred = f"f - {mu}"
+    if numbers is not None:
+        centred, spread = f"f {'-' if numbers[0] >= 0.0 else '+'} {abs(numbers[0]):.4g}", f"{numbers[1]:.4g}"
     if style == "latex":
-        centre, spread = (r"\mu", r"\sigma") if numbers is None else (centre, spread)
-        return rf"L = {_LatexPrinter().doprint(rounded)},\ h = (f - {centre}) / {spread},\ y\ \mathrm{{likewise}}"
+        return rf"L = {_LatexPrinter().doprint(rounded)},\ h = ({centred}) / {spread},\ y\ \mathrm{{likewise}}"
     text = _UnicodePrinter({"indexed": False}).doprint(rounded)
-    return f"L = {text}, h = (f - {centre})/{spread}, y likewise".replace("*", "·").replace("-", "−")
+    return f"L = {text}, h = ({centred})/{spread}, y likewise".replace("*", "·").replace("-", "−")
 
 
 def _round(number: sympy.Float) -> sympy.Number:

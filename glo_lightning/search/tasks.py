@@ -173,17 +173,22 @@ def probe(settings: SearchSettings, name: str, task: Task, attempt: Attempt = re
     abort = attempt(lambda: _abort_rule(settings, probed.num_classes, epochs))
     attempt(lambda: _check_outputs(settings, probed))
     class_counts = attempt(lambda: count_classes(task, probed.num_classes)) if settings.class_aware else ()
-    targets = attempt(lambda: target_scale(task)) if settings.outputs == "real" else None
+    targets = attempt(lambda: _target_scale(task, probed)) if settings.outputs == "real" else None
+    caveat = "\n".join(filter(None, (probed.caveat, (targets or UNIT).caveat)))
     return ProbedTask(
         name,
         task,
-        probed,
+        replace(probed, caveat=caveat),
         epochs,
         full_epochs(settings, epochs),
         abort,
         class_counts or (),
         targets or UNIT,
     )
+
+
+def _target_scale(task: Task, probe: Probe) -> TargetScale:
+    return target_scale(task, None if probe.first_batch is None else probe.first_batch.targets)
 
 
 def _check_outputs(settings: SearchSettings, probe: Probe) -> None:

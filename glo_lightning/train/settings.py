@@ -11,7 +11,8 @@ class TrainSettings(TaskSettings):
     """What to train with, and what to keep of it.
 
     Args:
-        loss: a named loss, or the file of a stored one, such as the best_loss.json of a search.
+        loss: a named loss, or the file of a stored one, such as the best_loss.json of a search; with outputs=real,
+            squared_error takes the place of cross_entropy.
         epochs: length of the training; by default the Trainer's max_epochs, which a search needs for short ones.
         seed: fixes initial weights, data order and dropout.
         name: of the training, by default train_<loss>; the same command again goes on where this one stopped.
@@ -24,6 +25,11 @@ class TrainSettings(TaskSettings):
     name: str | None = setting(None, names_folder=True)
     resume: bool = True
     test: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.outputs == "real" and self.loss == "cross_entropy":
+            object.__setattr__(self, "loss", "squared_error")
 
     @property
     def name_of_results(self) -> str:

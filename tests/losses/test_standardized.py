@@ -88,6 +88,7 @@ def test_stored_form_and_formula() -> None:
             torch.testing.assert_close(torch.from_numpy(found), with_reduction(each, "none")(f, y))
             assert each.formula("latex").count("{") == each.formula("latex").count("}")
             assert "ᵢ" not in each.formula()
+    assert StandardizedLoss(TaylorLoss(THETA), -0.19, 2.0).formula().endswith("h = (f + 0.19)/2, y likewise")
     several = StandardizedLoss(TaylorLoss(THETA), [1.0, 2.0], [3.0, 4.0])
     assert "h = (f − μ)/σ" in several.formula()
     with pytest.raises(LossError, match="Export it"):

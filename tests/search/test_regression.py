@@ -116,7 +116,7 @@ def test_taylor_polynomials_of_target_and_prediction(tmp_path: Path, evaluator: 
     result = search(tmp_path, lambda: make_model(2), Numbers(width=2), **asked)
     assert isinstance(result.best_loss, StandardizedLoss)
     scale = target_scale(python_task(make_model, Numbers(width=2)))
-    assert (result.best_loss.mean.tolist(), result.best_loss.sigma.tolist()) == scale
+    assert (result.best_loss.mean.tolist(), result.best_loss.sigma.tolist(), "") == scale
     assert "y likewise" in str(result)
     assert result.comparison is not None
     assert result.comparison.baseline == "squared error"
@@ -168,9 +168,41 @@ def test_the_spread_is_of_the_targets_whoever_serves_them() -> None:
     expected = data.train_tensors[1].double().std(0, correction=0).tolist()
     loaders = [DataLoader(TensorDataset(*data.train_tensors), 5, drop_last=False)] * 2
     for served in (data, tuple(loaders)):
-        mean, sigma = target_scale(python_task(make_model, served))
+        mean, sigma, caveat = target_scale(python_task(make_model, served), data.train_tensors[1][:5].bfloat16())
+        assert not caveat
         assert sigma == pytest.approx(expected)
         assert mean == pytest.approx(data.train_tensors[1].double().mean(0).tolist())
+
+
+class InLogarithms(Own):
+    """Predicts the logarithm of what the data module serves, in batches of its own kind."""
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:  # type: ignore[override]
+        loss: Tensor = self.criterion(self.net(batch["x"]).squeeze(-1), batch["y"].squeeze(-1).exp())
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:  # type: ignore[override]
+        self.log("val_mae", (self.net(batch["x"]) - batch["y"].exp()).abs().mean())
+
+
+def test_what_the_loss_sees_counts_where_the_model_transforms_targets(tmp_path: Path) -> None:
+    inputs, targets = Numbers().train_tensors
+    samples = [{"x": x, "y": y / 5.0} for x, y in zip(inputs, targets, strict=True)]
+    loaders = (DataLoader(samples[:16], 16), DataLoader(samples[16:], 16))
+    result = search(tmp_path, InLogarithms, loaders, loss_attribute="criterion", comparison_seeds=0)
+    assert isinstance(result.best_loss, ResidualLoss)
+    expected = float((targets[:16] / 5.0).exp().std(correction=0))
+    assert float(result.best_loss.sigma) == pytest.approx(expected, rel=1e-5)
+    assert "one batch of 16" in result.study.user_attrs["search"]["caveat"]
+
+
+def test_transformed_targets_are_told_from_those_that_are_served() -> None:
+    made, targets = python_task(make_model, Numbers()), Numbers().train_tensors[1]
+    assert target_scale(made, targets[3:9]).sigma == target_scale(made).sigma
+    for seen in (targets[:9].exp(), targets[:9].repeat(1, 2)):
+        found = target_scale(made, seen)
+        assert found.sigma == pytest.approx(seen.double().std(0, correction=0).squeeze().tolist())
+        assert "one batch of 9" in found.caveat
 
 
 @pytest.mark.parametrize(
@@ -228,6 +260,7 @@ def test_the_callback_alone_trains_with_the_loss() -> None:
                     "--search.finalist_seeds=1"], "r = (f − y)/"),
         ("compare", ["--compare.seeds=2", "--losses", "huber", "--baselines", "squared_error", "quantile"], "quantile"),
         ("train", ["--loss", "log_cosh"], "test_r2"),
+        ("train", ["--loss", "cross_entropy"], "train_squared_error"),
     ],
 )  # fmt: skip
 def test_the_command_line_does_the_same(tmp_path: Path, verb: str, arguments: list[str], words: str) -> None:

@@ -19,7 +19,12 @@ from glo_lightning.theory.descent import FirstBatch
 def explore_vectors(context: ExplorationContext) -> list[Source]:
     """Work on the search's study until every generation is complete."""
     vectors = make_space(
-        context.settings, context.num_classes[0], context.num_heads, context.class_counts, *context.targets
+        context.settings,
+        context.num_classes[0],
+        context.num_heads,
+        context.class_counts,
+        context.targets.mean,
+        context.targets.sigma,
     )
     sampler = _make_sampler(context.settings, vectors, context.hyperparameters, context.starts)
     space = as_asked(vectors, context.settings, context.num_classes[0])

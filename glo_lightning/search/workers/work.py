@@ -112,7 +112,7 @@ def _explore_and_judge(
     if first.class_counts:
         fingerprint["class_counts"] = list(first.class_counts)
     if settings.outputs == "real":
-        fingerprint |= {f"target_{name}": value for name, value in first.targets._asdict().items()}
+        fingerprint |= {"target_mean": first.targets.mean, "target_sigma": first.targets.sigma}
     hyperparameters = hyperparameters_of(first.task, settings.joint)
     context = ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress)
     sources = explore(context)
