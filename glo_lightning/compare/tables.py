@@ -246,7 +246,7 @@ def _difference(result: LossResult) -> str:
 def _p_value(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.4f}" if value >= 1e-4 else f"{value:.0e}"
+    return f"{value:.4f}" if value >= 1e-4 else f"{value:.0e}" if value else "0"
 
 
 def number(value: float, sign: str = "") -> str:

@@ -126,6 +126,7 @@ def test_cross_entropy_stands_above_the_candidates() -> None:
 def test_a_search_shows_every_training_of_its_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     search(tmp_path, generations=1, population_size=4, invariant="none", comparison_seeds=2, rival_budget=0)
     lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    assert "4 candidates, and a verdict that takes as long as 10 more" in lines, "finalists, and three rows of two"
     assert lines.index(PURPOSES["finalists"]) < lines.index(PURPOSES["comparison"])
     counts = [line.split()[0] for line in lines if " trainings" in line]
     assert counts[:4] == ["1/4", "2/4", "3/4", "4/4"], "two finalists with two seeds each"

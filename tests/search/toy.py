@@ -53,6 +53,14 @@ class ToyModel(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
+class SmoothingModel(ToyModel):
+    """Has a loss of its own, which candidates do without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loss_fn = nn.CrossEntropyLoss(label_smoothing=0.3)
+
+
 class GatedModel(ToyModel):
     """Ends no training of two epochs before a file exists."""
 

@@ -17,7 +17,7 @@ from glo_lightning.search.records.result import SearchResult
 from glo_lightning.search.workers.local import LocalLauncher
 from glo_lightning.training.run import Evaluator
 from glo_lightning.training.trainer import TrainerEvaluator
-from tests.search.toy import CrashingRankModel, ToyData, ToyModel, TunableModel
+from tests.search.toy import CrashingRankModel, SmoothingModel, ToyData, ToyModel, TunableModel
 from tests.training import ranks
 
 ROOT = Path(__file__).parents[2]
@@ -74,12 +74,19 @@ def _search(folder: Path, model: type[ToyModel], trainer: dict[str, Any], batch_
 
 
 def test_a_search_by_two_ranks_proposes_the_same_candidates(tmp_path: Path) -> None:
-    single = _search(tmp_path / "one", ToyModel, {"accelerator": "cpu", "max_epochs": 2}, 16)
-    double = _search(tmp_path / "two", ToyModel, DDP, 8)
+    single = _search(tmp_path / "one", SmoothingModel, {"accelerator": "cpu", "max_epochs": 2}, 16)
+    double = _search(tmp_path / "two", SmoothingModel, DDP, 8)
     ours, theirs = read_candidates(double.study), read_candidates(single.study)
     assert [candidate.parameters for candidate in ours] == [candidate.parameters for candidate in theirs]
     assert [c.metric for c in ours] == pytest.approx([c.metric for c in theirs], abs=1e-4)
+    assert single.comparison is not None
     assert double.comparison is not None
+    rows = [result.name for result in double.comparison.results]
+    assert rows == [result.name for result in single.comparison.results]
+    assert {"your loss", "cross-entropy, tuned"} < set(rows)
+    for name in ("cross-entropy", "your loss"):
+        metrics = double.comparison.result(name).metrics
+        assert metrics == pytest.approx(single.comparison.result(name).metrics, abs=1e-4)
 
 
 def test_two_ranks_train_with_the_hyperparameters_of_the_candidate(tmp_path: Path) -> None:

@@ -77,14 +77,16 @@ class GenerationAnnouncer:
         )
         tasks = (search, *(task for name, task in search.items() if name.startswith("task ")))
         caveats = dict.fromkeys(task["caveat"] for task in tasks if "caveat" in task)
+        candidates, ahead = settings.generations * settings.candidates_per_generation, trainings_ahead(settings, length)
+        cost = f"{candidates} candidates, and a verdict that takes as long as {ahead:.0f} more"
         return cls(
             study,
             search_monitor(settings),
             settings.candidates_per_generation,
             settings.generations,
-            "\n".join([f"searching {settings.family} losses for {subject}", *caveats]),
+            "\n".join([f"searching {settings.family} losses for {subject}", *caveats, cost]),
             progress,
-            trainings_ahead(settings, length),
+            ahead,
             baseline_of(study),
         )
 

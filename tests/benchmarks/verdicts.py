@@ -1,0 +1,109 @@
+"""What a verdict says on small tasks of many kinds: the strongest rival, and how the loss found does against it.
+
+python tests/benchmarks/verdicts.py [--tasks clean noisy ...] [--seed 0]
+
+Data come with scikit-learn. Each search has 56 candidates, or 96 where weights of classes are searched, too; its
+rivals are tuned with as many trainings, and compared with ten seeds. Where labels or targets are wrong, they are so
+in training and validation alike, and right in the test split.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.model_selection import train_test_split
+
+from glo_lightning.compare.tables import comparison_rows, headline
+from glo_lightning.data import CorruptedDataModule, DiabetesDataModule, DigitsDataModule
+from glo_lightning.data.tensor_data import Splits, TensorDataModule
+from glo_lightning.models import Classifier, Regressor, mlp
+from glo_lightning.search import LossSearch
+
+
+class Table(TensorDataModule):
+    """Rows of numbers, standardised over the training part, in three parts of equal proportions of classes."""
+
+    def __init__(self, load: Callable[..., Any], num_classes: int, width: int) -> None:
+        super().__init__(batch_size=16)
+        self.load_table, self.num_classes, self.input_shape = load, num_classes, (width,)
+
+    def load(self) -> Splits:
+        rows, labels = self.load_table(return_X_y=True)
+        rest, test, rest_labels, test_labels = train_test_split(
+            rows, labels, test_size=0.3, stratify=labels, random_state=0
+        )
+        train, val, train_labels, val_labels = train_test_split(
+            rest, rest_labels, test_size=0.3, stratify=rest_labels, random_state=0
+        )
+        mean, std = train.mean(0), train.std(0)
+        parts = ((train, train_labels), (val, val_labels), (test, test_labels))
+        return Splits(*((torch.from_numpy((x - mean) / std).float(), torch.from_numpy(y).long()) for x, y in parts))
+
+
+def digits(**corruption: Any) -> LightningDataModule:
+    return CorruptedDataModule(DigitsDataModule(batch_size=64), **corruption)
+
+
+def classify(width: int = 64, num_classes: int = 10) -> Callable[[], LightningModule]:
+    return lambda: Classifier(mlp(num_classes=num_classes, in_features=width), learning_rate=0.1, momentum=0.9)
+
+
+def predict() -> LightningModule:
+    return Regressor(mlp(num_classes=1, in_features=10, hidden=(32,)), learning_rate=0.01, momentum=0.9)
+
+
+LONG_TAIL = {"class_aware": True, "monitor": "val_balanced_accuracy", "population_size": 12, "generations": 8}
+NUMBERS = {"family": "residual", "outputs": "real", "monitor": "val_mae", "mode": "min"}
+
+TASKS: dict[str, tuple[Callable[[], LightningModule], Callable[[], LightningDataModule], int, dict[str, Any]]] = {
+    "clean": (classify(), digits, 12, {}),
+    "a quarter wrong": (classify(), lambda: digits(label_noise=0.25), 20, {}),
+    "half wrong": (classify(), lambda: digits(label_noise=0.5), 20, {}),
+    "two fifths wrong, by pairs": (classify(), lambda: digits(label_noise=0.4, kind="pairs"), 20, {}),
+    "few": (classify(), lambda: DigitsDataModule(batch_size=16, training_fraction=0.1), 40, {}),
+    "long tail": (classify(), lambda: digits(long_tail=50.0), 20, LONG_TAIL),
+    "wine": (classify(13, 3), lambda: Table(load_wine, 3, 13), 20, {}),
+    "breast cancer, a third wrong": (
+        classify(30, 2),
+        lambda: CorruptedDataModule(Table(load_breast_cancer, 2, 30), label_noise=0.33),
+        20,
+        {},
+    ),
+    "numbers": (predict, lambda: DiabetesDataModule(batch_size=32), 10, NUMBERS),
+    "numbers, a tenth far off": (
+        predict,
+        lambda: CorruptedDataModule(DiabetesDataModule(batch_size=32), outliers=0.1),
+        10,
+        NUMBERS,
+    ),
+}
+"""Model, data, epochs and settings by name."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    for name in arguments.tasks:
+        model, data, epochs, settings = TASKS[name]
+        asked = {"family": "drive", "generations": 7, "population_size": 8, **settings}
+        started = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            result = LossSearch(
+                **asked, comparison_epochs=epochs, seed=arguments.seed, output_dir=folder, verbosity="quiet"
+            ).run(model, data(), {"max_epochs": epochs, "accelerator": "cpu"})
+        assert result.comparison is not None
+        print(f"## {name}: {time.perf_counter() - started:.0f} s")
+        for row in comparison_rows(result.comparison):
+            print("  " + " | ".join(row))
+        print(f"  {headline(result.comparison)}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
