@@ -35,7 +35,6 @@ class Standing:
         trained: draws that were accepted for training.
         drawn: all draws, those included that were refused before they became candidates.
         ahead: what comes after the stage, as a number of trainings of candidates that would take as long.
-        baseline: what candidates are seen beside; None if it is not known.
     """
 
     generations: int
@@ -45,7 +44,6 @@ class Standing:
     trained: int
     drawn: int
     ahead: float = 0.0
-    baseline: BaselineScore | None = None
 
 
 @dataclass(frozen=True)
@@ -162,8 +160,10 @@ class Progress:
             self._say(f"continuing after {finished} finished generation{'s' * (finished > 1)}")
         columns = f"{'generation':>{FIRST}} {'best':>8} {'so far':>8} {'median':>8} {'may train':>9} {'per min':>8}"
         self._say(f"[bold]{columns} {'left':>12}[/]")
-        if standing.baseline is not None:
-            self._say(f"{standing.baseline.name:>{FIRST}} {_number(standing.baseline.metric):>8}")
+
+    def beside(self, baseline: BaselineScore) -> None:
+        """Print the line of what candidates are seen beside."""
+        self._say(f"{baseline.name:>{FIRST}} {_number(baseline.metric):>8}")
 
     def generation(self, summary: GenerationSummary, standing: Standing) -> None:
         """Print the line of a complete generation.

@@ -113,9 +113,8 @@ def test_what_is_left_counts_rivals() -> None:
 def test_cross_entropy_stands_above_the_candidates() -> None:
     console = Console(file=io.StringIO(), width=80)
     with Progress(console) as progress:
-        progress.start(
-            "searching", Standing(20, 400, 0, None, 0, 0, baseline=BaselineScore("cross-entropy", 0.71)), finished=0
-        )
+        progress.start("searching", Standing(20, 400, 0, None, 0, 0), finished=0)
+        progress.beside(BaselineScore("cross-entropy", 0.71))
         progress.generation(GenerationSummary(0, 0.5, 0.4, 4, 0, 4, 1.0, {"trained": 4}), Standing(1, 4, 4, 0.5, 4, 4))
     file: Any = console.file
     _, head, cross_entropy, first = file.getvalue().splitlines()

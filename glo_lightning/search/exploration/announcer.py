@@ -37,7 +37,6 @@ class GenerationAnnouncer:
         title: what is searched, and what its losses do without, in lines.
         progress: where generations are announced.
         ahead: what comes after them, as a number of trainings of candidates that would take as long.
-        baseline: what candidates are seen beside; None for nothing.
     """
 
     def __init__(
@@ -49,7 +48,6 @@ class GenerationAnnouncer:
         title: str,
         progress: Progress,
         ahead: float = 0.0,
-        baseline: BaselineScore | None = None,
     ) -> None:
         self.study = study
         self.monitor = monitor
@@ -58,7 +56,7 @@ class GenerationAnnouncer:
         self.title = title
         self.progress = progress
         self.ahead = ahead
-        self.baseline = baseline
+        self._baseline: BaselineScore | None = None
         self._told = 0
         self._look_after = 0.0
         self._listed: set[tuple[int, int]] = set()
@@ -87,7 +85,6 @@ class GenerationAnnouncer:
             "\n".join([f"searching {settings.family} losses for {subject}", *caveats, cost]),
             progress,
             ahead,
-            baseline_of(study),
         )
 
     def begin(self) -> None:
@@ -96,6 +93,7 @@ class GenerationAnnouncer:
         self._told = len(complete_generations(summaries, self.population_size))
         self._listed = {candidate.slot for candidate in candidates}
         self.progress.start(self.title, self._standing(summaries), self._told)
+        self._tell_baseline()
 
     def glance(self) -> None:
         """Do what :meth:`update` does, unless the last time was only just now for what it took."""
@@ -110,6 +108,7 @@ class GenerationAnnouncer:
         if not self.progress.is_visible:
             return
         candidates, summaries = self._read()
+        self._tell_baseline()
         for candidate in candidates:
             if candidate.slot not in self._listed:
                 self._listed.add(candidate.slot)
@@ -118,6 +117,12 @@ class GenerationAnnouncer:
         for place in range(self._told, len(complete_generations(summaries, self.population_size))):
             self._told += 1
             self.progress.generation(summaries[place], self._standing(summaries[: place + 1]))
+
+    def _tell_baseline(self) -> None:
+        """Tell what candidates are seen beside as soon as it is known: another worker may be at it."""
+        if self._baseline is None and (baseline := baseline_of(self.study)) is not None:
+            self._baseline = baseline
+            self.progress.beside(baseline)
 
     def _read(self) -> tuple[list[CandidateRecord], list[GenerationSummary]]:
         candidates = read_candidates(self.study)
@@ -134,5 +139,4 @@ class GenerationAnnouncer:
             trained=fates[TRAINED],
             drawn=sum(fates.values()),
             ahead=self.ahead,
-            baseline=self.baseline,
         )

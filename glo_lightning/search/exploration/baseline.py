@@ -8,14 +8,15 @@ from glo_lightning.compare.rivals import BASELINES
 from glo_lightning.losses import baseline_loss, in_units_of
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.records.candidates import BASELINE_SCORE
-from glo_lightning.search.storage.decision import decide_once
+from glo_lightning.search.storage.decision import decide_unless_another_does
 from glo_lightning.training.run import Run, Status
 
 
 def measure_baseline(study: optuna.Study, evaluators: EvaluatorFactory) -> None:
     """Train the baseline as candidates are trained, once in the life of a search, and keep the metric with the study.
 
-    Where that diverges or crashes nothing is kept. Of several tasks, cross-entropy's metric is 1 by definition.
+    One worker does so, and the others begin with the candidates meanwhile. Where it diverges or crashes nothing is
+    kept. Of several tasks, cross-entropy's metric is 1 by definition.
 
     Args:
         study: of the search.
@@ -23,7 +24,10 @@ def measure_baseline(study: optuna.Study, evaluators: EvaluatorFactory) -> None:
     """
     if BASELINE_SCORE in study.user_attrs:
         return
-    metric = 1.0 if evaluators.references else json.loads(decide_once(study, "baseline", lambda: _measure(evaluators)))
+    metric: float | None = 1.0
+    if not evaluators.references:
+        answer = decide_unless_another_does(study, "baseline", lambda: _measure(evaluators))
+        metric = None if answer is None else json.loads(answer)
     if metric is not None:
         study.set_user_attr(BASELINE_SCORE, {"name": BASELINES[evaluators.settings.outputs], "metric": metric})
 

@@ -46,9 +46,43 @@ def decide_once(lead: optuna.Study, question: str, decide: Callable[[], str]) ->
     )
 
 
-def _ask(study: optuna.Study, sampler: FixedListSampler, decide: Callable[[], str]) -> str | None:
+class _DecidedElsewhereError(Exception):
+    """Another worker is at it."""
+
+
+def decide_unless_another_does(lead: optuna.Study, question: str, decide: Callable[[], str]) -> str | None:
+    """Decide something once in the life of a study, without waiting for a worker that is at it.
+
+    Args:
+        lead: as of :func:`decide_once`.
+        question: as of :func:`decide_once`.
+        decide: returns the answer; what it raises is raised here.
+
+    Returns:
+        The answer; None while there is none, or if workers died over it every time.
+    """
+
+    def leave_it() -> None:
+        raise _DecidedElsewhereError
+
+    sampler = FixedListSampler(1)
+    study = optuna.create_study(
+        study_name=f"{lead.study_name}/{question}", storage=storage_of(lead), sampler=sampler, load_if_exists=True
+    )
+    try:
+        return _ask(study, sampler, decide, leave_it)
+    except _DecidedElsewhereError:
+        return None
+
+
+def _ask(
+    study: optuna.Study,
+    sampler: FixedListSampler,
+    decide: Callable[[], str],
+    on_wait: Callable[[], None] = lambda: None,
+) -> str | None:
     """Decide, or wait for whoever does; None if nobody lived to tell."""
-    while trials := sampler.claim(study):
+    while trials := sampler.claim(study, on_wait=on_wait):
         try:
             with suppress(UpdateFinishedTrialError):  # taken for dead: another decides
                 trials[0].set_user_attr("answer", decide())

@@ -10,7 +10,7 @@ import pytest
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.samplers.worker_identity import give_back_trials
-from glo_lightning.search.storage.decision import decide_once
+from glo_lightning.search.storage.decision import decide_once, decide_unless_another_does
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import count_run
 
@@ -74,3 +74,24 @@ def test_a_decision_that_kills_its_workers_ends_with_an_error_and_the_next_run_d
     count_run("mine", open_storage(tmp_path / "study.db"))
     assert decide_once(_study(tmp_path), "references", lambda: "now") == "now"
     assert decide_once(_study(tmp_path), "references", lambda: "otherwise") == "now"
+
+
+def test_who_does_not_wait_goes_on_while_another_decides(tmp_path: Path) -> None:
+    answers: list[str | None] = []
+    begun, ended = threading.Event(), threading.Event()
+
+    def decide() -> str:
+        begun.set()
+        assert ended.wait(60.0)
+        return "done"
+
+    thread = threading.Thread(
+        target=lambda: answers.append(decide_unless_another_does(_study(tmp_path), "baseline", decide))
+    )
+    thread.start()
+    assert begun.wait(60.0)
+    assert decide_unless_another_does(_study(tmp_path), "baseline", lambda: "mine") is None
+    ended.set()
+    thread.join()
+    assert answers == ["done"]
+    assert decide_unless_another_does(_study(tmp_path), "baseline", lambda: "mine") == "done"

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,11 @@ def test_a_search_survives_the_death_of_a_node(cluster: Any, tmp_path: Path) -> 
 
 
 def _workers(database: Path) -> set[WorkerIdentity | None]:
-    """The processes that have claimed a candidate."""
-    try:
-        study = optuna.load_study(study_name="toy", storage=open_storage(database))
-    except KeyError:
-        return set()
+    """The processes that have claimed a candidate, or train what candidates are seen beside."""
+    found: set[WorkerIdentity | None] = set()
     states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-    return {WorkerIdentity.of_worker(trial) for trial in study.get_trials(deepcopy=False, states=states)}
+    for name in ("toy", "toy/baseline"):
+        with suppress(KeyError):
+            study = optuna.load_study(study_name=name, storage=open_storage(database))
+            found |= {WorkerIdentity.of_worker(trial) for trial in study.get_trials(deepcopy=False, states=states)}
+    return found
