@@ -210,7 +210,7 @@ class SearchSettings(ScoreSettings):
             )
         wanted = {"parameters": "theta", "normalize": "none", "class_aware": False}
         for name, value in wanted.items():
-            if getattr(self, name) != value:
+            if self.family == "taylor" and getattr(self, name) != value:
                 raise SettingsError(
                     f"no {option(name)} with {option('outputs', 'real')}, for it is about classes",
                     repr(getattr(self, name)),
