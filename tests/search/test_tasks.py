@@ -26,8 +26,8 @@ from tests.search.toy import TRAINER, ToyData, ToyModel
 MONITOR = Monitor("val_loss", "min")
 SETTINGS: dict[str, Any] = {
     "parameters": "theta", "generations": 3, "population_size": 6, "invariant": "exact", "monitor": "val_loss",
-    "mode": "min", "finalists": 2, "finalist_seeds": 1, "comparison_seeds": 2, "comparison_epochs": 2, "rival_budget": 0,
-    "study_name": "toy",
+    "mode": "min", "finalists": 2, "finalist_seeds": 1, "comparison_seeds": 2, "comparison_epochs": 2,
+    "rival_budget": 0, "study_name": "toy",
 }  # fmt: skip
 
 
