@@ -1,4 +1,4 @@
-# make search   install if needed, then find a loss for scikit-learn's digits
+# make search   install if needed, then find a loss for scikit-learn's digits, half of whose labels are wrong
 # make test     install if needed, then run every test
 # make dashboard, make report    look at a search: RUN=runs/NAME
 PYTHON ?= python3
@@ -7,7 +7,7 @@ BIN     = $(VENV)/bin
 ARGS   ?=
 JOBS   ?= 2
 BENCHES ?= loss_step throughput trainer_overhead recorder trainability scaling sampler screens glo_search
-RUN    ?= runs/digits_mlp_taylor
+RUN    ?= runs/digits_noisy_drive
 
 .PHONY: install search test lint bench dashboard report notebooks docs dist clean
 
@@ -27,7 +27,7 @@ $(VENV)/.dev: $(VENV)/.core
 	touch $@
 
 search: $(VENV)/.core
-	$(BIN)/python -m glo_lightning.search --config configs/digits_mlp_taylor.yaml $(ARGS)
+	$(BIN)/python -m glo_lightning.search --config configs/digits_noisy_drive.yaml $(ARGS)
 
 test: install
 	$(BIN)/python -m pytest -n $(JOBS) --dist=loadfile $(ARGS)

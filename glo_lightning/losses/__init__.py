@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from glo_lightning.losses.drive import DriveLoss
     from glo_lightning.losses.heads import HeadsLoss
-    from glo_lightning.losses.known import KnownLoss, known_losses
+    from glo_lightning.losses.known import KnownLoss, known_losses, known_regression_losses
     from glo_lightning.losses.loss_file import load_loss, save_loss
     from glo_lightning.losses.multi_index import multi_indices, num_parameters
     from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
@@ -75,6 +75,7 @@ __all__ = [
     "for_outputs",
     "in_units_of",
     "known_losses",
+    "known_regression_losses",
     "label_distribution",
     "load_loss",
     "load_losses",
@@ -103,7 +104,7 @@ __getattr__, __dir__ = lazy_names(
         ],
         "drive": ["DriveLoss"],
         "heads": ["HeadsLoss"],
-        "known": ["KnownLoss", "known_losses"],
+        "known": ["KnownLoss", "known_losses", "known_regression_losses"],
         "loss_file": ["load_loss", "save_loss"],
         "multi_index": ["multi_indices", "num_parameters"],
         "named": ["NAMED_LOSSES", "find_loss", "load_losses", "named_loss"],

@@ -120,7 +120,7 @@ def render_residual(expression: sympy.Expr, style: FormulaStyle, sigma: float | 
     if style not in ("latex", "unicode"):
         raise LossError("style 'latex', 'unicode' or 'python'", repr(style), "Use 'unicode' for a terminal.")
     readable = expression.rewrite([log1p], sympy.log).rewrite([expm1], sympy.exp)
-    rounded = readable.xreplace({number: _round(number) for number in readable.atoms(sympy.Float)})
+    rounded = _turned(readable.xreplace({number: _round(number) for number in readable.atoms(sympy.Float)}))
     spread = r"\sigma" if style == "latex" else "σ"
     if not isinstance(sigma, list):
         spread = f"{sigma:.4g}"
@@ -138,6 +138,17 @@ def _render_sides(body: sympy.Expr, style: FormulaStyle, class_reduction: ClassR
         return f"L = {text}" if class_reduction == "sum" else rf"L = \frac{{1}}{{2}} \left({text}\right)"
     text = _UnicodePrinter().doprint(body).replace("*", "·").replace("-", "−")
     return f"L = {text}" if class_reduction == "sum" else f"L = (1/2)·[{text}]"
+
+
+def _turned(product: sympy.Expr) -> sympy.Expr:
+    """Write -a (x - 1) as a (1 - x), as one reads what grows from 0."""
+    coefficient, rest = product.as_coeff_Mul()
+    factors = list(sympy.Mul.make_args(rest))
+    for place, factor in enumerate(factors):
+        if coefficient < 0 and factor.is_Add and factor.as_coeff_Add()[0] == -1:
+            factors[place] = -factor
+            return sympy.Mul(-coefficient, *factors)
+    return product
 
 
 def render_standardized(

@@ -10,6 +10,8 @@ from glo_lightning.losses.class_aware import ClassAwareLoss
 from glo_lightning.losses.classic import CrossEntropyLoss, FocalLoss, MeanSquaredErrorLoss, PolyLoss
 from glo_lightning.losses.drive import DriveLoss
 from glo_lightning.losses.options import Outputs
+from glo_lightning.losses.residual import ResidualLoss
+from glo_lightning.losses.robust import AbsoluteErrorLoss, HuberLoss, LogCoshLoss
 from glo_lightning.losses.sigmoid import SigmoidLoss
 from glo_lightning.losses.tversky import TverskyLoss
 from glo_lightning.losses.two_sided import TwoSidedLoss, asymmetric_loss
@@ -67,7 +69,7 @@ def known_losses(
     """
     if outputs not in ("softmax", "sigmoid"):
         raise LossError(
-            "outputs 'softmax' or 'sigmoid'", repr(outputs), "Of numbers, there are HuberLoss, LogCoshLoss and others."
+            "outputs 'softmax' or 'sigmoid'", repr(outputs), "Of predicted numbers, call known_regression_losses."
         )
     known = {
         "cross_entropy": KnownLoss(CrossEntropyLoss(), "the usual one"),
@@ -125,4 +127,34 @@ def _of_frequencies(class_counts: Sequence[int]) -> dict[str, KnownLoss]:
         "label_distribution_aware_margin": KnownLoss(
             ClassAwareLoss(cross_entropy, class_counts, tau=0.0, margin=margin), "Cao et al., arXiv:1906.07413"
         ),
+    }
+
+
+def known_regression_losses(sigma: float | Sequence[float] = 1.0) -> dict[str, KnownLoss]:
+    """Return losses of the literature by name, for predicted numbers.
+
+    Args:
+        sigma: standard deviation of the training targets, in which each says what is far off; one number or one for
+            each predicted number.
+
+    Returns:
+        The squared error first.
+
+    Raises:
+        LossError: if sigma is not above 0.
+
+    Example:
+        >>> list(known_regression_losses())[:4]
+        ['squared_error', 'absolute_error', 'huber', 'pseudo_huber']
+
+    Source: each loss names its own.
+    """
+    return {
+        "squared_error": KnownLoss(ResidualLoss(sigma=sigma), "Legendre, 1805"),
+        "absolute_error": KnownLoss(AbsoluteErrorLoss(sigma), "Laplace, 1774"),
+        "huber": KnownLoss(HuberLoss(1.0, sigma), "Huber, 1964"),
+        "pseudo_huber": KnownLoss(ResidualLoss(1.0, sigma=sigma), "Charbonnier et al., 1994"),
+        "log_cosh": KnownLoss(LogCoshLoss(sigma), "Green, 1990"),
+        "cauchy": KnownLoss(ResidualLoss(0.0, sigma=sigma), "Black, Anandan, 1996"),
+        "geman_mcclure": KnownLoss(ResidualLoss(-2.0, sigma=sigma), "Geman, McClure, 1985"),
     }

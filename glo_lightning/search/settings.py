@@ -37,15 +37,16 @@ class SearchSettings(ScoreSettings):
 
     Args:
         family: the losses searched: taylor (TaylorGLO's polynomials, by CMA-ES), drive (losses of the target's
-            confidence, by CMA-ES from cross-entropy: few candidates serve, and label noise is where they win), residual
-            (with outputs=real, losses of the residual, by CMA-ES from the squared error: outliers are where they win),
-            glo (expression trees by genetic programming, then their coefficients by CMA-ES) or auto (residual with
-            outputs=real, else taylor).
+            confidence, with outputs=sigmoid one of the yes and one of the no, by CMA-ES from cross-entropy: few
+            candidates serve, and label noise is where they win), residual (with outputs=real, losses of the residual,
+            by CMA-ES from the squared error: outliers are where they win), glo (expression trees by genetic
+            programming, then their coefficients by CMA-ES) or auto (residual with outputs=real, else taylor).
         order: of family=taylor: order K of the polynomial, 1 or more.
         inputs: of family=taylor: the polynomial's variables: y (label), h (scaled logit), f (logit), t (training
             progress in [0, 1]). With outputs=real, y is the standardised target and h the standardised prediction.
-        parameters: of family=taylor: theta (search all parameters, as the papers do) or canonical (only those that
-            training can tell apart: 4 instead of 8 at order 3).
+        parameters: of family=taylor: canonical (search only those that training can tell apart: 4 instead of 8 at
+            order 3), theta (all, as the papers do) or auto (canonical, but theta with invariant=paper, with
+            outputs=real, at order 1 or with other inputs than y and h).
         start: of family=taylor: mean of the first generation: zeros, as in the papers, or cross_entropy, its expansion
             (with outputs=real, the squared error).
         class_aware: of families taylor and drive: whether losses know how frequent the classes are, for long tails; the
@@ -108,7 +109,7 @@ class SearchSettings(ScoreSettings):
     family: Literal["auto", "taylor", "drive", "residual", "glo"] = setting("auto", section=SEARCHED)
     order: int = setting(3, at_least=1, section=SEARCHED)
     inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
-    parameters: Literal["theta", "canonical"] = setting("theta", section=SEARCHED)
+    parameters: Literal["auto", "canonical", "theta"] = setting("auto", section=SEARCHED)
     start: Literal["zeros", "cross_entropy"] = setting("zeros", section=SEARCHED)
     class_aware: bool = setting(False, section=SEARCHED)
     joint: dict[str, Range] = setting({}, section=SEARCHED)
@@ -160,6 +161,10 @@ class SearchSettings(ScoreSettings):
         super().__post_init__()
         if self.family == "auto":
             object.__setattr__(self, "family", "residual" if self.outputs == "real" else "taylor")
+        if self.family == "taylor" and self.parameters == "auto":
+            can_tell = self.invariant != "paper" and self.outputs != "real"
+            is_canonical = can_tell and self.order >= 2 and self.inputs == ("y", "h")
+            object.__setattr__(self, "parameters", "canonical" if is_canonical else "theta")
         self._check_family()
         self._check_outputs()
         self._check_polynomial()
@@ -205,7 +210,7 @@ class SearchSettings(ScoreSettings):
             )
         wanted = {"parameters": "theta", "normalize": "none", "class_aware": False}
         for name, value in wanted.items():
-            if getattr(self, name) != value:
+            if self.family == "taylor" and getattr(self, name) != value:
                 raise SettingsError(
                     f"no {option(name)} with {option('outputs', 'real')}, for it is about classes",
                     repr(getattr(self, name)),

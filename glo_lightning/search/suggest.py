@@ -65,12 +65,10 @@ class SuggestedSpace:
     ) -> None:
         family = fitted("family", family, Vectors, default="drive", called=_argument)
         num_classes = _required_classes(family, num_classes)
-        parameters: Literal["canonical", "theta"] = "canonical" if family == "taylor" else "theta"
         settings = SearchSettings(
             family=family,
             outputs="real" if family == "residual" else outputs,
             class_aware=bool(class_counts),
-            parameters=parameters,
         )
         self._prefix = prefix
         self._own = make_space(settings, num_classes, class_counts=class_counts, sigma=sigma)

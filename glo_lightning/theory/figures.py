@@ -228,12 +228,16 @@ def figure_stratification(records: Mapping[str, AttractionRecord], num_bins: int
 
 
 def _residuals() -> torch.Tensor:
-    return torch.linspace(-5.0, 5.0, 501, dtype=torch.float64)
+    return torch.linspace(-4.0, 4.0, 801, dtype=torch.float64)
 
 
 def _plot_residuals(axes: "Axes", curves: Mapping[str, torch.Tensor], colors: Sequence[str]) -> None:
+    """Plot curves, and cut off those that dwarf the others."""
     for (name, values), color in zip(curves.items(), colors, strict=True):
         axes.plot(_residuals(), values, color=color, label=legend_label(name), linewidth=1.6)
+    heights = [float(values.abs().max()) for values in curves.values()]
+    top = min(max(heights), 6.0 * min(heights)) * 1.08 or 1.0
+    axes.set_ylim(-top if min(float(values.min()) for values in curves.values()) < 0.0 else -0.05 * top, top)
     axes.axhline(0.0, color="0.7", linewidth=0.8, zorder=0)
     axes.axvline(0.0, color="0.7", linewidth=0.8, zorder=0)
     axes.tick_params(labelsize=7)

@@ -29,12 +29,14 @@ from glo_lightning.losses import (
     baseline_loss,
     for_outputs,
     in_units_of,
+    known_regression_losses,
     load_losses,
     named_loss,
     outputs_of,
     save_loss,
 )
 from glo_lightning.losses.promises import replacement, with_reduction
+from glo_lightning.theory import FirstBatch, startup_descent
 from tests.losses.contract import evaluate
 from tests.losses.without_double import MetaWithoutDouble, to_mps
 
@@ -203,6 +205,25 @@ class TestEveryLoss:
         (slope,) = torch.autograd.grad(loss.elementwise(f, Y).sum(), f)
         torch.testing.assert_close(loss.gamma(F, Y), -slope)
         torch.testing.assert_close(slope, loss.factor * SIGMA ** (loss.power - 1) * loss.influence(R))
+
+
+KNOWN = {
+    "squared_error": lambda r: r**2,
+    "absolute_error": lambda r: r.abs() / SIGMA,
+    "huber": lambda r: torch.where(r.abs() < 1.0, r**2 / 2.0, r.abs() - 0.5),
+    "pseudo_huber": lambda r: 2.0 * ((1.0 + r**2).sqrt() - 1.0),
+    "log_cosh": lambda r: r.cosh().log(),
+    "cauchy": lambda r: (1.0 + r**2).log(),
+    "geman_mcclure": lambda r: r**2 / (1.0 + r**2),
+}
+
+
+@pytest.mark.parametrize("name", known_regression_losses())
+def test_known_losses_are_those_of_the_literature(name: str) -> None:
+    known = known_regression_losses(SIGMA)[name]
+    torch.testing.assert_close(known.loss(F, Y), (SIGMA**2 * KNOWN[name](R)).mean())
+    assert known.source
+    assert startup_descent(known.loss, FirstBatch(F, Y)) > 0.0
 
 
 def test_several_predictions_have_a_spread_each() -> None:

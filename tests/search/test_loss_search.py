@@ -33,7 +33,7 @@ def _run(search: LossSearch) -> SearchResult:
 
 
 def test_every_candidate_has_a_verdict_and_violators_never_train(tmp_path: Path) -> None:
-    result = _run(_search(tmp_path))
+    result = _run(_search(tmp_path, parameters="theta"))
     candidates = read_candidates(result.study)
     assert [(c.generation, c.index) for c in candidates] == [(g, k) for g in range(3) for k in range(6)]
     for candidate in candidates:

@@ -1,5 +1,6 @@
 """Settings refuse what a search could not do, before anything heavy is imported."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,3 +44,23 @@ def test_metrics_of_which_more_may_be_better_are_taken(monitor: str) -> None:
 def test_population_defaults_follow_the_papers() -> None:
     assert SearchSettings(invariant="none").candidates_per_generation == 20
     assert SearchSettings(invariant="exact").candidates_per_generation == 40
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, "canonical"),
+        ({"start": "cross_entropy", "class_aware": True}, "canonical"),
+        ({"parameters": "theta"}, "theta"),
+        ({"invariant": "paper"}, "theta"),
+        ({"invariant": "paper", "parameters": "canonical"}, "canonical"),
+        ({"order": 1}, "theta"),
+        ({"inputs": ("y", "f")}, "theta"),
+        ({"family": "taylor", "outputs": "real"}, "theta"),
+        ({"family": "drive"}, "auto"),
+    ],
+)
+def test_what_training_can_tell_apart_is_searched_where_it_is_known(asked: dict[str, Any], expected: str) -> None:
+    settings = SearchSettings(**asked)
+    assert settings.parameters == expected
+    assert replace(settings) == settings

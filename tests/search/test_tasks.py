@@ -25,9 +25,9 @@ from tests.search.toy import TRAINER, ToyData, ToyModel
 
 MONITOR = Monitor("val_loss", "min")
 SETTINGS: dict[str, Any] = {
-    "generations": 3, "population_size": 6, "invariant": "exact", "monitor": "val_loss", "mode": "min", "finalists": 2,
-    "finalist_seeds": 1, "comparison_seeds": 2, "comparison_epochs": 2, "rival_budget": 0,
-    "study_name": "toy",
+    "parameters": "theta", "generations": 3, "population_size": 6, "invariant": "exact", "monitor": "val_loss",
+    "mode": "min", "finalists": 2, "finalist_seeds": 1, "comparison_seeds": 2, "comparison_epochs": 2,
+    "rival_budget": 0, "study_name": "toy",
 }  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def test_other_tasks_are_another_search(alone: SearchResult, tmp_path: Path) -> 
         ({"monitor": "val_f1"}, "for task three validation to log the monitored metric 'val_f1'"),
         ({"normalize": "drive"}, "3 in three, 4 in four"),
         ({"parameters": "canonical"}, "3 in three, 4 in four"),
-        ({"family": "glo", "generations": 1}, "3 in three, 4 in four"),
+        ({"family": "glo", "parameters": "auto", "generations": 1}, "3 in three, 4 in four"),
         ({"pruner": "median"}, "no pruner with several tasks"),
         ({"joint": {"model.width": Range(3, 5)}}, "no joint with several tasks"),
         ({"abort_epoch": 1, "abort_below": 9.0}, "for task three abort_epoch below 1"),

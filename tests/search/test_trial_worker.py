@@ -131,7 +131,7 @@ def _search(folder: Path, model: Any = ToyModel, **changes: Any) -> SearchResult
 
 
 def test_out_of_memory_fails_one_candidate_and_not_the_others(tmp_path: Path) -> None:
-    result = _search(tmp_path, OutOfMemoryModel, storage="memory")
+    result = _search(tmp_path, OutOfMemoryModel, parameters="theta", storage="memory")
     failed = [trial for trial in result.study.trials if trial.state == TrialState.FAIL]
     assert failed
     assert all("CUDA out of memory" in trial.user_attrs["training"]["reason"] for trial in failed)

@@ -67,8 +67,8 @@ def test_a_nan_on_one_rank_stops_both(tmp_path: Path) -> None:
 
 def _search(folder: Path, model: type[ToyModel], trainer: dict[str, Any], batch_size: int) -> SearchResult:
     settings = LossSearch(
-        generations=2, population_size=6, monitor="val_loss", mode="min", invariant="none", sigma=2.0,
-        finalists=2, finalist_seeds=1, comparison_seeds=2, comparison_epochs=2, output_dir=str(folder),
+        parameters="theta", generations=2, population_size=6, monitor="val_loss", mode="min", invariant="none",
+        sigma=2.0, finalists=2, finalist_seeds=1, comparison_seeds=2, comparison_epochs=2, output_dir=str(folder),
     )  # fmt: skip
     return settings.run(model, ToyData(batch_size), trainer)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from glo_lightning.compare.comparison import Origin
 from glo_lightning.compare.rivals import KNOWN, RIVALS, TUNED
-from glo_lightning.losses import AbsoluteErrorLoss, HuberLoss, LogCoshLoss, Loss, Outputs, known_losses
+from glo_lightning.losses import Loss, Outputs, known_losses, known_regression_losses
 from glo_lightning.search.exploration.rival import RivalSource
 from glo_lightning.search.records.candidates import count_trained, ranked, read_candidates
 from glo_lightning.search.verdict.rivals import Rival
@@ -61,7 +61,7 @@ def known_rivals(
     class_counts: Sequence[int] = (),
     sigma: float | Sequence[float] = 1.0,
 ) -> dict[str, Loss]:
-    """Return the losses of the literature that suit the outputs, by name; cross-entropy is no rival of its own.
+    """Return the losses of the literature that suit the outputs, by name, but for what everybody trains with.
 
     Args:
         num_classes: classes of the tasks; where they differ, losses that depend on them are left out.
@@ -72,13 +72,14 @@ def known_rivals(
     Example:
         >>> list(known_rivals([10], "softmax"))[:3]
         ['label smoothing', 'focal', 'poly']
+        >>> list(known_rivals([1], "real"))[:3]
+        ['absolute error', 'huber', 'pseudo huber']
     """
-    if outputs == "real":
-        return {
-            "absolute error": AbsoluteErrorLoss(sigma),
-            "Huber": HuberLoss(sigma=sigma),
-            "log-cosh": LogCoshLoss(sigma),
-        }
-    known = known_losses(num_classes[0], class_counts or None, outputs)
-    losses = {name.replace("_", " "): each.loss for name, each in known.items() if name != "cross_entropy"}
+    known = (
+        known_regression_losses(sigma)
+        if outputs == "real"
+        else known_losses(num_classes[0], class_counts or None, outputs)
+    )
+    usual = next(iter(known))
+    losses = {name.replace("_", " "): each.loss for name, each in known.items() if name != usual}
     return {name: loss for name, loss in losses.items() if len(num_classes) == 1 or loss.num_classes is None}

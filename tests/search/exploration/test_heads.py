@@ -27,7 +27,7 @@ def make_model() -> Classifier:
 def _search(folder: Path, **changes: Any) -> SearchResult:
     settings = {
         "generations": 2, "population_size": 6, "finalists": 1, "finalist_seeds": 1, "comparison_seeds": 2,
-        "comparison_epochs": 1, "sigma": 0.6, "start": "cross_entropy", "study_name": "heads",
+        "comparison_epochs": 1, "parameters": "theta", "sigma": 0.6, "start": "cross_entropy", "study_name": "heads",
         "output_dir": str(folder),
     }  # fmt: skip
     trainer = {"accelerator": "cpu", "max_epochs": 1, "limit_train_batches": 5}

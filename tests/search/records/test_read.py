@@ -47,7 +47,7 @@ def test_losses_and_verdict_come_back(settings: dict[str, Any], tmp_path: Path) 
 
 
 def test_costs_and_crashes_are_counted(tmp_path: Path) -> None:
-    search(tmp_path, OutOfMemoryModel, invariant="none", attempts=0)
+    search(tmp_path, OutOfMemoryModel, parameters="theta", invariant="none", attempts=0)
     archive = Archive.open(tmp_path)
     first, *_, last = archive.phases()
     assert first.title == "search"
@@ -75,7 +75,7 @@ def test_a_folder_can_be_moved(tmp_path: Path) -> None:
 
 def test_the_settings_are_those_of_the_last_run(tmp_path: Path) -> None:
     for generations in (1, 2):
-        search(tmp_path, comparison_seeds=0, generations=generations)
+        search(tmp_path, comparison_seeds=0, generations=generations, parameters="theta")
         assert Archive.open(tmp_path).settings.generations == generations
 
 

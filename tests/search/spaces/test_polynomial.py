@@ -30,7 +30,7 @@ def _point(space: object, values: list[float]) -> dict[str, float]:
     ("order", "inputs", "size"), [(3, ("y", "h"), 8), (2, ("y", "h"), 5), (3, ("y", "h", "t"), 13)]
 )
 def test_taylor_space_is_theta(order: int, inputs: tuple[str, ...], size: int) -> None:
-    space = make_space(SearchSettings(order=order, inputs=inputs), 10)  # type: ignore[arg-type]
+    space = make_space(SearchSettings(parameters="theta", order=order, inputs=inputs), 10)  # type: ignore[arg-type]
     values = torch.randn(size, dtype=torch.float64).tolist()
     assert list(space.distributions) == [f"theta_{k}" for k in range(size)]
     assert space.build(_point(space, values)).to_dict() == TaylorLoss(values, order, inputs).to_dict()  # type: ignore[arg-type]

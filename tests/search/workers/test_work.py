@@ -117,9 +117,8 @@ _ToyModel = ToyModel
 
 
 def test_hopeless_trainings_are_given_up_and_tried_again(tmp_path: Path) -> None:
-    result = _search(
-        tmp_path, trainer={"max_epochs": 4}, abort_epoch=0, abort_below=0.9, attempts=2, storage="memory", seed=5
-    )
+    settings = {"abort_epoch": 0, "abort_below": 0.9, "attempts": 2, "storage": "memory", "seed": 5}
+    result = _search(tmp_path, trainer={"max_epochs": 4}, parameters="theta", **settings)
     endings = [trial.user_attrs["training"] for trial in result.study.trials]
     aborted = [ending for ending in endings if ending["status"] == "aborted"]
     assert aborted
