@@ -2,9 +2,11 @@
 
 import copy
 import inspect
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from lightning.pytorch import LightningModule
+from torch import nn
 
 from glo_lightning.errors import ModelError
 
@@ -36,38 +38,49 @@ class NewModels:
 
     def __init__(self, model: LightningModule, start_from: StartFrom = "scratch") -> None:
         self._model = copy.deepcopy(model)
-        has_weights = any(True for _ in model.parameters())
-        self._arguments = None if start_from == "weights" or not has_weights else _arguments(model)
+        self._arguments = None if start_from == "weights" or not _has_weights(model) else _arguments(model)
 
     def __call__(self) -> LightningModule:
         """Return a new model."""
         if self._arguments is None:
             return copy.deepcopy(self._model)
-        return type(self._model)(**self._arguments)
+        return type(self._model)(**copy.deepcopy(self._arguments))
+
+
+SHOWN = 5
+"""Of the differences between two models."""
+
+CURE = (
+    "Pass the class, or lambda: MyModel(...), which builds a new one for every training; or start_from='weights' "
+    "to begin every training with the weights that it has."
+)
 
 
 def _arguments(model: LightningModule) -> dict[str, Any]:
     """Return what a model was built with, if it comes out the same."""
-    parameters = inspect.signature(type(model)).parameters.values()
-    kept = dict(model.hparams_initial)
-    missing = [each.name for each in parameters if each.name not in kept]
-    cure = (
-        "Pass the class, or lambda: MyModel(...), which builds a new one for every training; or start_from='weights' "
-        "to begin every training with the weights that it has."
-    )
+    # A base class that saves hyperparameters keeps arguments of its own as well, which the class does not take.
+    taken, saved = inspect.signature(type(model)).parameters, model.hparams_initial
+    missing = [name for name in taken if name not in saved]
     if missing:
         raise ModelError(
             "a model that can be built again with what its save_hyperparameters() kept",
             f"a {type(model).__name__} that did not keep {', '.join(missing)}",
-            cure,
+            CURE,
         )
-    built = type(model)(**kept)
-    changed = _differences(model, built)
+    kept = {name: saved[name] for name in taken}
+    with_weights = [name for name, value in kept.items() if isinstance(value, nn.Module) and _has_weights(value)]
+    if with_weights:
+        raise ModelError(
+            "a model that makes its networks itself, with new weights",
+            f"a {type(model).__name__} that is given {', '.join(with_weights)}, weights and all",
+            CURE,
+        )
+    changed = _differences(model, type(model)(**copy.deepcopy(kept)))
     if changed:
         raise ModelError(
             "a model as its class makes it",
-            f"a {type(model).__name__} that was changed afterwards: {', '.join(changed)}",
-            cure,
+            f"a {type(model).__name__} that was changed afterwards: {', '.join(changed[:SHOWN])}",
+            CURE,
         )
     return kept
 
@@ -75,19 +88,40 @@ def _arguments(model: LightningModule) -> dict[str, Any]:
 def _differences(model: LightningModule, built: LightningModule) -> list[str]:
     """Return what differs between two models, apart from the values of their weights."""
     own, other = dict(model.named_modules()), dict(built.named_modules())
-    names = [name or "the model" for name in own.keys() | other.keys() if repr(own.get(name)) != repr(other.get(name))]
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    if not names and shapes != {name: tensor.shape for name, tensor in built.state_dict().items()}:
-        names = ["its weights"]
-    mine, theirs = _plain(model), _plain(built)
-    return sorted(names) + sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+    names = {name or "the model" for name in own.keys() | other.keys() if repr(own.get(name)) != repr(other.get(name))}
+    if not names and _weights(model) != _weights(built):
+        names = {"its weights, or which of them are trained"}
+    for name in own.keys() & other.keys():
+        mine, theirs = _plain(vars(own[name])), _plain(vars(other[name]))
+        differing = (each for each in mine.keys() | theirs.keys() if mine.get(each) != theirs.get(each))
+        names |= {f"{name}.{each}" if name else each for each in differing}
+    mine, theirs = _plain(model.hparams), _plain(built.hparams)
+    names |= {f"hparams.{each}" for each in mine.keys() | theirs.keys() if mine.get(each) != theirs.get(each)}
+    return sorted(names)
 
 
-def _plain(model: LightningModule) -> dict[str, Any]:
-    """Return a model's attributes that can be compared."""
+def _has_weights(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters())
+
+
+def _weights(model: LightningModule) -> dict[str, tuple[Any, ...]]:
+    """Return shapes of weights and buffers, and whether they are trained."""
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {name: (tensor.shape, name in trained) for name, tensor in model.state_dict().items()}
+
+
+def _plain(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return attributes that can be compared, in words."""
     return {
-        name: value
-        for name, value in vars(model).items()
-        if not name.startswith("_")
-        and (value is None or isinstance(value, str | int | float | tuple) or inspect.isfunction(value))
+        name: f"{value.__module__}.{value.__qualname__}" if inspect.isfunction(value) else repr(value)
+        for name, value in attributes.items()
+        if not name.startswith("_") and (inspect.isfunction(value) or _is_plain(value))
     }
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, [*value.keys(), *value.values()]))
+    return value is None or isinstance(value, str | int | float)

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
+from glo_lightning.checked import Checked, fitted
 from glo_lightning.errors import DataError, ModelError, SettingsError
 from glo_lightning.training.model_instances import NewModels, StartFrom
 
@@ -119,7 +120,9 @@ def take_model(given: Model, start_from: StartFrom = "scratch") -> Callable[...,
 
     Raises:
         ModelError: if it is none of these.
+        SettingsError: if ``start_from`` is neither.
     """
+    start_from = fitted("start_from", start_from, StartFrom, default="scratch", called=Checked.called)
     if isinstance(given, LightningModule):
         return NewModels(given, start_from)
     if start_from == "weights":

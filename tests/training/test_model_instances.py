@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import nn
 
-from glo_lightning.errors import DataError, ModelError
+from glo_lightning.errors import DataError, ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch
@@ -92,6 +92,28 @@ class Forgets(ToyModel):
         super().__init__(width)
 
 
+class Narrower(Keeps):
+    """A model whose base class keeps arguments that it does not take itself."""
+
+    def __init__(self, depth: int = 1) -> None:
+        super().__init__(width=3, bias=0.1)
+        self.depth = depth
+
+
+def test_arguments_of_a_base_class_are_its_own_business() -> None:
+    built = NewModels(Narrower(2))()
+    assert isinstance(built, Narrower)
+    assert built.depth == 2
+    assert metric(Narrower(2), 0) == metric(lambda: Keeps(3, bias=0.1), 0)
+
+
+class Given(ToyModel):
+    def __init__(self, network: nn.Module, criterion: nn.Module) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.net, self.loss_fn = network, criterion
+
+
 def changed_number() -> LightningModule:
     model = Keeps()
     model.learning_rate = 7.0
@@ -104,6 +126,31 @@ def changed_loss() -> LightningModule:
     return model
 
 
+def changed_option() -> LightningModule:
+    """Change what neither the text nor the buffers of a loss tell."""
+    model = Keeps()
+    model.loss_fn = nn.CrossEntropyLoss(label_smoothing=0.3)
+    return model
+
+
+def changed_hyperparameter() -> LightningModule:
+    model = Keeps()
+    model.hparams["bias"] = 7.0
+    return model
+
+
+def changed_list() -> LightningModule:
+    model: Any = Keeps()
+    model.milestones = [1, 2]
+    return model
+
+
+def frozen() -> LightningModule:
+    model = Keeps()
+    model.net[0].requires_grad_(False)
+    return model
+
+
 @pytest.mark.parametrize(
     "model, said",
     [
@@ -111,8 +158,13 @@ def changed_loss() -> LightningModule:
         (Classifier(mlp()), "did not keep network"),
         (changed_number(), "changed afterwards: learning_rate"),
         (changed_loss(), "changed afterwards: loss_fn"),
+        (changed_option(), "changed afterwards: loss_fn.label_smoothing"),
+        (changed_hyperparameter(), "changed afterwards: hparams.bias"),
+        (changed_list(), "changed afterwards: milestones"),
+        (frozen(), "which of them are trained"),
+        (Given(nn.Linear(4, 3), nn.CrossEntropyLoss()), "given network, weights and all"),
     ],
-    ids=["forgets", "network", "number", "loss"],
+    ids=["forgets", "network", "number", "loss", "option", "hyperparameter", "list", "frozen", "weights"],
 )
 def test_what_would_come_out_otherwise_is_refused_and_every_cure_works(model: LightningModule, said: str) -> None:
     with pytest.raises(ModelError, match=said) as caught:
@@ -121,6 +173,22 @@ def test_what_would_come_out_otherwise_is_refused_and_every_cure_works(model: Li
     assert "start_from='weights'" in caught.value.cure
     python_task(lambda: type(model)(), ToyData(), TRAINER)
     python_task(model, ToyData(), TRAINER, "weights")
+
+
+def test_a_start_is_one_of_two() -> None:
+    with pytest.raises(SettingsError, match=r"Did you mean start_from='weights'\?"):
+        python_task(Keeps(), ToyData(), TRAINER, "weight")  # type: ignore[arg-type]
+
+
+def test_a_model_that_changes_its_arguments_changes_those_of_no_other() -> None:
+    builder = NewModels(Pops({"width": 5}))
+    assert builder().net[0].out_features == builder().net[0].out_features == 5
+
+
+class Pops(ToyModel):
+    def __init__(self, sizes: dict[str, int]) -> None:
+        self.save_hyperparameters()
+        super().__init__(sizes.pop("width", 7))
 
 
 def test_weights_want_a_model() -> None:
