@@ -2,9 +2,11 @@
 
 import functools
 import importlib
+import io
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any, Generic
 
 from jsonargparse import Namespace
@@ -12,6 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningCLI
 
 from glo_lightning.cli.parser import TaskParser
+from glo_lightning.cli.refusals import explained
 from glo_lightning.cli.task_cli import find_option
 from glo_lightning.cli.verb import SettingsT, Verb
 from glo_lightning.errors import ModelError, SettingsError
@@ -48,6 +51,8 @@ def cli_task(cli: OwnCLI, arguments: Sequence[str]) -> Task:
             f"{made!r:.60}",
             "As in functools.partial(MyCLI, MyModel, MyData).",
         )
+    if isinstance(arguments, str):
+        raise SettingsError("the arguments of a fit, in a list", repr(arguments), "Pass shlex.split(arguments).")
     asked = list(arguments)
     if asked and not asked[0].startswith("-"):
         if asked[0] != "fit":
@@ -128,6 +133,23 @@ class OwnCLIArguments(Generic[SettingsT]):
         """Return nothing: what the CLI of somebody's own has read, it writes itself."""
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Raise an error where a parser prints pages and ends the process; of help, which it prints, nothing changes."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            yield
+    except SystemExit as ended:
+        _, is_error, reason = said.getvalue().rpartition("error: ")
+        if ended.code and is_error:
+            said.truncate(0)
+            raise explained(reason.strip(), ()) from None
+        raise
+    finally:
+        sys.stderr.write(said.getvalue())
+
+
 class _Built(Exception):  # noqa: N818  # no error: it ends a command before it trains
     """All objects of a command line have been made."""
 
@@ -158,7 +180,7 @@ class _Held:
         with quiet_lightning(), warnings.catch_warnings():
             # Lightning suspects a mistake where arguments are passed while sys.argv has some, too.
             warnings.filterwarnings("ignore", message="LightningCLI's args parameter")
-            with suppress(_Built):
+            with suppress(_Built), _explained():
                 stopped(*positional, **{**keywords, "args": ["fit", *arguments]})
         if not built:
             raise ModelError(

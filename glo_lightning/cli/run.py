@@ -40,7 +40,7 @@ def run(verb: Verb[Any], arguments: Sequence[str], action: str = "run") -> int:
 
 
 def run_own_cli(verb: Verb[Any], arguments: Sequence[str], flag: str, action: str = "run") -> int:
-    """Run a verb on what a LightningCLI of somebody's own makes of all options that are not the verb's.
+    """Run a verb on what a LightningCLI of somebody's own makes of all options that are not the verb's, or print help.
 
     Args:
         verb: what to run.
@@ -54,6 +54,9 @@ def run_own_cli(verb: Verb[Any], arguments: Sequence[str], flag: str, action: st
     Raises:
         GloError: as from :func:`run`.
     """
+    if f"--{verb.section}.help" in arguments:  # --help is theirs
+        sys.stdout.write(verb.quick_help())
+        return 0
     require_torchvision()
     from glo_lightning.cli.own_cli import OwnCLIArguments
 

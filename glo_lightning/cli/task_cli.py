@@ -185,7 +185,8 @@ def find_option(config: Namespace, name: str) -> tuple[Namespace, str]:
         place = _arguments(place.get(part)) if isinstance(place, Namespace) else None
     if path and path[0] in ("model", "optimizer", "lr_scheduler") and isinstance(place, Namespace) and last in place:
         return place, last
-    known = f"options of {'.'.join(path)}: {', '.join(vars(place))}" if isinstance(place, Namespace) else "--model.*"
+    found = path and isinstance(place, Namespace)
+    known = f"options of {'.'.join(path)}: {', '.join(vars(place))}" if found else "--model.*"
     raise SettingsError(
         f"an option of the model, the optimizer or the schedule, such as model.learning_rate; {known}",
         repr(name),

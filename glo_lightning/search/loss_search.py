@@ -69,13 +69,9 @@ class LossSearch(SearchSettings):
             GloError: if settings, model, data, output folder or study do not fit, before anything trains.
         """
         from glo_lightning.search.run import run_search
-        from glo_lightning.training.python_objects import one_of
-        from glo_lightning.training.task import python_task
 
-        if self.tasks:
-            raise SettingsError("tasks for run_tasks alone", repr(self.tasks), "Call run_tasks, or leave tasks out.")
-        data = one_of(datamodule, {"train": train_dataloaders, "val": val_dataloaders, "test": test_dataloaders})
-        return run_search(self, {"": python_task(model, data, trainer, start_from)})
+        loaders = {"train": train_dataloaders, "val": val_dataloaders, "test": test_dataloaders}
+        return run_search(self, {"": self._task(model, datamodule, trainer, loaders, start_from)})
 
     def run_cli(self, cli: "OwnCLI", arguments: Sequence[str] = ()) -> "SearchResult":
         """Search for the model, the data and the Trainer of a LightningCLI of one's own.
@@ -95,23 +91,41 @@ class LossSearch(SearchSettings):
         from glo_lightning.cli.own_cli import cli_task
         from glo_lightning.search.run import run_search
 
+        self._require_one_task()
         return run_search(self, {"": cli_task(cli, arguments)})
 
-    def check(self, model: "Model", datamodule: "Data", trainer: Mapping[str, Any] | None = None) -> "Findings":
+    def check(
+        self,
+        model: "Model",
+        datamodule: "Data | None" = None,
+        trainer: Mapping[str, Any] | None = None,
+        *,
+        train_dataloaders: Any = None,
+        val_dataloaders: Any = None,
+        test_dataloaders: Any = None,
+        start_from: "StartFrom" = "scratch",
+    ) -> "Findings":
         """Look for all problems at once, and say what the search would cost; nothing is written.
 
         Args:
             model: as :meth:`run` takes it.
             datamodule: likewise.
             trainer: likewise.
+            train_dataloaders: likewise.
+            val_dataloaders: likewise.
+            test_dataloaders: likewise.
+            start_from: likewise.
 
         Returns:
             What must be mended first, and what the search would do; printed, it can be read.
+
+        Raises:
+            GloError: if a model, data or a Trainer's arguments are nothing of the kind.
         """
         from glo_lightning.search.check import check_search
-        from glo_lightning.training.task import python_task
 
-        return check_search(self, {"": python_task(model, datamodule, trainer)})
+        loaders = {"train": train_dataloaders, "val": val_dataloaders, "test": test_dataloaders}
+        return check_search(self, {"": self._task(model, datamodule, trainer, loaders, start_from)})
 
     def run_tasks(self, tasks: "Mapping[str, Task]") -> "SearchResult":
         """Search a loss that does well on several tasks, choose and compare on each of them and overall.
@@ -137,3 +151,21 @@ class LossSearch(SearchSettings):
                 "Make each by python_task(model, datamodule, trainer) of glo_lightning.training.task.",
             )
         return run_search(replace(self, tasks=tuple(tasks)), tasks)
+
+    def _task(
+        self,
+        model: "Model",
+        datamodule: "Data | None",
+        trainer: Mapping[str, Any] | None,
+        loaders: Mapping[str, Any],
+        start_from: "StartFrom",
+    ) -> "Task":
+        from glo_lightning.training.python_objects import one_of
+        from glo_lightning.training.task import python_task
+
+        self._require_one_task()
+        return python_task(model, one_of(datamodule, loaders), trainer, start_from)
+
+    def _require_one_task(self) -> None:
+        if self.tasks:
+            raise SettingsError("tasks for run_tasks alone", repr(self.tasks), "Call run_tasks, or leave tasks out.")

@@ -62,7 +62,7 @@ def one_of(datamodule: Data | None, loaders: Mapping[str, Any]) -> Data:
     """Return the data module, or the loaders by the names of their splits, whichever was given.
 
     Raises:
-        DataError: if both were, or neither.
+        DataError: if both were, or neither; or loaders to train or to validate on are missing.
     """
     given = {split: loader for split, loader in loaders.items() if loader is not None}
     if (datamodule is None) == (not given):
@@ -70,6 +70,13 @@ def one_of(datamodule: Data | None, loaders: Mapping[str, Any]) -> Data:
             "a data module, or loaders",
             "both" if given else "neither",
             "Pass datamodule=, or train_dataloaders=, val_dataloaders= and test_dataloaders=.",
+        )
+    missing = [f"{split}_dataloaders=" for split in ("train", "val") if split not in given]
+    if datamodule is None and missing:
+        raise DataError(
+            "loaders to train and to validate on",
+            f"none as {' and '.join(missing)}",
+            "Pass both; candidates need them.",
         )
     return given if datamodule is None else datamodule
 

@@ -2,6 +2,7 @@
 
 import functools
 import pickle
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -127,12 +128,36 @@ def test_a_checkpoint_callback_of_theirs_may_save() -> None:
         (OwnCLI, ["test"], "the arguments of a fit, got test"),
         (ToyModel, [], "a LightningCLI class"),
         (LossSearch, [], "a LightningCLI class"),
+        (OwnCLI, ["--trainer.epochs=2"], "an option of this command, got .--trainer.epochs."),
+        (OwnCLI, ["--trainer.max_epochs=two"], "max_epochs.*two"),
+        (OwnCLI, "--trainer.max_epochs=2", r"Pass shlex.split\(arguments\)"),
     ],
-    ids=["test", "model", "search"],
+    ids=["test", "model", "search", "option", "value", "text"],
 )
 def test_what_does_not_fit_is_refused(cli: Any, arguments: list[str], said: str) -> None:
     with pytest.raises(GloError, match=said):
         cli_task(cli, arguments)
+
+
+def test_their_help_is_printed_and_what_their_classes_say_is_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli_task(OwnCLI, ["--help"])
+    assert not ended.value.code
+    assert "--width" in capsys.readouterr().out
+    cli_task(functools.partial(LightningCLI, Talks, ToyData), QUICK)
+    assert "made of seven layers" in capsys.readouterr().err
+
+
+class Talks(ToyModel):
+    def __init__(self) -> None:
+        super().__init__()
+        sys.stderr.write("made of seven layers")
+
+
+def test_an_option_without_a_place_is_refused() -> None:
+    with pytest.raises(GloError, match="such as model.learning_rate; --model") as caught:
+        cli_task(OwnCLI, QUICK).configured("lr")
+    assert "options of :" not in str(caught.value)
 
 
 def test_a_cli_is_found_by_its_path() -> None:
@@ -153,6 +178,8 @@ def test_a_search_runs_on_it() -> None:
     assert result.to_frame()["metric"].notna().any()
     trained: LightningModule = result.train(1)
     assert isinstance(trained.trainer, Trainer)
+    with pytest.raises(GloError, match="Call run_tasks"):
+        LossSearch(**SMALL, tasks=("a", "b")).run_cli(OwnCLI, QUICK)
 
 
 def test_the_command_line_takes_it_by_its_path(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,6 +192,13 @@ def test_the_command_line_takes_it_by_its_path(capsys: pytest.CaptureFixture[str
     assert first.to_dict() == second.to_dict() == by_python.best_loss.to_dict()
     assert main(["search", "--check", *arguments]) == 0
     assert "This search can begin." in capsys.readouterr().out
+
+
+def test_the_help_of_the_search_is_there_at_this_door_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--search.help"]) == 0
+    told = capsys.readouterr().out
+    assert main(["search", "--cli=tests.cli.test_own_cli.OwnCLI", "--search.help"]) == 0
+    assert capsys.readouterr().out == told != ""
 
 
 @pytest.mark.parametrize(

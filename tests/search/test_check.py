@@ -65,3 +65,12 @@ def test_what_a_check_finds_a_search_refuses_and_what_it_lets_pass_runs(tmp_path
     search = LossSearch(**small)
     assert not search.check(ToyModel, ToyData(), TRAINER).problems
     assert search.run(ToyModel, ToyData(), TRAINER).best_loss is not None
+
+
+def test_a_check_takes_what_a_run_takes() -> None:
+    loaders = {"train_dataloaders": ToyData().train_dataloader(), "val_dataloaders": ToyData().val_dataloader()}
+    search = LossSearch(comparison_seeds=0)
+    assert not search.check(ToyModel(), trainer=TRAINER, start_from="weights", **loaders).problems
+    for check in (search.check, LossSearch(comparison_seeds=0, tasks=("a", "b")).check):
+        with pytest.raises(GloError, match="a data module, or loaders|Call run_tasks"):
+            check(ToyModel)

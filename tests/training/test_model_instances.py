@@ -217,3 +217,8 @@ def test_a_search_takes_a_model(tmp_path: Any) -> None:
         search.run(Keeps(), ToyData(), TRAINER, **loaders)
     with pytest.raises(DataError, match="neither"):
         search.run(Keeps())
+    with pytest.raises(DataError, match="none as train_dataloaders="):
+        search.run(Keeps(), val_dataloaders=loaders["val_dataloaders"])
+    for seed in (-1, 1.5, "one", True):
+        with pytest.raises(SettingsError, match="seed"):
+            result.train(seed)  # type: ignore[arg-type]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import optuna
 import pandas as pd
 
+from glo_lightning.checked import Checked, Limits, fitted
+from glo_lightning.cli.settings import MAX_SEED
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.tables import legend, render
 from glo_lightning.errors import SettingsError
@@ -58,14 +60,16 @@ class SearchResult:
             The trained model, with the loss of its own put back.
 
         Raises:
-            SettingsError: after a search on several tasks.
+            SettingsError: after a search on several tasks, or if the seed is none.
             StudyError: if the training diverged or crashed.
         """
         if self.trainer is None:
             raise SettingsError(
                 "a search on one task", "one on several", "Train each task with the train verb and best_loss.json."
             )
-        return self.trainer(seed)
+        return self.trainer(
+            fitted("seed", seed, int, Limits(at_least=0, at_most=MAX_SEED), default=0, called=Checked.called)
+        )
 
     def __str__(self) -> str:
         by_task = "".join(f"{name}:\n{render(each)}\n" for name, each in self.comparisons.items())
