@@ -155,7 +155,7 @@ class Talks(ToyModel):
 
 
 def test_an_option_without_a_place_is_refused() -> None:
-    with pytest.raises(GloError, match="such as model.learning_rate; --model") as caught:
+    with pytest.raises(GloError, match=r"such as model\.learning_rate; --model") as caught:
         cli_task(OwnCLI, QUICK).configured("lr")
     assert "options of :" not in str(caught.value)
 

@@ -72,5 +72,5 @@ def test_a_check_takes_what_a_run_takes() -> None:
     search = LossSearch(comparison_seeds=0)
     assert not search.check(ToyModel(), trainer=TRAINER, start_from="weights", **loaders).problems
     for check in (search.check, LossSearch(comparison_seeds=0, tasks=("a", "b")).check):
-        with pytest.raises(GloError, match="a data module, or loaders|Call run_tasks"):
+        with pytest.raises(GloError, match=r"a data module, or loaders|Call run_tasks"):
             check(ToyModel)
