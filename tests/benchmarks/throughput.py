@@ -1,9 +1,10 @@
 """Candidates per minute: a population, the Trainer, and plain PyTorch loops, side by side.
 
-Each candidate is a Taylor loss near cross-entropy. All train the same network on the same batches and are validated
-after each epoch. "bare" is the shortest honest PyTorch loop, one candidate after another, with the library's loss;
-"bare autograd" is the same loop with the loss's formula left to autograd. The ways take turns, and the best of
-several rounds counts, because a busy machine only ever makes things slower.
+Each candidate is a loss near cross-entropy, a Taylor loss unless another --family is asked for. All train the same
+network on the same batches and are validated after each epoch. "bare" is the shortest honest PyTorch loop, one
+candidate after another, with the library's loss; "bare autograd" is the same loop with the loss's formula left to
+autograd. The ways take turns, and the best of several rounds counts, because a busy machine only ever makes things
+slower.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/throughput.py [--threads 2] [--sizes 20] [--memory]
     OMP_NUM_THREADS=1 python tests/benchmarks/throughput.py --data DIR --tasks mnist_cnn cifar10_allcnn_c --sizes 1 5
@@ -13,6 +14,7 @@ everything runs there, with --precision bf16-mixed under autocast.
 """
 
 import argparse
+import math
 import multiprocessing
 import re
 import time
@@ -27,7 +29,7 @@ from lightning.pytorch import LightningDataModule, seed_everything
 from torch import Tensor, nn
 
 from glo_lightning.data import DigitsDataModule, FolderDataModule, VisionDataModule
-from glo_lightning.losses import Loss, TaylorLoss, cross_entropy_taylor
+from glo_lightning.losses import ClassAwareLoss, DriveLoss, Loss, TaylorLoss, cross_entropy_taylor
 from glo_lightning.losses.batch import label_distribution
 from glo_lightning.models import Classifier, allcnn_c, mlp, mnist_cnn, small_cnn
 from glo_lightning.training.monitor import Monitor
@@ -131,15 +133,25 @@ class AutogradLoss(nn.Module):
         return self.loss.per_class(logits.float(), label_distribution(logits.float(), target)).sum(-1).mean()
 
 
-def candidates(count: int) -> list[Loss]:
+def near_cross_entropy(family: str, steps: Tensor) -> Loss:
+    """Return a loss some small steps away from cross-entropy."""
+    if family == "taylor":
+        return TaylorLoss(cross_entropy_taylor(3).theta + steps)
+    log_scale, q, g, c_1, c_2, tau, beta, margin = steps.tolist()
+    drive = DriveLoss(math.exp(log_scale), q, g, (c_1, c_2))
+    return drive if family == "drive" else ClassAwareLoss(drive, range(10, 110, 10), tau, beta, margin)
+
+
+def candidates(count: int, family: str) -> list[Loss]:
     generator = torch.Generator().manual_seed(0)
-    theta = cross_entropy_taylor(3).theta
-    return [TaylorLoss(theta + 0.1 * torch.randn(8, generator=generator).double()) for _ in range(count)]
+    return [near_cross_entropy(family, 0.1 * torch.randn(8, generator=generator).double()) for _ in range(count)]
 
 
-def timed(train: Callable[[Sequence[Loss]], object], count: int, clock: Callable[[], float]) -> float:
+def timed(
+    train: Callable[[Sequence[Loss]], object], count: int, clock: Callable[[], float], family: str = "taylor"
+) -> float:
     """Return seconds per candidate."""
-    losses = candidates(count)
+    losses = candidates(count, family)
     started = clock()
     train(losses)
     if torch.cuda.is_available():
@@ -147,16 +159,16 @@ def timed(train: Callable[[Sequence[Loss]], object], count: int, clock: Callable
     return (clock() - started) / count
 
 
-def measure(bench: Bench, sizes: Sequence[int], rounds: int, clock: Callable[[], float]) -> None:
+def measure(bench: Bench, sizes: Sequence[int], rounds: int, clock: Callable[[], float], family: str) -> None:
     population = bench.population()
     ways = {"Trainer": bench.trainer(), "bare": bench.bare(), "bare autograd": bench.bare_autograd()}
     best: dict[object, float] = {}
     for turn in range(rounds + 1):
         for name, train in ways.items():
-            seconds = timed(train, 2, clock)
+            seconds = timed(train, 2, clock, family)
             best[name] = min(seconds, best.get(name, seconds)) if turn else float("inf")
         for size in sizes:
-            seconds = timed(population, size, clock)
+            seconds = timed(population, size, clock, family)
             best[size] = min(seconds, best.get(size, seconds)) if turn else float("inf")
     print(f"{'':16}{'candidates/min':>16}{'x bare':>9}{'x bare autograd':>17}{'x Trainer':>11}")
     for name in (*ways, *sizes):
@@ -168,7 +180,7 @@ def measure(bench: Bench, sizes: Sequence[int], rounds: int, clock: Callable[[],
 def peak_memory(options: argparse.Namespace, task: str, way: str, count: int) -> float:
     """Return MiB: of the GPU, or of this whole process (Linux alone tells)."""
     bench = make_bench(options, task)
-    getattr(bench, way)()(candidates(count))
+    getattr(bench, way)()(candidates(count, options.family))
     if bench.device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
     # Not getrusage: to it, a child's peak is at least what its parent had when it started the child.
@@ -187,6 +199,7 @@ def make_bench(options: argparse.Namespace, task: str) -> Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", choices=CASES, default=["digits_mlp", "digits_small_cnn"])
+    parser.add_argument("--family", choices=["taylor", "drive", "class_aware"], default="taylor")
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
@@ -200,7 +213,7 @@ def main() -> None:
         print(
             f"\n{task} on {bench.device}, {options.threads} thread(s), {options.precision}, torch {torch.__version__}"
         )
-        measure(bench, options.sizes, options.rounds, CLOCKS[options.clock])
+        measure(bench, options.sizes, options.rounds, CLOCKS[options.clock], options.family)
         if options.memory:
             print("peak MiB:")
             for way, count in (("bare", 2), ("trainer", 2), *(("population", size) for size in options.sizes)):
