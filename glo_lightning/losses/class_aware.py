@@ -12,7 +12,7 @@ from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.batch import reduce_batch
 from glo_lightning.losses.options import FormulaStyle, Reduction
-from glo_lightning.losses.precision import finite_number, numbers_like
+from glo_lightning.losses.precision import finite_number, listed, numbers_like
 from glo_lightning.losses.wrapped import WrappedLoss, require_classes
 
 
@@ -58,7 +58,7 @@ class ClassAwareLoss(WrappedLoss):
     ) -> None:
         super().__init__(loss)
         require_classes(self, loss)
-        self.class_counts = _counts(class_counts)
+        self.class_counts = counts_of(class_counts)
         counts = torch.tensor(self.class_counts, dtype=torch.float64, device="cpu")
         for name, numbers in (
             ("tau", torch.tensor(finite_number(tau, "tau"), dtype=torch.float64, device="cpu")),
@@ -158,8 +158,13 @@ class ClassAwareLoss(WrappedLoss):
         return ", ".join(f"{name}={value!r}" for name, value in own.items())
 
 
-def _counts(class_counts: Sequence[float]) -> tuple[float, ...]:
-    counts = tuple(class_counts)
+def counts_of(class_counts: Sequence[float]) -> tuple[float, ...]:
+    """Return training samples of each class, which may be given as a tensor.
+
+    Raises:
+        LossError: if they are not above 0 and finite, or fewer than two.
+    """
+    counts: tuple[float, ...] = tuple(listed(class_counts))
     good = (
         isinstance(each, Real) and not isinstance(each, bool) and 0.0 < each <= sys.float_info.max for each in counts
     )

@@ -12,7 +12,7 @@ from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.batch import explain_labels
 from glo_lightning.losses.options import ClassReduction, Reduction
-from glo_lightning.losses.precision import finite_number
+from glo_lightning.losses.precision import finite_number, listed
 
 if TYPE_CHECKING:
     import sympy
@@ -192,7 +192,7 @@ class BaikalCMALoss(Loss):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(class_reduction, reduction, label_smoothing)
-        values = [finite_number(value, "coefficients") for value in coefficients]
+        values = [finite_number(value, "coefficients") for value in listed(coefficients)]
         if len(values) != 6 or values[2] <= 0.0 or values[5] == 0.0:
             raise LossError(
                 "six coefficients with c_2 > 0 and c_5 not 0",

@@ -17,7 +17,7 @@ from glo_lightning.losses.batch import explain_labels, reduce_batch
 from glo_lightning.losses.drive_shape import DriveIntegral, DriveShape, HardDriveKernel
 from glo_lightning.losses.fused import fused_loss
 from glo_lightning.losses.options import ClassReduction, Reduction
-from glo_lightning.losses.precision import finite_number
+from glo_lightning.losses.precision import finite_number, listed
 from glo_lightning.losses.quadrature import gauss_jacobi
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class DriveLoss(Loss):
                 raise LossError(
                     f"an exponent {name} above -1, at most {MAX_EXPONENT:g}", repr(exponent), "Use 0 for cross-entropy."
                 )
-        coefficients = [finite_number(each, "c") for each in c]
+        coefficients = [finite_number(each, "c") for each in listed(c)]
         if len(coefficients) > MAX_TERMS:
             raise LossError(f"at most {MAX_TERMS} coefficients c", f"{len(coefficients)}", "Leave the higher ones out.")
         self.num_classes = num_classes

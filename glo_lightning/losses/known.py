@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from glo_lightning.errors import LossError
 from glo_lightning.losses.active_passive import ActivePassiveLoss
 from glo_lightning.losses.base import Loss
-from glo_lightning.losses.class_aware import ClassAwareLoss
+from glo_lightning.losses.class_aware import ClassAwareLoss, counts_of
 from glo_lightning.losses.classic import CrossEntropyLoss, FocalLoss, MeanSquaredErrorLoss, PolyLoss
 from glo_lightning.losses.drive import DriveLoss
 from glo_lightning.losses.options import Outputs
@@ -55,7 +55,7 @@ def known_losses(
 
     Raises:
         LossError: if there are fewer than two classes, or for sigmoid outputs others than two; or a class has no
-            samples.
+            samples, or not all are counted.
 
     Example:
         >>> list(known_losses(10))[:4]
@@ -95,7 +95,7 @@ def known_losses(
         known = {name: replace(each, loss=SigmoidLoss(each.loss)) for name, each in known.items()}
         known["asymmetric"] = KnownLoss(asymmetric_loss(), "Ridnik et al., arXiv:2009.14119")
     known |= _of_overlap(outputs)
-    return known if class_counts is None else known | _of_frequencies(class_counts)
+    return known if class_counts is None else known | _of_frequencies(num_classes, class_counts)
 
 
 def _of_overlap(outputs: Outputs) -> dict[str, KnownLoss]:
@@ -112,20 +112,25 @@ def _of_overlap(outputs: Outputs) -> dict[str, KnownLoss]:
     }
 
 
-def _of_frequencies(class_counts: Sequence[int]) -> dict[str, KnownLoss]:
+def _of_frequencies(num_classes: int, class_counts: Sequence[int]) -> dict[str, KnownLoss]:
     """Return losses for long tails."""
-    effective = [(1.0 - EFFECTIVE**count) / (1.0 - EFFECTIVE) for count in class_counts]
-    margin = LARGEST_MARGIN * min(class_counts) ** 0.25
+    counts = counts_of(class_counts)
+    if len(counts) != num_classes:
+        raise LossError(
+            f"class_counts of {num_classes} classes",
+            f"{len(counts)}: {list(counts)!r:.60}",
+            "Count all of them: torch.bincount(labels, minlength=num_classes).",
+        )
+    effective = [(1.0 - EFFECTIVE**count) / (1.0 - EFFECTIVE) for count in counts]
+    margin = LARGEST_MARGIN * min(counts) ** 0.25
     cross_entropy = CrossEntropyLoss()
     return {
-        "logit_adjusted": KnownLoss(
-            ClassAwareLoss(cross_entropy, class_counts, tau=1.0), "Menon et al., arXiv:2007.07314"
-        ),
+        "logit_adjusted": KnownLoss(ClassAwareLoss(cross_entropy, counts, tau=1.0), "Menon et al., arXiv:2007.07314"),
         "class_balanced": KnownLoss(
             ClassAwareLoss(cross_entropy, effective, tau=0.0, beta=1.0), "Cui et al., arXiv:1901.05555"
         ),
         "label_distribution_aware_margin": KnownLoss(
-            ClassAwareLoss(cross_entropy, class_counts, tau=0.0, margin=margin), "Cao et al., arXiv:1906.07413"
+            ClassAwareLoss(cross_entropy, counts, tau=0.0, margin=margin), "Cao et al., arXiv:1906.07413"
         ),
     }
 

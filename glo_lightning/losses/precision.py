@@ -1,6 +1,8 @@
 """The numbers that define a loss: finite, and in double precision wherever a device has it."""
 
 import sys
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,16 +25,34 @@ def numbers_like(numbers: Tensor, tensor: Tensor) -> Tensor:
     return numbers.to(tensor.dtype).to(tensor.device)
 
 
+def listed(given: object) -> list[Any]:
+    """Return numbers as a list of Python's: those of a tensor, an array or a sequence, or one alone.
+
+    Example:
+        >>> listed(torch.tensor([2, 3])), listed([torch.tensor(0.5), 1]), listed(2.0)
+        ([2, 3], [0.5, 1], [2.0])
+    """
+    several = list(given) if isinstance(given, list | tuple) else _python(given)
+    return [_python(each) for each in several] if isinstance(several, list) else [several]
+
+
+def _python(given: object) -> Any:
+    """Return what a tensor, an array or a scalar of NumPy holds as Python has it, and all else as it is."""
+    return given.tolist() if hasattr(given, "tolist") else given
+
+
 def finite_number(value: object, name: str) -> float:
     """Return a parameter as a float.
 
     Args:
-        value: what the user gave.
+        value: what the user gave, also as a tensor or scalar of NumPy.
         name: what the parameter is called.
 
     Raises:
         LossError: if it is not a finite number.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
-        return float(value)
+    number = _python(value)
+    is_number = isinstance(number, Real) and not isinstance(number, bool)
+    if is_number and abs(number) <= sys.float_info.max:
+        return float(number)
     raise LossError(f"a finite number for {name}", repr(value)[:80], "Pass a float.")

@@ -12,7 +12,7 @@ from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.batch import describe, reduce_batch
 from glo_lightning.losses.options import FormulaStyle, Outputs, Reduction
-from glo_lightning.losses.precision import finite_number, numbers_like
+from glo_lightning.losses.precision import finite_number, listed, numbers_like
 
 if TYPE_CHECKING:
     import sympy
@@ -197,13 +197,12 @@ def check_width(sigma: Tensor, prediction: Tensor, target: Tensor) -> None:
 
 
 def spread_of(sigma: float | Sequence[float]) -> float | list[float]:
-    """Return one standard deviation, or a list of several.
+    """Return one standard deviation, or a list of several, which may be given as a tensor.
 
     Raises:
         LossError: if one is not above 0 and finite.
     """
-    many = list(sigma) if isinstance(sigma, Sequence) and not isinstance(sigma, str) else [sigma]
-    numbers = [finite_number(each, "sigma") for each in many]
+    numbers = [finite_number(each, "sigma") for each in listed(sigma)]
     if not numbers or not all(0.0 < each < math.inf for each in numbers):
         raise LossError(
             "a sigma above 0, the standard deviation of the training targets",

@@ -10,7 +10,7 @@ from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.batch import reduce_batch
 from glo_lightning.losses.options import ClassReduction, FormulaStyle, Outputs, Reduction
-from glo_lightning.losses.precision import finite_number, numbers_like
+from glo_lightning.losses.precision import finite_number, listed, numbers_like
 from glo_lightning.losses.regression import check_width, spread_of
 from glo_lightning.losses.wrapped import WrappedLoss, require_classes
 
@@ -60,8 +60,7 @@ class StandardizedLoss(WrappedLoss):
                 "Leave label smoothing, unscaled logits f and SigmoidLoss out: predictions are neither.",
             )
         spread = spread_of(sigma)
-        several = list(mean) if isinstance(mean, Sequence) else [mean]
-        centre = [finite_number(each, "mean") for each in several]
+        centre = [finite_number(each, "mean") for each in listed(mean)]
         if len(centre) != (len(spread) if isinstance(spread, list) else 1):
             raise LossError(
                 "a mean for each sigma", f"{len(centre)}", "Compute both with target.mean(0), target.std(0)."

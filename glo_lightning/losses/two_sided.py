@@ -11,6 +11,7 @@ from glo_lightning.losses.base import Loss
 from glo_lightning.losses.classic import FocalLoss
 from glo_lightning.losses.drive import DriveLoss
 from glo_lightning.losses.options import FormulaStyle, Reduction
+from glo_lightning.losses.precision import finite_number
 from glo_lightning.losses.scaled import ScaledLoss
 from glo_lightning.losses.sigmoid import SigmoidLoss
 from glo_lightning.losses.wrapped import WrappedLoss, require_classes
@@ -202,6 +203,7 @@ def two_sided_drive(
 
     Source: derivations.md, section 9.2.
     """
+    scale, balance = finite_number(scale, "scale"), finite_number(balance, "balance")
     if not -1.0 <= balance <= 1.0:
         raise LossError("a balance in [-1, 1]", repr(balance), "Use 0 for both sides alike.")
     return TwoSidedLoss(

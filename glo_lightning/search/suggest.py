@@ -7,10 +7,12 @@ from optuna import TrialPruned
 from optuna.distributions import FloatDistribution
 from optuna.trial import BaseTrial
 
-from glo_lightning.checked import fitted
+from glo_lightning.checked import Checked, fitted
 from glo_lightning.errors import LossError, SettingsError
 from glo_lightning.losses import Loss, Outputs
+from glo_lightning.losses.class_aware import counts_of
 from glo_lightning.losses.expression.nodes import BINARY, LABEL, PREDICTION, UNARY
+from glo_lightning.losses.precision import listed
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.asked import as_asked, make_space
 from glo_lightning.search.spaces.trees import ExpressionSpace
@@ -36,9 +38,10 @@ class SuggestedSpace:
 
     Args:
         family: drive, taylor or, to predict numbers, residual.
-        num_classes: classes of the task, 2 or more; not of residual.
+        num_classes: classes of the task, 2 or more; not of residual, and 2 of sigmoid outputs.
         outputs: what the model's outputs mean; always real of residual.
-        class_counts: training samples of each class, for losses that know how frequent the classes are.
+        class_counts: training samples of each class, for losses that know how frequent the classes are; of softmax
+            outputs alone.
         sigma: of residual: standard deviation of the training targets, one number or one for each predicted number.
         prefix: of the parameters' names.
 
@@ -63,15 +66,12 @@ class SuggestedSpace:
         sigma: float | Sequence[float] = 1.0,
         prefix: str = "loss.",
     ) -> None:
-        family = fitted("family", family, Vectors, default="drive", called=_argument)
-        num_classes = _required_classes(family, num_classes)
-        settings = SearchSettings(
-            family=family,
-            outputs="real" if family == "residual" else outputs,
-            class_aware=bool(class_counts),
-        )
-        self._prefix = prefix
-        self._own = make_space(settings, num_classes, class_counts=class_counts, sigma=sigma)
+        family = fitted("family", family, Vectors, default="drive", called=Checked.called)
+        num_classes = _required_classes(family, num_classes, outputs, sigma)
+        settings = SearchSettings(family=family, outputs="real" if family == "residual" else outputs)
+        counts = _fitting_counts(settings, num_classes, class_counts)
+        self._prefix = fitted("prefix", prefix, str, default="loss.", called=Checked.called)
+        self._own = make_space(settings, num_classes, class_counts=counts, sigma=sigma)
         self._losses = as_asked(self._own, settings, num_classes)
         start = dict(zip(self._own.distributions, self._own.cross_entropy, strict=True))
         reach = {name: REACH * settings.step_size * self._own.scales.get(name, 1.0) for name in start}
@@ -82,7 +82,18 @@ class SuggestedSpace:
         self.cross_entropy = self._own.cross_entropy
 
     def build(self, parameters: Mapping[str, Any]) -> Loss:
-        """Make the loss with these parameters, by their prefixed names."""
+        """Make the loss with these parameters, by their prefixed names.
+
+        Raises:
+            SettingsError: if one is missing.
+        """
+        missing = [name for name in self.distributions if name not in parameters]
+        if missing:
+            raise SettingsError(
+                f"parameters {', '.join(self.distributions)}",
+                f"none called {', '.join(missing)}",
+                "Pass the params of a trial that this space was suggested in.",
+            )
         own = {name: parameters[self._prefix + name] for name in self._own.distributions}
         return self._losses.build(own)
 
@@ -106,9 +117,10 @@ def suggest_loss(
         trial: a running trial, or a fixed one.
         family: drive, taylor, residual (to predict numbers) or trees; trees want a sampler of conditional spaces, such
             as Optuna's TPE, and many trials, most of which are pruned at once.
-        num_classes: classes of the task, 2 or more; not of residual.
+        num_classes: classes of the task, 2 or more; not of residual, and 2 of sigmoid outputs.
         outputs: what the model's outputs mean; always real of residual.
-        class_counts: training samples of each class, for losses that know how frequent the classes are; not of trees.
+        class_counts: training samples of each class, for losses that know how frequent the classes are; of softmax
+            outputs alone, and not of trees.
         sigma: of residual: standard deviation of the training targets, one number or one for each predicted number.
         invariant: what a loss must meet to be trained at all; none for no such test. Residual losses meet it.
         prefix: of the parameters' names.
@@ -126,16 +138,16 @@ def suggest_loss(
         >>> suggest_loss(trial, "drive", num_classes=10)(torch.zeros(1, 10), torch.tensor([3]))
         tensor(2.3026)
     """
-    family = fitted("family", family, Family, default="drive", called=_argument)
-    invariant = fitted("invariant", invariant, Invariant, default="exact", called=_argument)
-    num_classes = _required_classes(family, num_classes)
+    family = fitted("family", family, Family, default="drive", called=Checked.called)
+    invariant = fitted("invariant", invariant, Invariant, default="exact", called=Checked.called)
+    classes = _required_classes(family, num_classes, outputs, sigma)
     if family == "trees":
-        if class_counts:
+        if listed(class_counts):
             raise SettingsError("no class_counts with trees", repr(class_counts), "Leave them out, or suggest drive.")
         expression = _suggest_tree(trial, prefix + "node", MAX_TREE_DEPTH)
         settings = SearchSettings(family="glo", outputs=outputs)
         try:
-            loss: Loss = as_asked(ExpressionSpace(), settings, num_classes).build({"expression": expression})
+            loss: Loss = as_asked(ExpressionSpace(), settings, classes).build({"expression": expression})
         except LossError as error:
             raise _pruned(trial, prefix, str(error)) from None
     else:
@@ -150,15 +162,32 @@ def suggest_loss(
     trial.set_user_attr(prefix + "formula", loss.formula("unicode"))
     trial.set_user_attr(prefix + "stored", loss.to_dict())
     if invariant != "none" and loss.outputs != "real":
-        verdict = trainability(loss, num_classes)
+        verdict = trainability(loss, classes)
         if getattr(verdict, invariant) is False:
             raise _pruned(trial, prefix, verdict.reason)
     return loss
 
 
-def _required_classes(family: Family, num_classes: int | None) -> int:
+def _required_classes(family: Family, num_classes: int | None, outputs: Outputs, sigma: float | Sequence[float]) -> int:
+    """Return the classes of a family, of residual 1; refuse what says of classes what is of numbers, or vice versa."""
     if family == "residual":
+        if num_classes is not None:
+            raise SettingsError("no num_classes with family='residual'", repr(num_classes), "Leave it out.")
         return 1
+    if outputs == "real" or listed(sigma) != [1.0]:
+        raise SettingsError(
+            "family='residual' to predict numbers",
+            f"family={family!r} with " + ("outputs='real'" if outputs == "real" else f"sigma={sigma!r:.60}"),
+            "Suggest residual; of classes, leave sigma out.",
+        )
+    if outputs == "sigmoid":  # theory would start at 1 / C
+        if num_classes not in (None, 2):
+            raise SettingsError(
+                "two classes, no and yes, with outputs='sigmoid'",
+                f"num_classes={num_classes!r}",
+                "Leave num_classes out, however many labels there are: each is judged by itself.",
+            )
+        return 2
     if num_classes is None:
         raise SettingsError(
             f"num_classes with family={family!r}", "none", "Count the labels; to predict numbers, suggest residual."
@@ -167,8 +196,22 @@ def _required_classes(family: Family, num_classes: int | None) -> int:
     return num_classes
 
 
-def _argument(name: str, value: Any = ...) -> str:
-    return name if value is ... else f"{name}={value!r}"
+def _fitting_counts(settings: SearchSettings, num_classes: int, class_counts: Sequence[int]) -> tuple[float, ...]:
+    """Return training samples of each class, none where losses shall not know them; refuse those of other tasks."""
+    if not listed(class_counts):
+        return ()
+    if settings.outputs != "softmax":
+        raise SettingsError(
+            "no class_counts but with softmax outputs", f"outputs={settings.outputs!r} and some", "Leave them out."
+        )
+    counts = counts_of(class_counts)
+    if len(counts) != num_classes:
+        raise SettingsError(
+            f"class_counts of {num_classes} classes",
+            f"{len(counts)}",
+            "Count all of them: torch.bincount(labels, minlength=num_classes).",
+        )
+    return counts
 
 
 def _around(start: float, reach: float, bounds: FloatDistribution) -> FloatDistribution:

@@ -1,15 +1,17 @@
 """Class-aware losses against what the papers' own formulas give with torch."""
 
+import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import ClassAwareLoss, CrossEntropyLoss, DriveLoss, FocalLoss, Loss, TaylorLoss
+from glo_lightning.losses import ClassAwareLoss, CrossEntropyLoss, DriveLoss, FocalLoss, Loss, TaylorLoss, known_losses
 from glo_lightning.theory import trainability
 from glo_lightning.training.population.losses import LossStack, structure
 from tests.losses.contract import LossContract
@@ -117,6 +119,24 @@ BAD: dict[str, dict[str, Any]] = {
 def test_bad_numbers_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(LossError):
         ClassAwareLoss(CrossEntropyLoss(), **arguments)
+
+
+def test_counts_may_be_what_torch_and_numpy_count() -> None:
+    labels = torch.tensor([0, 0, 1, 2, 2, 2])
+    expected = ClassAwareLoss(CrossEntropyLoss(), [2, 1, 3]).to_dict()
+    counts: Any
+    for counts in (torch.bincount(labels), np.bincount(labels.numpy()), list(np.bincount(labels.numpy()))):
+        loss = ClassAwareLoss(CrossEntropyLoss(), counts)
+        assert json.loads(json.dumps(loss.to_dict())) == json.loads(json.dumps(expected))
+        known = known_losses(3, counts)["logit_adjusted"].loss
+        assert isinstance(known, ClassAwareLoss)
+        assert known.class_counts == (2, 1, 3)
+
+
+def test_known_losses_want_counts_of_all_classes() -> None:
+    for wrong in ([2, 1], ["2", "1", "3"], [2, 1, 0]):
+        with pytest.raises(LossError, match="class_counts"):
+            known_losses(3, wrong)  # type: ignore[arg-type]
 
 
 def test_logits_of_other_classes_are_refused() -> None:

@@ -21,11 +21,13 @@ from glo_lightning.losses import (
     HuberLoss,
     LogCoshLoss,
     Loss,
+    MeanSquaredErrorLoss,
     QuantileLoss,
     RegressionLoss,
     ResidualLoss,
     ScaledLoss,
     SigmoidLoss,
+    StandardizedLoss,
     baseline_loss,
     for_outputs,
     in_units_of,
@@ -302,3 +304,16 @@ def test_names_and_kinds_of_outputs_go_together(tmp_path: Any) -> None:
     with pytest.raises(LossError, match="outputs='real'"):
         for_outputs(CrossEntropyLoss(), "real")
     assert len(load_losses([str(tmp_path / "a.json"), str(tmp_path / "b.json")], outputs=None)) == 2
+
+
+def test_the_cure_of_a_sigma_works_to_the_letter() -> None:
+    target = torch.tensor([[0.0, 2.0], [4.0, 10.0]])
+    spreads: Any
+    for spreads in (target.std(0), target.std(0).numpy(), list(target.std(0))):
+        assert ResidualLoss(sigma=spreads).to_dict() == ResidualLoss(sigma=target.std(0).tolist()).to_dict()
+    one: Any
+    for one in (target.std(), target.std().numpy(), target.numpy().std(ddof=1)):
+        assert float(ResidualLoss(sigma=one).sigma) == pytest.approx(float(target.std()))
+    centre: Any = target.mean(0)
+    made = StandardizedLoss(MeanSquaredErrorLoss(), centre, target.std(0))  # type: ignore[arg-type]
+    assert made.mean.tolist() == centre.tolist()

@@ -166,7 +166,9 @@ def test_sides_that_do_not_fit_are_refused(sides: tuple[Any, ...]) -> None:
         TwoSidedLoss(*sides)
 
 
-@pytest.mark.parametrize("arguments", [{"balance": 1.5}, {"balance": math.nan}, {"scale": math.inf}])
+@pytest.mark.parametrize(
+    "arguments", [{"balance": 1.5}, {"balance": math.nan}, {"scale": math.inf}, {"balance": "0"}, {"scale": "1"}]
+)
 def test_bad_numbers_are_refused(arguments: dict[str, float]) -> None:
     with pytest.raises(LossError):
         two_sided_drive(**arguments)

@@ -38,7 +38,7 @@ def test_where_the_parameters_are_cross_entropys_the_loss_is(counts: tuple[int, 
 
 def test_sigmoid_outputs_have_binary_cross_entropy_there() -> None:
     space = SuggestedSpace("drive", num_classes=2, outputs="sigmoid")
-    loss = suggest_loss(FixedTrial(at_cross_entropy(space)), num_classes=2, outputs="sigmoid")
+    loss = suggest_loss(FixedTrial(at_cross_entropy(space)), outputs="sigmoid")
     target = functional.one_hot(TARGET, 3).float()
     torch.testing.assert_close(
         loss(LOGITS, target), functional.binary_cross_entropy_with_logits(LOGITS, target), rtol=1e-4, atol=1e-5
@@ -52,6 +52,23 @@ def test_predictions_have_the_squared_error_there() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     found = [suggest_loss(study.ask(), "residual", sigma=3.0) for _ in range(20)]
     assert all(each.outputs == "real" and float(each.sigma) == 3.0 for each in found)
+
+
+def test_counts_and_spreads_may_be_tensors() -> None:
+    counts, target = torch.bincount(TARGET), torch.tensor([[0.0, 2.0], [4.0, 10.0]])
+    space = SuggestedSpace("drive", num_classes=3, class_counts=counts)  # type: ignore[arg-type]
+    listed = SuggestedSpace("drive", num_classes=3, class_counts=counts.tolist())
+    point = dict.fromkeys(space.distributions, 0.3)
+    assert space.build(point).to_dict() == listed.build(point).to_dict()
+    spread: Any = target.std(0)
+    residual = SuggestedSpace("residual", sigma=spread)
+    assert residual.build(at_cross_entropy(residual)).to_dict()["parameters"]["sigma"] == spread.tolist()
+
+
+def test_a_space_says_which_parameters_it_lacks() -> None:
+    space = SuggestedSpace("residual")
+    with pytest.raises(GloError, match=r"none called loss\.skew"):
+        space.build({"loss.alpha": 2.0, "loss.log_scale": 0.0})
 
 
 def test_losses_of_classes_need_their_number() -> None:
@@ -126,7 +143,14 @@ def test_the_space_serves_our_sampler_beside_a_learning_rate() -> None:
         ({"outputs": "Sigmoid"}, "sigmoid"),
         ({"num_classes": 1}, "classes"),
         ({"family": "trees", "class_counts": (1, 2, 3)}, "no class_counts with trees"),
-        ({"class_counts": (1, 2)}, "3"),
+        ({"class_counts": (1, 2)}, "class_counts of 3 classes, got 2"),
+        ({"class_counts": (1, 2, 0)}, "class_counts above 0"),
+        ({"num_classes": None, "outputs": "sigmoid", "class_counts": (1, 2)}, "no class_counts but with softmax"),
+        ({"outputs": "sigmoid"}, r"two classes, no and yes.*num_classes=3\. Leave num_classes out"),
+        ({"family": "taylor", "outputs": "real"}, "family='residual' to predict numbers"),
+        ({"sigma": 2.0}, "family='residual' to predict numbers.*sigma=2.0"),
+        ({"family": "residual"}, "no num_classes with family='residual'"),
+        ({"prefix": 3}, "prefix as text"),
     ],
     ids=str,
 )

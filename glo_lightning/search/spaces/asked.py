@@ -15,7 +15,7 @@ def make_space(
     settings: SearchSettings,
     num_classes: int,
     num_heads: int = 1,
-    class_counts: Sequence[int] = (),
+    class_counts: Sequence[float] = (),
     mean: float | Sequence[float] = 0.0,
     sigma: float | Sequence[float] = 1.0,
 ) -> VectorSpace:

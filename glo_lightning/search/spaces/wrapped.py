@@ -102,7 +102,7 @@ class ClassAwareSpace:
     Source: derivations.md, section 9.1.
     """
 
-    def __init__(self, space: VectorSpace, class_counts: Sequence[int]) -> None:
+    def __init__(self, space: VectorSpace, class_counts: Sequence[float]) -> None:
         self.space = space
         self.class_counts = class_counts
         self.distributions = {**space.distributions, **dict.fromkeys(("tau", "beta", "margin"), UNBOUNDED)}
