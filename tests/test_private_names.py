@@ -15,7 +15,23 @@ CHECKED = {"optuna": "5.0.0", "cmaes": "0.13.1", "lightning": "2.6.6", "torch": 
 """The versions whose private names the files below were written for."""
 
 PLACES: dict[str, dict[str, set[str]]] = {
-    "optuna": {"search/samplers/optuna_adapter.py": {"_storage", "_study_id", "_trial_id", "_frozen"}},
+    "optuna": {
+        "search/samplers/optuna_adapter.py": {
+            "_storage",
+            "_study_id",
+            "_trial_id",
+            "_frozen",
+            "_cached_storage",
+            "_CachedStorage",
+            "_StudyInfo",
+            "_rdb",
+            "_create_scoped_session",
+            "_constrained_optimization",
+            "_CONSTRAINTS_KEY",
+            "_backend",
+            "_add_trials_to_cache",
+        }
+    },
     "cmaes": {"search/engines/cma.py": {"_sigma"}},
     "lightning": {
         "training/placement.py": {"_SubprocessScriptLauncher"},
@@ -125,12 +141,13 @@ def test_optuna_is_what_its_adapter_was_checked_with() -> None:
         assert [adapter.is_enqueued(adapter.freeze(each)) for each in (trial, study.ask())] == [False, True]
 
         store = adapter.TrialStore(study)
-        created = store.create({"seen": 1}, {"unseen": 2})
-        assert (store.number(created), study.trials[2].state.name) == (2, "RUNNING")
+        (frozen,) = store.create([adapter.running_trial({}, {}, {"seen": 1}, {"unseen": 2})])
+        created = adapter.id_of_trial(frozen)
+        assert (frozen.number, study.trials[2].state.name) == (2, "RUNNING")
         store.set_user_attr(created, "seen", 3)
         store.set_system_attr(created, "unseen", 4)
         assert (study.trials[2].user_attrs, study.trials[2].system_attrs) == ({"seen": 3}, {"unseen": 4})
-        study.tell(adapter.open_trial(study, created), 1.0)
+        study.tell(adapter.open_trial(study, frozen), 1.0)
         assert [each.state.name for each in store.read()] == ["RUNNING", "RUNNING", "COMPLETE"]
         store.fail(adapter.id_of_trial(trial))
         assert store.read()[0].state.name == "FAIL"

@@ -169,9 +169,8 @@ class _ListWorker(TrialWorker):
         self.tell(trial, _read_evaluation(name, earlier, earlier.value))
         return None
 
-    def note(self, trial: Trial, evaluation: Evaluation) -> None:
-        trial.set_user_attr("curve", list(evaluation.curve))
-        super().note(trial, evaluation)
+    def attributes(self, evaluation: Evaluation) -> dict[str, Any]:
+        return {"curve": list(evaluation.curve), **super().attributes(evaluation)}
 
     def _announce_progress(self) -> None:
         self.shared.announce(len(read_verdicts(self.study)))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import NopPruner
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
 from glo_lightning.losses import HeadsLoss, Loss
 from glo_lightning.search.records.candidates import VIOLATED, proposal
@@ -65,20 +65,15 @@ class Explorer(TrialWorker):
         parameters = proposal(trial)
         loss, hyperparameters = self.space.build(parameters), self.hyperparameters.build(parameters)
         verdict = least_favourable(loss, self.starts, self.invariant)
-        trial.set_user_attr("formula", loss.formula("unicode"))
-        trial.set_user_attr("theory", _theory(verdict))
+        self.note(trial, formula=loss.formula("unicode"), theory=_theory(verdict))
         if hyperparameters:
-            trial.set_user_attr("hyperparameters", hyperparameters)
+            self.note(trial, hyperparameters=hyperparameters)
         if self.invariant != "none" and getattr(verdict, self.invariant) is False:
-            self._prune(trial, self.invariant, verdict)
+            violation = {"invariant": verdict.violation(self.invariant)}
+            self.stop(trial, violation, status=VIOLATED, reason=verdict.reason)
             return None
         report = None if isinstance(self.study.pruner, NopPruner) else self._reporter(trial)
         return Run(loss, self.seed, report, hyperparameters)
-
-    def _prune(self, trial: Trial, invariant: Invariant, verdict: Trainability) -> None:
-        trial.set_user_attr("training", {"status": VIOLATED, "reason": verdict.reason})
-        trial.set_constraint("invariant", verdict.violation(invariant))
-        self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
 
     def _reporter(self, trial: Trial) -> Callable[[int, float], bool]:
         def report(epoch: int, metric: float) -> bool:

@@ -1,6 +1,6 @@
 """Screen expressions, train those that are worth it, until every generation of trees is complete."""
 
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
 from glo_lightning.search.exploration.explorer import Explorer
 from glo_lightning.search.exploration.screening import Step
@@ -26,5 +26,4 @@ class TreeExplorer(Explorer):
     def _stop(self, trial: Trial, screening: Screening) -> None:
         status = REPEATED if screening.step == Step.UNSEEN else SCREENED
         reason = f"{screening.step}: {screening.reason}"
-        trial.set_user_attr("training", {"status": status, "step": screening.step, "reason": reason})
-        self.study.tell(trial, state=TrialState.PRUNED, skip_if_finished=True)
+        self.stop(trial, status=status, step=str(screening.step), reason=reason)

@@ -8,13 +8,15 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from optuna import TrialPruned
+from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.engines import Slot
 from glo_lightning.search.samplers.heartbeat import Heartbeat, HeartbeatMonitor
 from glo_lightning.search.samplers.history import DIED, RELEASED, SLOT, History, Snapshot, is_ticket
-from glo_lightning.search.samplers.optuna_adapter import TrialStore, id_of_trial
+from glo_lightning.search.samplers.optuna_adapter import Told, TrialStore, id_of_trial, running_trial
 from glo_lightning.search.samplers.worker_identity import WORKER, WorkerIdentity
 
 TOO_SILENT = (
@@ -23,6 +25,9 @@ TOO_SILENT = (
     "Ask again; if machines are that slow, give the sampler a longer grace_period.",
 )
 FINISHED = "The search is finished; raise max_generations to continue it."
+
+Description = tuple[dict[str, Any], dict[str, BaseDistribution], dict[str, Any]]
+"""Parameters, their distributions and user attributes."""
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -54,7 +59,7 @@ class Claims(Generic[C]):
         store: the study's trials.
         agree: returns the history, after the settings have been agreed on with the study; ``None`` as long as nobody
             has stored them. It stores them itself if its argument is true, which only the holder of the turn passes.
-        attributes: the user attributes of the trial with a slot and its candidate.
+        describe: parameters, distributions and user attributes of the trial with a slot and its candidate.
         max_generations: generations after which nothing is open; ``None`` for no end.
         grace_period: seconds of silence after which a worker is presumed dead.
     """
@@ -63,13 +68,13 @@ class Claims(Generic[C]):
         self,
         store: TrialStore,
         agree: Callable[[bool], History[C] | None],
-        attributes: Callable[[Slot, C], dict[str, Any]],
+        describe: Callable[[Slot, C], Description],
         max_generations: int | None,
         grace_period: float,
     ) -> None:
         self._store = store
         self._agree = agree
-        self._attributes = attributes
+        self._describe = describe
         self._max_generations = max_generations
         self._heartbeat = Heartbeat(store, grace_period / 6)
         self._monitor = HeartbeatMonitor(grace_period, grace_period / 6)
@@ -102,32 +107,36 @@ class Claims(Generic[C]):
 
         return _poll(attempt, on_wait)
 
-    def draw_ticket(self) -> int:
-        """Create a trial that has nothing to evaluate yet, and return its id."""
-        return self._create_trial({}, {})
+    def draw_ticket(self) -> FrozenTrial:
+        """Create a trial that has nothing to evaluate yet, and return it."""
+        (ticket,) = self._store.create([running_trial({}, {}, {}, _signature())])
+        return ticket
 
-    def take(self, ticket: int, count: int, on_wait: Callable[[], None]) -> list[int]:
+    def take(
+        self, ticket: FrozenTrial, count: int, on_wait: Callable[[], None], whole: bool = True
+    ) -> list[FrozenTrial]:
         """Wait for a ticket's turn and for open slots, and claim up to ``count`` of them.
 
         Args:
-            ticket: id of a running trial that has nothing to evaluate yet.
+            ticket: a running trial that has nothing to evaluate yet.
             count: slots wanted.
             on_wait: called between two looks at the study.
+            whole: whether the ticket gets its candidate's parameters; where a trial of Optuna's suggests them, it does.
 
         Returns:
-            Ids of the trials that hold the slots; the ticket's comes first.
+            The trials that hold the slots; the ticket comes first.
 
         Raises:
             SearchFinished: if the last generation completes first; the ticket is the caller's to end.
             StudyError: if the wait could never end, or the ticket was taken for dead.
         """
-        self._hold(ticket)
+        self._hold(id_of_trial(ticket))
         try:
-            return _poll(lambda: self._serve(ticket, count), on_wait)
+            return _poll(lambda: self._serve(ticket, count, whole), on_wait)
         except SearchFinished:
             raise
         except BaseException as error:
-            self.release([ticket], f"no slot: {type(error).__name__}")
+            self.release([id_of_trial(ticket)], f"no slot: {type(error).__name__}")
             raise
 
     def candidate(self, trial_id: int) -> C | None:
@@ -139,6 +148,13 @@ class Claims(Generic[C]):
         self._heartbeat.drop(trial_id)
         self._candidates.pop(trial_id, None)
         self._threads.pop(trial_id, None)
+
+    def tell(self, all_told: Sequence[Told]) -> None:
+        """End trials together; those that have ended in the meantime stay as they are."""
+        for told in all_told:
+            self.forget(told.trial_id)
+        if all_told:
+            self._store.tell(all_told)
 
     def release(self, trial_ids: Sequence[int], reason: str) -> None:
         """End trials without a verdict, so that their candidates are issued again."""
@@ -153,48 +169,49 @@ class Claims(Generic[C]):
             self._store.set_system_attr(trial_id, attribute, reason)
             self._store.fail(trial_id)
 
-    def _create_trial(self, user_attrs: dict[str, Any], system_attrs: dict[str, Any]) -> int:
-        return self._store.create(user_attrs, {**system_attrs, WORKER: list(WorkerIdentity.of_this_process())})
-
     def _hold(self, trial_id: int) -> None:
         self._threads[trial_id] = threading.get_ident()
         self._heartbeat.hold(trial_id)
 
-    def _serve(self, ticket: int, count: int) -> list[int] | None:
+    def _serve(self, ticket: FrozenTrial, count: int, whole: bool) -> list[FrozenTrial] | None:
         with self._lock:
-            snapshot = self._look(ticket)
+            snapshot = self._look(id_of_trial(ticket))
             if self.is_finished(snapshot.generation):
                 raise SearchFinished(FINISHED)
             tickets = [id_of_trial(trial) for trial in snapshot.tickets]
-            if ticket not in tickets:
+            if id_of_trial(ticket) not in tickets:
                 raise TicketLostError(*TOO_SILENT)
-            if snapshot.open and tickets[0] == ticket:
-                return self._claim(ticket, snapshot.open[:count], len(snapshot.open))
+            if snapshot.open and tickets[0] == id_of_trial(ticket):
+                return self._claim(ticket, snapshot.open[:count], len(snapshot.open), whole)
             self._mind(snapshot)
             return None
 
-    def _claim(self, ticket: int, slots: list[Slot], available: int) -> list[int]:
+    def _claim(self, ticket: FrozenTrial, slots: list[Slot], available: int, whole: bool) -> list[FrozenTrial]:
         assert self._history is not None
         engine = self._history.engine
         candidates = [engine.candidate(slot.index) for slot in slots]
-        trial_ids = [ticket]
+        first, *others = [self._describe(slot, candidate) for slot, candidate in zip(slots, candidates, strict=True)]
+        trials = [ticket]
         try:
-            for slot, candidate in zip(slots[1:], candidates[1:], strict=True):
-                trial_ids.append(self._create_trial(self._attributes(slot, candidate), {SLOT: list(slot)}))
-                self._hold(trial_ids[-1])
-            numbers = [self._store.number(trial_id) for trial_id in trial_ids[1:]]
-            others = [[slot.index, number] for slot, number in zip(slots[1:], numbers, strict=True)]
-            self._store.set_system_attr(ticket, SLOT, [*slots[0], *others])
-            for name, value in self._attributes(slots[0], candidates[0]).items():
-                self._store.set_user_attr(ticket, name, value)
+            templates = [
+                running_trial(*description, {**_signature(), SLOT: list(slot)})
+                for slot, description in zip(slots[1:], others, strict=True)
+            ]
+            trials += self._store.create(templates) if templates else []
+            for trial in trials[1:]:
+                self._hold(id_of_trial(trial))
+            numbers = [[slot.index, trial.number] for slot, trial in zip(slots[1:], trials[1:], strict=True)]
+            params, distributions, user_attrs = first if whole else ({}, {}, first[2])
+            turn_over = {SLOT: [*slots[0], *numbers]}
+            trials[0] = self._store.fill(ticket, running_trial(params, distributions, user_attrs, turn_over))
         except BaseException as error:
-            self.release(trial_ids, f"not claimed: {type(error).__name__}")
+            self.release([id_of_trial(trial) for trial in trials], f"not claimed: {type(error).__name__}")
             if isinstance(error, UpdateFinishedTrialError):
                 raise TicketLostError(*TOO_SILENT) from error
             raise
-        self._candidates.update(zip(trial_ids, candidates, strict=True))
+        self._candidates.update(zip(map(id_of_trial, trials), candidates, strict=True))
         self._spare = len(slots) < available and not self.is_finished(slots[0].generation + 1)
-        return trial_ids
+        return trials
 
     def _look(self, ticket: int | None = None) -> Snapshot:
         trials = self._store.read()
@@ -228,6 +245,11 @@ class Claims(Generic[C]):
             if (worker is not None and worker.is_dead()) or trial in silent:
                 _logger.warning("The worker of trial %d is gone; its candidate is issued again.", trial.number)
                 self._end(id_of_trial(trial), DIED, "worker gone")
+
+
+def _signature() -> dict[str, Any]:
+    """Return the attribute by which a worker's trials are known as its own."""
+    return {WORKER: list(WorkerIdentity.of_this_process())}
 
 
 def _poll(attempt: Callable[[], T | None], on_wait: Callable[[], None]) -> T:

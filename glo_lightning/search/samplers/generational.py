@@ -11,15 +11,22 @@ from typing import Any, Generic, TypeVar
 import optuna
 from numpy.random import SeedSequence
 from optuna.distributions import BaseDistribution, FloatDistribution
-from optuna.exceptions import UpdateFinishedTrialError
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.engines import Engine, Slot
-from glo_lightning.search.samplers.claims import FINISHED, Claims, SearchFinished, TicketLostError, never_mind
+from glo_lightning.search.samplers.claims import (
+    FINISHED,
+    Claims,
+    Description,
+    SearchFinished,
+    TicketLostError,
+    never_mind,
+)
 from glo_lightning.search.samplers.history import History, find_slot, is_ticket
 from glo_lightning.search.samplers.optuna_adapter import (
+    Told,
     TrialStore,
     freeze,
     id_of_study,
@@ -137,24 +144,27 @@ class GenerationalSampler(BaseSampler, Generic[C]):
             StudyError: if the study belongs to another search, or this thread would wait for its own trials.
         """
         whole("count", count, 1)
+        _require_one_objective(study)
         claims = self._claims(study)
         while claims.wait_for_slots(on_wait):
             ticket = claims.draw_ticket()
             try:
-                trial_ids = claims.take(ticket, count, on_wait)
+                return [open_trial(study, trial) for trial in claims.take(ticket, count, on_wait)]
             except SearchFinished:  # another worker took the last candidate in the meantime
-                claims.release([ticket], "search finished")
+                claims.release([id_of_trial(ticket)], "search finished")
                 break
             except TicketLostError:
                 continue
-            try:
-                return self._open(study, trial_ids)
-            except UpdateFinishedTrialError:  # taken for dead
-                claims.release(trial_ids, "lost in part")
-            except BaseException as error:
-                claims.release(trial_ids, type(error).__name__)
-                raise
         return []
+
+    def tell(self, study: optuna.Study, all_told: Sequence[Told]) -> None:
+        """Tell how claimed trials ended, all at once where the storage can; :meth:`Study.tell` does it one by one.
+
+        Args:
+            study: the trials' study.
+            all_told: the endings; a trial that has ended already, because its worker was taken for dead, stays as it is.
+        """
+        self._claims(study).tell(all_told)
 
     def release(self, study: optuna.Study, trials: Trial | Sequence[Trial], reason: str = "released") -> None:
         """Give claimed candidates back, to be issued again without blame.
@@ -260,7 +270,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
             claims = Claims(
                 TrialStore(study),
                 lambda in_turn: self._agree(study, in_turn),
-                lambda slot, candidate: {**slot._asdict(), **self.encode(candidate)[1]},
+                self._describe,
                 self._max_generations,
                 self._grace_period,
             )
@@ -295,17 +305,14 @@ class GenerationalSampler(BaseSampler, Generic[C]):
     def _take(self, study: optuna.Study, trial: FrozenTrial) -> C:
         """Claim a slot for a trial that Optuna created."""
         claims = self._claims(study)
-        claims.take(id_of_trial(trial), 1, never_mind)
+        claims.take(trial, 1, never_mind, whole=False)
         candidate = claims.candidate(id_of_trial(trial))
         assert candidate is not None
         return candidate
 
-    def _open(self, study: optuna.Study, trial_ids: list[int]) -> list[Trial]:
-        trials = [open_trial(study, trial_id) for trial_id in trial_ids]
-        for trial in trials:
-            for name, distribution in self.search_space.items():
-                trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)
-        return trials
+    def _describe(self, slot: Slot, candidate: C) -> Description:
+        parameters, attributes = self.encode(candidate)
+        return parameters, dict(self.search_space), {**slot._asdict(), **attributes}
 
 
 def _require_one_objective(study: optuna.Study) -> None:

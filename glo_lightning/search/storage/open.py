@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBSto
 from sqlalchemy.engine import URL, make_url
 
 from glo_lightning.errors import StudyError
+from glo_lightning.search.samplers.optuna_adapter import DatabaseStorage
 from glo_lightning.search.storage import sqlite_file
 from glo_lightning.search.storage.journal_file import JournalFile, require_journal
 from glo_lightning.search.storage.reconnecting import reconnecting
@@ -107,7 +108,7 @@ def _open_database(text: str, existing: bool) -> BaseStorage:
                 _prepare(Path(url.database), existing)
             if not existing:
                 sqlite_file.require_writable(url)
-        return get_storage(_open_tables(url, options, existing))
+        return _open_tables(url, options, existing)
     except StudyError:
         raise
     except (ImportError, sql.NoSuchModuleError) as error:
@@ -133,16 +134,22 @@ def _prepare(path: Path, existing: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _open_tables(url: URL, options: dict[str, Any], existing: bool) -> RDBStorage:
+def _open_tables(url: URL, options: dict[str, Any], existing: bool) -> BaseStorage:
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
     for _ in range(0 if existing else 5):
         try:
-            return RDBStorage(text, engine_kwargs=options, skip_table_creation=existing)
+            return _connect(url, text, options, existing)
         except (sql.IntegrityError, sql.OperationalError, sql.ProgrammingError) as error:
             if not isinstance(error, sql.IntegrityError) and "exists" not in str(error):
                 raise
             time.sleep(random.uniform(0.1, 0.5))  # another worker creates the same tables just now
-    return RDBStorage(text, engine_kwargs=options, skip_table_creation=existing)
+    return _connect(url, text, options, existing)
+
+
+def _connect(url: URL, text: str, options: dict[str, Any], existing: bool) -> BaseStorage:
+    if url.get_backend_name() in ("sqlite", "postgresql"):
+        return DatabaseStorage(text, options, skip_table_creation=existing)
+    return get_storage(RDBStorage(text, engine_kwargs=options, skip_table_creation=existing))
 
 
 def _postgres_driver() -> str:
