@@ -30,6 +30,9 @@ PLACES: dict[str, dict[str, set[str]]] = {
             "_CONSTRAINTS_KEY",
             "_backend",
             "_add_trials_to_cache",
+            "_thread_lock",
+            "_replay_result",
+            "_last_created_trial_id_by_this_process",
         }
     },
     "cmaes": {"search/engines/cma.py": {"_sigma"}},

@@ -5,12 +5,14 @@ from collections.abc import Container, Mapping
 from functools import cache
 from typing import Any, cast
 
+import optuna
 from optuna.distributions import IntDistribution
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from glo_lightning.dashboard.pictures import PICTURES, identifier
 from glo_lightning.losses.expression import parse
+from glo_lightning.search.records.candidates import REPEATED, SCREENED, Writer, formula_writer, proposal
 from glo_lightning.search.records.verdict import STORED
 from glo_lightning.search.samplers.optuna_adapter import FrozenStudy, id_of_study, id_of_trial
 from glo_lightning.search.settings import UNUSED
@@ -37,6 +39,8 @@ class StudyView:
     def __init__(self, storage: BaseStorage) -> None:
         self._storage = storage
         self._studies: dict[int, int] = {}
+        self._writers: dict[int, Writer] = {}
+        self._formulas: dict[int, str] = {}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # not an operation; and copying asks for these before there is a storage
@@ -52,19 +56,33 @@ class StudyView:
     ) -> list[FrozenTrial]:
         """Return the trials of a study."""
         trials = self._storage.get_all_trials(study_id, deepcopy=False, states=states)
-        return [show(trial, study_id) for trial in trials]
+        return [self._show(trial, study_id) for trial in trials]
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Return one trial."""
-        return show(self._storage.get_trial(trial_id), self._study_of(trial_id))
+        return self._show(self._storage.get_trial(trial_id), self._study_of(trial_id))
 
     def get_best_trial(self, study_id: int) -> FrozenTrial:
         """Return the best trial of a study."""
-        return show(self._storage.get_best_trial(study_id), study_id)
+        return self._show(self._storage.get_best_trial(study_id), study_id)
 
     def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
         """Return what Optuna and the dashboard keep with a trial, artifacts among it."""
         return self.get_trial(trial_id).system_attrs
+
+    def _show(self, trial: FrozenTrial, study_id: int) -> FrozenTrial:
+        shows_loss = is_candidate(trial) and "formula" not in trial.user_attrs and not _is_stopped_tree(trial)
+        return show(trial, study_id, self._formula(trial, study_id) if shows_loss else "")
+
+    def _formula(self, trial: FrozenTrial, study_id: int) -> str:
+        """Write a candidate's loss, once: a search does not keep it, because it takes longer than a small training."""
+        trial_id = id_of_trial(trial)
+        if trial_id not in self._formulas:
+            if study_id not in self._writers:
+                name = self._storage.get_study_name_from_id(study_id)
+                self._writers[study_id] = formula_writer(optuna.load_study(study_name=name, storage=self._storage))
+            self._formulas[trial_id] = self._writers[study_id](proposal(trial))
+        return self._formulas[trial_id]
 
     def _study_of(self, trial_id: int) -> int:
         """Return a trial's study, which storages do not tell."""
@@ -99,17 +117,25 @@ def show_study(study: FrozenStudy) -> FrozenStudy:
     )
 
 
-def show(trial: FrozenTrial, study_id: int) -> FrozenTrial:
-    """Return a trial with pictures, if it is a candidate, and with attributes one by one."""
-    attributes = dict(trial.user_attrs)
+def is_candidate(trial: FrozenTrial) -> bool:
+    """Tell whether a trial is of a search; those beside it, such as the comparison's, keep no parameters."""
+    return "generation" in trial.user_attrs and bool(trial.params or "expression" in trial.user_attrs)
+
+
+def _is_stopped_tree(trial: FrozenTrial) -> bool:
+    """Tell whether a trial's tree never became a loss."""
+    return trial.user_attrs.get("training", {}).get("status") in (SCREENED, REPEATED)
+
+
+def show(trial: FrozenTrial, study_id: int, formula: str = "") -> FrozenTrial:
+    """Return a trial with pictures and its formula, if it is a candidate, and with attributes one by one."""
+    attributes = {**({"formula": formula} if formula else {}), **trial.user_attrs}
     together: dict[str, Any] = {}
     for name in TOGETHER:
         together.update(attributes.pop(name, {}))
     attributes |= _readable(together)
     first = {name: attributes[name] for name in FIRST if name in attributes}
     counts = {} if trial.params else stand_ins(attributes)
-    # Trials beside a search, such as those of the comparison, keep no parameters to draw from.
-    is_candidate = "generation" in attributes and (trial.params or "expression" in attributes)
     # Its value is the worst there is, for samplers; here it would look like one that was measured.
     diverged = together.get("status") == Status.DIVERGED
     return FrozenTrial(
@@ -122,7 +148,7 @@ def show(trial: FrozenTrial, study_id: int) -> FrozenTrial:
         params=trial.params or counts,
         distributions=trial.distributions or dict.fromkeys(counts, COUNT),
         user_attrs=first | attributes,
-        system_attrs=trial.system_attrs | (_artifacts(study_id, id_of_trial(trial)) if is_candidate else {}),
+        system_attrs=trial.system_attrs | (_artifacts(study_id, id_of_trial(trial)) if is_candidate(trial) else {}),
         intermediate_values=trial.intermediate_values,
         trial_id=id_of_trial(trial),
     )

@@ -65,7 +65,7 @@ class Explorer(TrialWorker):
         parameters = proposal(trial)
         loss, hyperparameters = self.space.build(parameters), self.hyperparameters.build(parameters)
         verdict = least_favourable(loss, self.starts, self.invariant)
-        self.note(trial, formula=loss.formula("unicode"), theory=_theory(verdict))
+        self.note(trial, theory=_theory(verdict))
         if hyperparameters:
             self.note(trial, hyperparameters=hyperparameters)
         if self.invariant != "none" and getattr(verdict, self.invariant) is False:

@@ -2,8 +2,9 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 import optuna
@@ -14,9 +15,15 @@ from glo_lightning.compare.comparison import commonest
 from glo_lightning.errors import StudyError
 from glo_lightning.options import option
 from glo_lightning.search.engines import Slot
+from glo_lightning.search.spaces.base import LossSpace
+from glo_lightning.search.spaces.stored import space_of
 from glo_lightning.search.storage.attributes import Attributes
+from glo_lightning.search.storage.study import FINGERPRINT
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Status
+
+Writer = Callable[[Mapping[str, Any]], str]
+"""Writes the loss that parameters stand for as text."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class CandidateRecord:
         index: place in the generation, from 0.
         metric: the monitored metric; None if it was not trained to the end, or diverged.
         parameters: what the sampler proposed: numbers, or an expression.
-        formula: the loss in Unicode.
+        written: the loss in Unicode, if the study keeps it.
         status: how it ended: a training status, or why it was not trained: "violated" (by the invariant), "screened"
             or "repeated".
         reason: why it ended early, or empty.
@@ -39,6 +46,7 @@ class CandidateRecord:
         step: the step of the screen that stopped it, or empty.
         origin: of a tree: where it comes from, as :class:`GeneticSampler` tells.
         metrics: the metric on each task, by its name, of a search on several.
+        write: writes the loss in Unicode from the parameters where the study does not keep it.
     """
 
     study: str
@@ -47,7 +55,7 @@ class CandidateRecord:
     index: int
     metric: float | None
     parameters: dict[str, Any]
-    formula: str
+    written: str
     status: str
     reason: str
     seconds: float
@@ -55,6 +63,14 @@ class CandidateRecord:
     step: str = ""
     origin: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    write: Writer | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def formula(self) -> str:
+        """The loss in Unicode, written when somebody looks; empty for trees that were stopped before training."""
+        if self.written or self.write is None or self.status in (SCREENED, REPEATED):
+            return self.written
+        return self.write(self.parameters)
 
     @property
     def slot(self) -> Slot:
@@ -123,15 +139,30 @@ def read_candidates(study: optuna.Study) -> list[CandidateRecord]:
         StudyError: if somebody else wrote into the trials of the search, so that they cannot be read.
     """
     records: dict[tuple[int, int], CandidateRecord] = {}
+    write = formula_writer(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)):
         attributes = Attributes.of_trial(study.study_name, trial)
         if "generation" in attributes:
-            record = _read(study.study_name, trial, attributes)
+            record = _read(study.study_name, trial, attributes, write)
             records.setdefault((record.generation, record.index), record)
     return [records[slot] for slot in sorted(records)]
 
 
-def _read(study: str, trial: FrozenTrial, attributes: Attributes) -> CandidateRecord:
+def formula_writer(study: optuna.Study) -> Writer:
+    """Return what writes a study's candidates as text; it reads the study when it is first asked."""
+
+    @cache
+    def space() -> LossSpace | None:
+        return space_of(study) if FINGERPRINT in study.user_attrs else None
+
+    def write(parameters: Mapping[str, Any]) -> str:
+        found = space()
+        return "" if found is None else found.build(parameters).formula("unicode")
+
+    return write
+
+
+def _read(study: str, trial: FrozenTrial, attributes: Attributes, write: Writer) -> CandidateRecord:
     generation, training = attributes.count("generation"), attributes.inside("training")
     if "expression" in attributes:
         attributes.text("expression")
@@ -144,7 +175,7 @@ def _read(study: str, trial: FrozenTrial, attributes: Attributes) -> CandidateRe
         # Optuna gives a trial that was stopped early its last report as a value, and we one that diverged the worst.
         metric=trial.value if trial.state == TrialState.COMPLETE and status != Status.DIVERGED else None,
         parameters=proposal(trial),
-        formula=attributes.text("formula", ""),
+        written=attributes.text("formula", ""),
         status=status,
         reason=training.text("reason", ""),
         seconds=training.number("seconds", 0.0),
@@ -152,6 +183,7 @@ def _read(study: str, trial: FrozenTrial, attributes: Attributes) -> CandidateRe
         step=training.text("step", ""),
         origin=_read_origin(attributes.inside("origin"), generation),
         metrics=attributes.numbers("metrics"),
+        write=write,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,10 +93,11 @@ def candidate_frame(study: optuna.Study) -> pd.DataFrame:
     """Return the candidates of a search as a data frame, one row each, in order, those of later stages last."""
     rows = []
     for candidate in (each for stage in (study, *later_stages(study)) for each in read_candidates(stage)):
-        row = dict(vars(candidate))
-        del row["step"]  # the reason begins with it
+        row = {each.name: getattr(candidate, each.name) for each in fields(candidate)}
+        row["written"] = candidate.formula
+        del row["step"], row["write"]  # the reason begins with the step
         parameters, theory, origin = row.pop("parameters"), row.pop("theory"), row.pop("origin")
         descent = {name: origin[name] for name in ("operation", "parents", "mutations") if name in origin}
         by_task = {f"metric[{name}]": metric for name, metric in row.pop("metrics").items()}
         rows.append({**row, **by_task, **parameters, **descent, **theory})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).rename(columns={"written": "formula"})

@@ -162,7 +162,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
 
         Args:
             study: the trials' study.
-            all_told: the endings; a trial that has ended already, because its worker was taken for dead, stays as it is.
+            all_told: the endings; a trial that has ended already, its worker taken for dead, stays as it is.
         """
         self._claims(study).tell(all_told)
 

@@ -6,9 +6,10 @@ whoever adds to Optuna's dashboard. tests/test_private_names.py holds this file 
 
 import functools
 import json
+import threading
 from collections import defaultdict
-from collections.abc import Container, Sequence
-from contextlib import suppress
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from optuna import Study
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
 from optuna.storages._rdb.storage import _create_scoped_session
+from optuna.storages.journal import BaseJournalBackend
 from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DatabaseStorage",
     "FrozenStudy",
+    "PopulationJournal",
     "Told",
     "TrialStore",
     "freeze",
@@ -125,7 +128,7 @@ class TrialStore:
     def __init__(self, study: Study) -> None:
         self._storage: Any = study._storage
         self._study_id = study._study_id
-        self._is_database = hasattr(self._storage, "create_new_trials")
+        self._takes_populations = hasattr(self._storage, "create_new_trials")
 
     def read(self, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
         """Return the trials in order of number, not to be changed."""
@@ -134,7 +137,7 @@ class TrialStore:
 
     def create(self, templates: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Create trials whole, which Optuna's ``ask`` could not, and return them."""
-        if self._is_database:
+        if self._takes_populations:
             created: list[FrozenTrial] = self._storage.create_new_trials(self._study_id, templates)
             return created
         ids = [self._storage.create_new_trial(self._study_id, template) for template in templates]
@@ -147,16 +150,10 @@ class TrialStore:
             UpdateFinishedTrialError: if the trial has ended.
         """
         trial_id = trial._trial_id
-        if self._is_database:
+        if self._takes_populations:
             self._storage.fill_trial(trial_id, template)
         else:
-            for name, distribution in template.distributions.items():
-                value = distribution.to_internal_repr(template.params[name])
-                self._storage.set_trial_param(trial_id, name, value, distribution)
-            for name, value in template.user_attrs.items():
-                self._storage.set_trial_user_attr(trial_id, name, value)
-            for name, value in template.system_attrs.items():
-                self._storage.set_trial_system_attr(trial_id, name, value)
+            _fill(self._storage, trial_id, template)
         system_attrs = {**trial.system_attrs, **template.system_attrs}
         return _completed(template, trial_id, trial.number, trial.datetime_start, system_attrs)
 
@@ -178,17 +175,12 @@ class TrialStore:
 
     def tell(self, all_told: Sequence[Told]) -> None:
         """End trials, as many as still run: the verdict of one that has ended stands."""
-        if self._is_database:
+        if self._takes_populations:
             self._storage.finish_trials(all_told)
             return
         for told in all_told:
             with suppress(UpdateFinishedTrialError):
-                for name, value in told.user_attrs.items():
-                    self._storage.set_trial_user_attr(told.trial_id, name, value)
-                for name, value in told.system_attrs.items():
-                    self._storage.set_trial_system_attr(told.trial_id, name, value)
-                values = None if told.value is None else [told.value]
-                self._storage.set_trial_state_values(told.trial_id, told.state, values)
+                _finish(self._storage, told)
 
     def fail(self, trial_id: int) -> None:
         """End a trial without a value.
@@ -205,6 +197,24 @@ class TrialStore:
     def set_study_attr(self, name: str, value: Any) -> None:
         """Set an attribute of the study that people do not see."""
         self._storage.set_study_system_attr(self._study_id, name, value)
+
+
+def _fill(storage: BaseStorage, trial_id: int, template: FrozenTrial) -> None:
+    for name, distribution in template.distributions.items():
+        value = distribution.to_internal_repr(template.params[name])
+        storage.set_trial_param(trial_id, name, value, distribution)
+    for name, value in template.user_attrs.items():
+        storage.set_trial_user_attr(trial_id, name, value)
+    for name, value in template.system_attrs.items():
+        storage.set_trial_system_attr(trial_id, name, value)
+
+
+def _finish(storage: BaseStorage, told: Told) -> None:
+    for name, value in told.user_attrs.items():
+        storage.set_trial_user_attr(told.trial_id, name, value)
+    for name, value in told.system_attrs.items():
+        storage.set_trial_system_attr(told.trial_id, name, value)
+    storage.set_trial_state_values(told.trial_id, told.state, None if told.value is None else [told.value])
 
 
 def running_trial(
@@ -240,6 +250,79 @@ def _completed(
         intermediate_values={},
         trial_id=trial_id,
     )
+
+
+class PopulationJournal(JournalStorage):
+    """Optuna's storage in a journal, that takes the trials of a population at once: in one write of many lines.
+
+    Args:
+        log_storage: the journal.
+    """
+
+    def __init__(self, log_storage: BaseJournalBackend) -> None:
+        self._batches: dict[int, list[dict[str, Any]]] = {}
+        super().__init__(log_storage)
+
+    def create_new_trials(self, study_id: int, templates: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Create running trials and return them."""
+        with self._thread_lock:
+            # Optuna looks at it before the lines are written, when there may be none yet.
+            self._replay_result._last_created_trial_id_by_this_process = -1
+        with self._collect() as lines:
+            for template in templates:
+                self.create_new_trial(study_id, template)
+        with self._thread_lock:
+            self._write(lines)
+            # Lines that are written together are replayed together.
+            last = self._replay_result._last_created_trial_id_by_this_process
+            return [self._replay_result.get_trial(last - place) for place in reversed(range(len(templates)))]
+
+    def fill_trial(self, trial_id: int, template: FrozenTrial) -> None:
+        """Give a running trial the parameters and attributes of a template."""
+        with self._collect() as lines:
+            _fill(self, trial_id, template)
+        with self._thread_lock:
+            self._write(lines)
+
+    def finish_trials(self, all_told: Sequence[Told]) -> None:
+        """End those trials that still run."""
+        with self._collect() as lines:
+            for told in all_told:
+                _finish(self, told)
+        with self._thread_lock, suppress(UpdateFinishedTrialError):
+            self._write(lines)
+
+    @contextmanager
+    def _collect(self) -> Iterator[list[dict[str, Any]]]:
+        """Keep the lines that this thread would write."""
+        try:
+            yield self._batches.setdefault(threading.get_ident(), [])
+        finally:
+            del self._batches[threading.get_ident()]
+
+    def _write(self, lines: list[dict[str, Any]]) -> None:
+        """Write lines and replay all of them, those that a finished trial refuses included."""
+        self._backend.append_logs(lines)
+        refusal = None
+        while True:
+            try:
+                self._sync_with_backend()
+                break
+            except UpdateFinishedTrialError as error:
+                refusal = error
+        if refusal is not None:
+            raise refusal
+
+    def _write_log(self, op_code: int, extra_fields: dict[str, Any]) -> None:
+        lines = self._batches.get(threading.get_ident())
+        if lines is None:
+            super()._write_log(op_code, extra_fields)
+        else:
+            lines.append({"op_code": op_code, "worker_id": self._replay_result.worker_id, **extra_fields})
+
+    def _sync_with_backend(self) -> None:
+        if threading.get_ident() not in self._batches:
+            super()._sync_with_backend()
 
 
 class DatabaseStorage(_CachedStorage):

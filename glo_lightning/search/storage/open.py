@@ -11,11 +11,11 @@ from typing import Any
 
 import sqlalchemy.exc as sql
 from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage, get_storage
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, get_storage
 from sqlalchemy.engine import URL, make_url
 
 from glo_lightning.errors import StudyError
-from glo_lightning.search.samplers.optuna_adapter import DatabaseStorage
+from glo_lightning.search.samplers.optuna_adapter import DatabaseStorage, PopulationJournal
 from glo_lightning.search.storage import sqlite_file
 from glo_lightning.search.storage.journal_file import JournalFile, require_journal
 from glo_lightning.search.storage.reconnecting import reconnecting
@@ -165,7 +165,7 @@ def _open_journal(path: Path, existing: bool) -> BaseStorage:
     try:
         require_journal(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFile(str(path)))
+        return PopulationJournal(JournalFile(str(path)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(
             f"a journal to read and write at {path}",
