@@ -7,7 +7,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from glo_lightning.search.samplers.heartbeat import HEARTBEAT, Heartbeat, HeartbeatMonitor
-from glo_lightning.search.samplers.optuna_adapter import TrialStore
+from glo_lightning.search.samplers.optuna_adapter import TrialStore, id_of_trial, running_trial
 
 
 @pytest.fixture
@@ -26,13 +26,19 @@ def running(beat: int | None) -> FrozenTrial:
     return create_trial(state=TrialState.RUNNING, system_attrs={} if beat is None else {HEARTBEAT: beat})
 
 
+def begin(store: TrialStore) -> int:
+    (trial,) = store.create([running_trial({}, {}, {}, {})])
+    return id_of_trial(trial)
+
+
 def beat_of(store: TrialStore, trial_id: int) -> int:
-    beat: int = store.read()[store.number(trial_id)].system_attrs.get(HEARTBEAT, 0)
+    (trial,) = (each for each in store.read() if id_of_trial(each) == trial_id)
+    beat: int = trial.system_attrs.get(HEARTBEAT, 0)
     return beat
 
 
 def test_a_held_trial_gives_signs_of_life_until_it_is_dropped(store: TrialStore) -> None:
-    heartbeat, trial_id = Heartbeat(store, 0.01), store.create({}, {})
+    heartbeat, trial_id = Heartbeat(store, 0.01), begin(store)
     heartbeat.hold(trial_id)
     wait_until(lambda: beat_of(store, trial_id) >= 3)
     heartbeat.drop(trial_id)
@@ -43,17 +49,17 @@ def test_a_held_trial_gives_signs_of_life_until_it_is_dropped(store: TrialStore)
 
 
 def test_a_heartbeat_can_be_taken_up_again(store: TrialStore) -> None:
-    heartbeat, first = Heartbeat(store, 0.01), store.create({}, {})
+    heartbeat, first = Heartbeat(store, 0.01), begin(store)
     heartbeat.hold(first)
     heartbeat.drop(first)
     wait_until(lambda: heartbeat._thread is None)
-    second = store.create({}, {})
+    second = begin(store)
     heartbeat.hold(second)
     wait_until(lambda: beat_of(store, second) > 0)
 
 
 def test_a_finished_trial_needs_no_signs(store: TrialStore) -> None:
-    heartbeat, trial_id = Heartbeat(store, 0.01), store.create({}, {})
+    heartbeat, trial_id = Heartbeat(store, 0.01), begin(store)
     heartbeat.hold(trial_id)
     store.fail(trial_id)
     wait_until(lambda: heartbeat._thread is None)
@@ -71,7 +77,7 @@ def test_trouble_with_the_storage_does_not_end_the_heartbeat() -> None:
             super().set_trial_system_attr(trial_id, key, value)
 
     troubled = TrialStore(optuna.create_study(storage=Troubled()))
-    heartbeat, trial_id = Heartbeat(troubled, 0.01), troubled.create({}, {})
+    heartbeat, trial_id = Heartbeat(troubled, 0.01), begin(troubled)
     heartbeat.hold(trial_id)
     wait_until(lambda: beat_of(troubled, trial_id) >= 2)
     heartbeat.drop(trial_id)
