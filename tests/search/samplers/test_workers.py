@@ -14,9 +14,10 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from glo_lightning.search.samplers.history import DIED, RELEASED
+from glo_lightning.search.samplers.optuna_adapter import TrialStore
 from glo_lightning.search.samplers.worker_identity import give_back_trials
 from glo_lightning.search.storage.open import open_storage
 from tests.search.samplers.cheap_search import (
@@ -190,16 +191,16 @@ def test_the_database_holds_nothing_but_small_json(start: Start, tmp_path: Path)
 
 
 def test_a_candidate_that_is_taken_away_while_it_is_claimed_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the claim and the last parameter of a batch, somebody may take the worker for dead."""
+    """Before the last of a batch has its parameters, somebody may take the worker for dead."""
     study = optuna.create_study(sampler=make_sampler(2))
-    suggest, count = optuna.trial.Trial.suggest_float, itertools.count()
+    fill, count = TrialStore.fill, itertools.count()
 
-    def slowly(trial: optuna.trial.Trial, *args: Any, **kwargs: Any) -> float:
-        if next(count) == 7:
+    def late(store: TrialStore, *arguments: Any) -> FrozenTrial:
+        if next(count) == 0:
             give_back_trials(study, os.getpid(), "another worker thought so")
-        return suggest(trial, *args, **kwargs)
+        return fill(store, *arguments)
 
-    monkeypatch.setattr(optuna.trial.Trial, "suggest_float", slowly)
+    monkeypatch.setattr(TrialStore, "fill", late)
     trials = study.sampler.claim(study, 4)
     assert [study.sampler.slot_of(trial).index for trial in trials] == [0, 1, 2, 3]
     for trial in trials:
