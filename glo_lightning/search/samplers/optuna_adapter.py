@@ -339,11 +339,12 @@ class DatabaseStorage(_CachedStorage):
     """
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], skip_table_creation: bool = False) -> None:
-        super().__init__(_Tables(url, engine_kwargs=engine_kwargs, skip_table_creation=skip_table_creation))
+        self._tables = _Tables(url, engine_kwargs=engine_kwargs, skip_table_creation=skip_table_creation)
+        super().__init__(self._tables)
 
     def create_new_trials(self, study_id: int, templates: Sequence[FrozenTrial]) -> list[FrozenTrial]:
         """Create running trials and return them."""
-        trials = self._backend.create_new_trials(study_id, templates)
+        trials = self._tables.create_new_trials(study_id, templates)
         with self._lock:
             self._studies.setdefault(study_id, _StudyInfo())
             self._add_trials_to_cache(study_id, trials)
@@ -354,11 +355,11 @@ class DatabaseStorage(_CachedStorage):
 
     def fill_trial(self, trial_id: int, template: FrozenTrial) -> None:
         """Give a running trial the parameters and attributes of a template."""
-        self._backend.fill_trial(trial_id, template)
+        self._tables.fill_trial(trial_id, template)
 
     def finish_trials(self, all_told: Sequence[Told]) -> None:
         """End those trials that still run."""
-        self._backend.finish_trials(all_told)
+        self._tables.finish_trials(all_told)
 
 
 class _Tables(RDBStorage):
@@ -370,6 +371,7 @@ class _Tables(RDBStorage):
 
         trials, studies = models.TrialModel.__table__, models.StudyModel.__table__
         start = datetime.now()
+        rows: list[dict[str, Any]]
         with _create_scoped_session(self.scoped_session) as session:
             # A write that changes nothing: whoever else creates trials waits here, in every database.
             session.execute(update(studies).where(studies.c.study_id == study_id).values(study_id=study_id))

@@ -199,7 +199,7 @@ def statements() -> Iterator[list[str]]:
         storage = open_storage(f"{folder}/study.db")
         store = TrialStore(optuna.create_study(storage=storage))
         sent: list[str] = []
-        engine = storage._storage._backend.engine  # type: ignore[attr-defined]
+        engine = storage._storage._tables.engine  # type: ignore[attr-defined]
         event.listen(engine, "before_cursor_execute", lambda *arguments: sent.append(arguments[2]))
         (ticket,) = store.create([running_trial({}, {}, {}, {"worker": "me"})])
         others = store.create([template(worker="me") for _ in range(19)])
