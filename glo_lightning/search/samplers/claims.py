@@ -193,8 +193,9 @@ class Claims(Generic[C]):
         first, *others = [self._describe(slot, candidate) for slot, candidate in zip(slots, candidates, strict=True)]
         trials = [ticket]
         try:
+            signature = _signature()
             templates = [
-                running_trial(*description, {**_signature(), SLOT: list(slot)})
+                running_trial(*description, {**signature, SLOT: list(slot)})
                 for slot, description in zip(slots[1:], others, strict=True)
             ]
             trials += self._store.create(templates) if templates else []
