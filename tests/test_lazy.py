@@ -33,6 +33,16 @@ print(same is GenerationalCmaEsSampler, LossSearch.__name__, LossInjection.__nam
     assert output.splitlines() == ["[]", "True LossSearch LossInjection load_loss"]
 
 
+def test_reading_a_search_loads_nothing_that_trains_or_draws() -> None:
+    script = """
+import sys
+import glo_lightning.report.page, glo_lightning.search.records.read, glo_lightning.search.records.result
+print(sorted({"lightning", "torchmetrics", "torchvision", "pandas", "matplotlib", "sympy"} & sys.modules.keys()))
+"""
+    output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert output.splitlines() == ["[]"]
+
+
 def test_an_unknown_name_is_an_attribute_error_as_in_any_module() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'LossSerch'"):
         import_module("glo_lightning.search").LossSerch  # noqa: B018

@@ -8,9 +8,6 @@ from torch.optim import Optimizer
 
 from glo_lightning.errors import SettingsError
 
-LEARNING_RATE_FACTOR = "learning_rate_factor"
-"""Hyperparameter that every task has: what multiplies all learning rates, 1 unless it is searched."""
-
 
 class LearningRateFactor(Callback):
     """Multiplies the learning rate of every parameter group while an optimizer steps.

@@ -18,11 +18,11 @@ from glo_lightning.cli.refusals import explained
 from glo_lightning.cli.task_cli import find_option
 from glo_lightning.cli.verb import SettingsT, Verb
 from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.plain_parser import PlainParser
 from glo_lightning.safe_yaml import read_yaml
 from glo_lightning.training.task import (
     LEAN_TRAINER,
-    Hyperparameters,
     Task,
     quiet_lightning,
     saves_checkpoints,

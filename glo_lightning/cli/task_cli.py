@@ -16,8 +16,9 @@ from glo_lightning.cli.parser import TaskParser
 from glo_lightning.cli.verb import SettingsT, Verb
 from glo_lightning.errors import SettingsError
 from glo_lightning.files import write_whole
+from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.options import option
-from glo_lightning.training.task import LEAN_TRAINER, Hyperparameters, Task, saves_checkpoints, with_callbacks
+from glo_lightning.training.task import LEAN_TRAINER, Task, saves_checkpoints, with_callbacks
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "model": {

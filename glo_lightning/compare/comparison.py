@@ -11,11 +11,10 @@ import numpy as np
 
 from glo_lightning.compare.statistics import detectable_difference, hedges_g, holm, paired, welch
 from glo_lightning.errors import StudyError
+from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.losses import Loss
-from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.monitor import Monitor, name_on_test
 from glo_lightning.training.run import Evaluation, Evaluator, Run, Status
-from glo_lightning.training.task import Hyperparameters
-from glo_lightning.training.test_split import name_on_test
 
 SIGNIFICANCE = 0.05
 """p-value, after Holm, under which a difference counts."""

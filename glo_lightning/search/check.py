@@ -8,9 +8,10 @@ from typing import TypeVar
 from glo_lightning.errors import GloError
 from glo_lightning.losses import baseline_loss
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
+from glo_lightning.search.monitors import task_monitor
 from glo_lightning.search.progress import trainings_ahead
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.tasks import ProbedTask, predicted, probe, task_monitor
+from glo_lightning.search.tasks import ProbedTask, predicted, probe
 from glo_lightning.search.workers.work import torch_threads
 from glo_lightning.training.choice import choose_evaluator
 from glo_lightning.training.run import Run

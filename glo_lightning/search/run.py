@@ -12,6 +12,7 @@ from torch.distributed import DistNetworkError
 
 from glo_lightning.cli.own_folder import require_own
 from glo_lightning.errors import SettingsError, StudyError
+from glo_lightning.search.monitors import search_monitor, task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
 from glo_lightning.search.records.result import SearchResult, candidate_frame
@@ -20,7 +21,7 @@ from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import count_run, find_study
-from glo_lightning.search.tasks import full_epochs, search_monitor, task_monitor
+from glo_lightning.search.tasks import full_epochs
 from glo_lightning.search.workers.interruption import interruptible
 from glo_lightning.search.workers.supervisor import supervise
 from glo_lightning.search.workers.work import Part, take_part

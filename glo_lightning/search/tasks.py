@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.losses import Outputs
 from glo_lightning.options import option
+from glo_lightning.search.monitors import task_monitor
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.theory.descent import FirstBatch
 from glo_lightning.training.abort import AbortRule
@@ -16,7 +17,6 @@ from glo_lightning.training.checks.models import require_fresh_models
 from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
 from glo_lightning.training.checks.splits import check_splits
 from glo_lightning.training.checks.targets import UNIT, TargetScale, target_scale
-from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
 
@@ -65,18 +65,6 @@ class ProbedTask:
     def num_classes(self) -> int:
         """Classes of the task."""
         return self.probe.num_classes
-
-
-def task_monitor(settings: SearchSettings) -> Monitor:
-    """Return the metric that scores trainings on each task."""
-    return settings.metric
-
-
-def search_monitor(settings: SearchSettings) -> Monitor:
-    """Return the metric that scores candidates: of several tasks, the mean of what cross-entropy's metric makes 1."""
-    if not settings.tasks:
-        return task_monitor(settings)
-    return Monitor(f"{settings.monitor} relative to cross-entropy", "max", 0.0)
 
 
 def predicted(count: int, outputs: Outputs) -> str:

@@ -86,3 +86,8 @@ def require_direction(monitor: str, mode: Mode) -> None:
             option("mode", "max"),
             f"Set {option('mode', 'min')}; log a metric of which more is better under another name.",
         )
+
+
+def name_on_test(monitor: str) -> str:
+    """Return the name of a validation metric on the test split: ``val_accuracy`` becomes ``test_accuracy``."""
+    return re.sub(r"(?<![a-z])(validation|valid|val)(?![a-z])", "test", monitor)

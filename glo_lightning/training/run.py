@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.losses import Loss
-from glo_lightning.training.task import Hyperparameters
 
 
 class Status(StrEnum):

@@ -13,13 +13,10 @@ from typing import Any, Protocol
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.errors import ModelError, SettingsError
+from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.training.model_instances import StartFrom
 from glo_lightning.training.python_objects import Data, Model, take_data, take_model, take_trainer
-
-Hyperparameters = Mapping[str, Any]
-"""JSON values by the name of what they configure, such as ``{"model.learning_rate": 0.1}``."""
 
 LEAN_TRAINER: Mapping[str, Any] = {
     "logger": False,
@@ -30,12 +27,6 @@ LEAN_TRAINER: Mapping[str, Any] = {
     "devices": 1,
 }
 """Trainer arguments that switch off what hundreds of short trainings do not need, more devices than one included."""
-
-
-def learning_rate_factor(hyperparameters: Hyperparameters) -> tuple[float, Hyperparameters]:
-    """Return what multiplies all learning rates, and the hyperparameters that are the model's own."""
-    own = {name: value for name, value in hyperparameters.items() if name != LEARNING_RATE_FACTOR}
-    return float(hyperparameters.get(LEARNING_RATE_FACTOR, 1.0)), own
 
 
 class ModelBuilder(Protocol):

@@ -1,6 +1,5 @@
 """Measure a trained model on the test split."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ from glo_lightning.options import section
 from glo_lightning.training.checks.loaders import PLACE
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
-from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.monitor import Monitor, name_on_test
 from glo_lightning.training.task import Task, quiet_lightning
 
 _WITHOUT = {
@@ -100,11 +99,6 @@ def require_test_data(task: Task) -> None:
             f"{type(task.datamodule).__name__} without",
             f"Add one{_WITHOUT.get(section(), '')}.",
         )
-
-
-def name_on_test(monitor: str) -> str:
-    """Return the name of a validation metric on the test split: ``val_accuracy`` becomes ``test_accuracy``."""
-    return re.sub(r"(?<![a-z])(validation|valid|val)(?![a-z])", "test", monitor)
 
 
 def _find(metrics: dict[str, float], monitor: str) -> float:

@@ -16,11 +16,12 @@ from glo_lightning.callbacks.learning_rate import LearningRateFactor
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.callbacks.validated_weights import ValidatedWeights
 from glo_lightning.errors import GloError, LossError, SettingsError
+from glo_lightning.hyperparameters import learning_rate_factor
 from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_seed
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Run, Status
-from glo_lightning.training.task import Task, learning_rate_factor, quiet_lightning
+from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import score_on_test
 from glo_lightning.training.traces import ordered_by
 

@@ -23,9 +23,9 @@ from optuna.distributions import FloatDistribution
 from sklearn.datasets import make_friedman1
 
 from glo_lightning import GenerationalCmaEsSampler, LossSearch
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.data import CorruptedDataModule, DiabetesDataModule
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.losses import HuberLoss, Loss, ResidualLoss
 from glo_lightning.models import Regressor, mlp
 from glo_lightning.training.checks.targets import target_scale

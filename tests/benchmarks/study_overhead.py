@@ -38,6 +38,16 @@ POPULATION = 20
 EPOCHS = 3
 
 
+class Clock(Progress):
+    """Notes the processor time at which the first candidate is claimed."""
+
+    begin = 0.0
+
+    def start(self, *arguments: Any) -> None:
+        super().start(*arguments)
+        self.begin = time.process_time()
+
+
 def settings_of(url: str, generations: int, workers: int) -> SearchSettings:
     return SearchSettings(
         study_name="overhead",
@@ -62,16 +72,15 @@ def work(url: str, generations: int, workers: int, start: Any, spent: Any) -> No
     settings = settings_of(url, generations, workers)
     evaluators = prepare(settings)
     with quiet_optuna(), open(os.devnull, "w") as nowhere:
-        progress = Progress(Console(file=nowhere))
+        progress = Clock(Console(file=nowhere))
         storage = open_storage(url)
         probe = evaluators.tasks[0].probe
         fingerprint = {"num_classes": probe.num_classes, "num_weights": probe.num_weights}
         context = ExplorationContext(settings, storage, fingerprint, evaluators, HyperparameterSpace(), progress)
         start.wait()
-        begin = time.process_time()
         sources = explore(context)
-        spent.put(time.process_time() - begin)
-    del sources
+        spent.put(time.process_time() - progress.begin)
+        del sources
 
 
 def train(url: str, generations: int, workers: int, spent: Any) -> None:

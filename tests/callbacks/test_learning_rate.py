@@ -9,9 +9,10 @@ from lightning.pytorch import Callback, Trainer, seed_everything
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR, LearningRateFactor
+from glo_lightning.callbacks.learning_rate import LearningRateFactor
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import SettingsError
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.losses import CrossEntropyLoss, ScaledLoss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.training.monitor import Monitor

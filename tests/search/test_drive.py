@@ -8,9 +8,9 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, TensorDataset
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.data import CorruptedDataModule, DigitsDataModule
 from glo_lightning.errors import DataError, SettingsError
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.losses import ClassAwareLoss, DriveLoss, SigmoidLoss, TwoSidedLoss, load_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch, SearchResult

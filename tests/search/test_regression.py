@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from glo_lightning import LossInjection
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.dashboard.pictures import draw_picture
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
 from glo_lightning.errors import DataError, SettingsError
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.losses import HuberLoss, ResidualLoss, StandardizedLoss, load_loss
 from glo_lightning.models import Regressor, mlp
 from glo_lightning.report.page import build_page

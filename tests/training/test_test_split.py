@@ -13,10 +13,10 @@ from glo_lightning.models import Classifier, mlp
 from glo_lightning.options import options_of
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.checks.splits import check_splits
-from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.monitor import Monitor, name_on_test
 from glo_lightning.training.run import Run
 from glo_lightning.training.task import Task, python_task
-from glo_lightning.training.test_split import measure_on_test, name_on_test, require_test
+from glo_lightning.training.test_split import measure_on_test, require_test
 from glo_lightning.training.trainer import TrainerEvaluator
 
 CPU = {"accelerator": "cpu", "max_epochs": 1}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import optuna
 
+from glo_lightning.search.monitors import search_monitor
 from glo_lightning.search.progress import Progress, Standing, trainings_ahead
 from glo_lightning.search.records.candidates import (
     TRAINED,
@@ -19,7 +20,7 @@ from glo_lightning.search.records.candidates import (
 from glo_lightning.search.records.history import sum_fates
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.study import fingerprint_of
-from glo_lightning.search.tasks import predicted, search_monitor
+from glo_lightning.search.tasks import predicted
 from glo_lightning.training.monitor import Monitor
 
 SHARE = 0.05

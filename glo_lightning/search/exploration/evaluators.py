@@ -7,10 +7,11 @@ from typing import Literal, cast
 
 import optuna
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
+from glo_lightning.search.monitors import search_monitor, task_monitor
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.decision import decide_once
-from glo_lightning.search.tasks import ProbedTask, naming, search_monitor, task_monitor
+from glo_lightning.search.tasks import ProbedTask, naming
 from glo_lightning.training.choice import Way, choose_evaluator
 from glo_lightning.training.distributed import Channel, DistributedEvaluator
 from glo_lightning.training.population import PopulationEvaluator

@@ -5,9 +5,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.compare.rivals import RIVALS
 from glo_lightning.errors import DataError
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.stage import explore_study

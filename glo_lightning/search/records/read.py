@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from glo_lightning.compare.shared_trainings import REUSED
 from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
+from glo_lightning.search.monitors import search_monitor
 from glo_lightning.search.records.candidates import (
     BaselineScore,
     CandidateRecord,
@@ -37,7 +38,6 @@ from glo_lightning.search.storage.study import (
     stage_title,
     tuned_expression,
 )
-from glo_lightning.search.tasks import search_monitor
 from glo_lightning.training.monitor import Monitor
 
 

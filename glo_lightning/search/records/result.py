@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
-import pandas as pd
 
 from glo_lightning.checked import Checked, Limits, fitted
 from glo_lightning.cli.settings import MAX_SEED
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.tables import legend, render
 from glo_lightning.errors import SettingsError
+from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.search.storage.study import later_stages
-from glo_lightning.training.task import Hyperparameters
 
 if TYPE_CHECKING:
+    import pandas as pd
     from lightning.pytorch import LightningModule
 
 
@@ -84,13 +84,15 @@ class SearchResult:
         along = f"found along with\n{found}" if found else ""
         return f"{table}{fidelity}{warning}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}"
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds."""
         return candidate_frame(self.study)
 
 
-def candidate_frame(study: optuna.Study) -> pd.DataFrame:
+def candidate_frame(study: optuna.Study) -> "pd.DataFrame":
     """Return the candidates of a search as a data frame, one row each, in order, those of later stages last."""
+    import pandas as pd
+
     rows = []
     for candidate in (each for stage in (study, *later_stages(study)) for each in read_candidates(stage)):
         row = {each.name: getattr(candidate, each.name) for each in fields(candidate)}

@@ -8,9 +8,9 @@ import optuna
 
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.errors import GloError, StudyError
+from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.losses import Loss
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.training.task import Hyperparameters
 
 DISCOVERED = "discovered"
 

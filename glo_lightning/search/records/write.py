@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
-import pandas as pd
 
 from glo_lightning.errors import GloError
 from glo_lightning.figures import save_figure
@@ -18,6 +17,7 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import without_password
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 
@@ -97,7 +97,7 @@ class SearchOutput:
             search["storage"], head = without_password(search["storage"]), PASSWORD
         write_whole(self._config, head + write_yaml(content))
 
-    def write_trials(self, frame: pd.DataFrame) -> None:
+    def write_trials(self, frame: "pd.DataFrame") -> None:
         """Write one row per candidate."""
         write_whole(self.folder / "trials.csv", frame.to_csv(index=False))
 

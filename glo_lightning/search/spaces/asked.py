@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.base import LossSpace, VectorSpace
 from glo_lightning.search.spaces.drive import DriveSpace, TwoSidedDriveSpace

@@ -6,11 +6,11 @@ from typing import Any
 
 from optuna.distributions import FloatDistribution
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.errors import SettingsError
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR, Hyperparameters, learning_rate_factor
 from glo_lightning.options import option
 from glo_lightning.search.ranges import Range
-from glo_lightning.training.task import Hyperparameters, Task, learning_rate_factor
+from glo_lightning.training.task import Task
 
 RATE_FACTORS = Range(1e-4, 1e4, log=True, scale=1.0)
 """Where the factor of the learning rate may be; its logarithm weighs as a drive loss's scale would."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.losses import ClassAwareLoss, CrossEntropyLoss, HuberLoss, Loss, Outputs, for_outputs
 from glo_lightning.search.spaces.base import UNBOUNDED
 from glo_lightning.search.spaces.residual import LOG_SCALE

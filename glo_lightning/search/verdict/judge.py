@@ -11,6 +11,7 @@ from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.search.exploration.context import Source
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.exploration.rival import RivalSource
+from glo_lightning.search.monitors import task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
@@ -22,7 +23,7 @@ from glo_lightning.search.records.candidates import (
 )
 from glo_lightning.search.records.verdict import DISCOVERED, STORED, Fidelity, Finalist, Verdict, asked
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.tasks import ProbedTask, task_monitor
+from glo_lightning.search.tasks import ProbedTask
 from glo_lightning.search.verdict.fidelity import measure_fidelity
 from glo_lightning.search.verdict.rivals import Rival, line_up
 from glo_lightning.search.verdict.trainings import VerdictTrainings

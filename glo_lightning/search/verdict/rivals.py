@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from glo_lightning.compare.comparison import Origin
 from glo_lightning.compare.rivals import BASELINES, JOINT, OWN, scaled_twin
+from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.losses import Loss, Outputs, baseline_loss, in_units_of
 from glo_lightning.search.records.verdict import DISCOVERED
 from glo_lightning.search.tasks import ProbedTask
 from glo_lightning.training.run import Run
-from glo_lightning.training.task import Hyperparameters
 
 
 @dataclass(frozen=True)

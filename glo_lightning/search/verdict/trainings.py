@@ -9,9 +9,10 @@ import optuna
 
 from glo_lightning.compare.shared_trainings import SharedTrainings
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory, Length
+from glo_lightning.search.monitors import task_monitor
 from glo_lightning.search.progress import Progress, Trainings, trainings_ahead
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.tasks import ProbedTask, task_monitor
+from glo_lightning.search.tasks import ProbedTask
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, Evaluator, Run
 from glo_lightning.training.seeds import fresh_seeds

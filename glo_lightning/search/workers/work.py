@@ -8,11 +8,12 @@ import optuna
 import torch
 from optuna.storages import BaseStorage
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.search.exploration.context import ExplorationContext
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.exploration.families import explore
 from glo_lightning.search.exploration.rival import explore_rival
+from glo_lightning.search.monitors import task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.ranges import Range
 from glo_lightning.search.records.verdict import Verdict
@@ -20,7 +21,7 @@ from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.hyperparameters import RATE_FACTORS, hyperparameters_of
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import quiet_optuna
-from glo_lightning.search.tasks import ProbedTask, probe_tasks, task_monitor
+from glo_lightning.search.tasks import ProbedTask, probe_tasks
 from glo_lightning.search.verdict.judge import Judge
 from glo_lightning.training.checks.one_batch import Probe
 from glo_lightning.training.distributed import Channel, serve

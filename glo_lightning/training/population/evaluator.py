@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 
 from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.hyperparameters import learning_rate_factor
 from glo_lightning.losses import Loss, baseline_loss
 from glo_lightning.training.abort import AbortRule, attempt_seed
 from glo_lightning.training.monitor import Monitor
@@ -14,7 +15,7 @@ from glo_lightning.training.population.plan import Plan, Split, make_plan
 from glo_lightning.training.population.recipe import refuse
 from glo_lightning.training.population.training import Population
 from glo_lightning.training.run import Evaluation, Run, Status
-from glo_lightning.training.task import Task, learning_rate_factor, quiet_lightning
+from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.trainer import TrainerEvaluator
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.data.tensor_data import Examples
+from glo_lightning.hyperparameters import learning_rate_factor
 from glo_lightning.training.abort import AbortRule, ValidationFollower
 from glo_lightning.training.population.batches import Batch, Batches
 from glo_lightning.training.population.losses import LossStack, by_structure
@@ -17,7 +18,6 @@ from glo_lightning.training.population.networks import NetworkStack
 from glo_lightning.training.population.plan import Plan
 from glo_lightning.training.population.scoring import score
 from glo_lightning.training.run import Evaluation, Run, Status
-from glo_lightning.training.task import learning_rate_factor
 
 
 @dataclass(frozen=True)

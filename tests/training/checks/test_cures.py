@@ -14,7 +14,8 @@ from glo_lightning.errors import GloError
 from glo_lightning.losses import baseline_loss
 from glo_lightning.options import option, options_of
 from glo_lightning.search import LossSearch
-from glo_lightning.search.tasks import ProbedTask, probe_tasks, task_monitor
+from glo_lightning.search.monitors import task_monitor
+from glo_lightning.search.tasks import ProbedTask, probe_tasks
 from glo_lightning.training.run import Run, Status
 from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator

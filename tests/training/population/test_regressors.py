@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.data import CorruptedDataModule, DiabetesDataModule
 from glo_lightning.data.tensor_data import Splits
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.losses import HuberLoss, LogCoshLoss, ResidualLoss, ScaledLoss
 from glo_lightning.models import Regressor, mlp
 from glo_lightning.training.monitor import Monitor
