@@ -19,10 +19,10 @@ from lightning.pytorch import LightningDataModule, LightningModule
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.model_selection import train_test_split
 
-from glo_lightning.callbacks.learning_rate import LEARNING_RATE_FACTOR
 from glo_lightning.compare.tables import comparison_rows, headline
 from glo_lightning.data import CorruptedDataModule, DiabetesDataModule, DigitsDataModule
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
+from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, Regressor, mlp
 from glo_lightning.search import LossSearch
