@@ -35,8 +35,8 @@ def line_up(
     """Return the losses of a comparison in the order of its table: what everybody trains with first, the winner last.
 
     After a joint search the first is there twice: as it is configured, and "joint", with the winner's hyperparameters,
-    as its twin, which is as steep as the winner at its start, and the winner have them. The model's own loss has a row
-    if it is another and works.
+    as its twin, which is as steep as the winner at its start, and the winner have them. Where that is as steep as the
+    first, there is no twin. The model's own loss has a row if it is another and works.
 
     Args:
         winner: a training of it.
@@ -55,6 +55,6 @@ def line_up(
         name += JOINT
         lined_up.append(Rival(name, usual, joint))
     twin = scaled_twin(winner.loss, usual, task.num_classes, task.probe.first_batch)
-    if twin is not None:
+    if twin is not None and twin[0] != "1":  # that would be the same row again
         lined_up.append(Rival(f"{name} × {twin[0]}", twin[1], joint))
     return [*lined_up, *found, Rival(DISCOVERED, winner.loss, joint, Origin(cost))]

@@ -46,6 +46,13 @@ class WeightedModel(ToyModel):
         self.loss_fn = nn.CrossEntropyLoss(weight=torch.tensor([3.0, 1.0, 0.5]))
 
 
+class AdamModel(ToyModel):
+    """Has an optimizer for which a factor of the loss is none of the learning rate, which is searched instead."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters(), 0.01)
+
+
 def smoothing_classifier() -> Classifier:
     model = Classifier(mlp(hidden=(8,)))
     model.loss_fn = nn.CrossEntropyLoss(label_smoothing=0.3)
@@ -257,3 +264,8 @@ def test_a_loss_of_ones_own_that_fails_is_told_and_left_out(tmp_path: Path, caps
     assert "(yours)" not in render(comparison)
     told = " ".join(capsys.readouterr().err.split())
     assert "The model's own loss, BCEWithLogitsLoss, fails on the first batch (ValueError: Target size" in told
+
+
+def test_a_winner_as_steep_as_cross_entropy_has_no_twin(tmp_path: Path) -> None:
+    comparison = compare(tmp_path, AdamModel, family="drive", invariant="exact")
+    assert [result.name for result in comparison.results] == ["cross-entropy", "cross-entropy, joint", "discovered"]
