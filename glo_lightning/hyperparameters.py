@@ -1,5 +1,6 @@
 """What else than the loss a training is told, by name. Reading a search needs this much, and not Lightning."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,3 +15,16 @@ def learning_rate_factor(hyperparameters: Hyperparameters) -> tuple[float, Hyper
     """Return what multiplies all learning rates, and the hyperparameters that are the model's own."""
     own = {name: value for name, value in hyperparameters.items() if name != LEARNING_RATE_FACTOR}
     return float(hyperparameters.get(LEARNING_RATE_FACTOR, 1.0)), own
+
+
+def describe(hyperparameters: Hyperparameters) -> list[str]:
+    """Return a line for each, for people: the option that sets it, or what multiplies all learning rates.
+
+    Example:
+        >>> describe({"model.dropout": 0.25, LEARNING_RATE_FACTOR: 3.14159})
+        ['--model.dropout=0.25', 'all learning rates × 3.142']
+    """
+    return [
+        f"all learning rates × {value:.4g}" if name == LEARNING_RATE_FACTOR else f"--{name}={json.dumps(value)}"
+        for name, value in hyperparameters.items()
+    ]

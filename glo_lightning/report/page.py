@@ -11,6 +11,7 @@ from glo_lightning import __version__
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.rivals import BASELINES
 from glo_lightning.compare.tables import columns, comparison_rows, headline, legend, number, verdict_sentences
+from glo_lightning.hyperparameters import describe
 from glo_lightning.losses import Loss, baseline_loss
 from glo_lightning.report import figures
 from glo_lightning.report.equation import draw_formula
@@ -91,6 +92,7 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "comparison_rows": comparison_rows,
         "legend": legend,
         "number": number,
+        "describe": describe,
         "loss_pictures": [] if loss is None else _draw_loss(loss, archive),
         "formula": None if loss is None else _picture(draw_formula(loss), "formula", loss.formula(), outlines=True).svg,
         "changes": loss is not None and "t" in map(str, loss.expression().free_symbols),

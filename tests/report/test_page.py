@@ -96,7 +96,7 @@ def test_what_else_was_searched_is_told_and_losses_may_be_minimised(tmp_path: Pa
     page = write_report(tmp_path)
     assert "Found along with it" in page.words
     found = json.loads((tmp_path / "best_hyperparameters.json").read_text())
-    assert f"model.width {found['model.width']}" in " ".join(page.words.split())
+    assert f"--model.width={found['model.width']}" in page.words
 
 
 def test_an_unfinished_search_is_told_as_far_as_it_came(unfinished_run: Path) -> None:

@@ -1,6 +1,5 @@
 """What a search returns."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,7 +12,7 @@ from glo_lightning.cli.settings import MAX_SEED
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.tables import legend, render
 from glo_lightning.errors import SettingsError
-from glo_lightning.hyperparameters import Hyperparameters
+from glo_lightning.hyperparameters import Hyperparameters, describe
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.verdict import Fidelity
@@ -80,7 +79,7 @@ class SearchResult:
         warning = f"{self.warning}\n" if self.warning else ""
         fidelity = "" if self.fidelity is None else f"{self.fidelity}\n"
         formula = self.best_loss.formula("unicode")
-        found = "".join(f"  --{name}={json.dumps(value)}\n" for name, value in self.best_hyperparameters.items())
+        found = "".join(f"  {line}\n" for line in describe(self.best_hyperparameters))
         along = f"found along with\n{found}" if found else ""
         return f"{table}{fidelity}{warning}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}"
 
