@@ -113,7 +113,8 @@ class _Observer:
         self._progress = progress
         self._announcer: GenerationAnnouncer | None = None
         self._length = length
-        self._known: set[str] = set()
+        # What earlier runs did is not told again; what this one does is, however quick it was.
+        self._known = {settings.study_name, *self._study_names()}
         self._purposes = 0
         self._looked = 0.0
         self._deaths = 0
@@ -192,7 +193,6 @@ class _Observer:
         if FINGERPRINT in study.user_attrs and has_begun:
             self._announcer = GenerationAnnouncer.of_search(study, self._settings, self._progress, self._length)
             self._announcer.begin()
-            self._known.update(self._study_names())
 
     def _study_names(self) -> list[str]:
         """Return the names of the search's study and of those beside it."""
