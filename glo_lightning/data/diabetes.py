@@ -2,9 +2,9 @@
 
 import torch
 from sklearn.datasets import load_diabetes
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
+from glo_lightning.data.fractions import require_fractions, three_parts
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
 from glo_lightning.errors import DataError
 
@@ -46,13 +46,7 @@ class DiabetesDataModule(TensorDataModule):
         training_fraction: float = 1.0,
     ) -> None:
         super().__init__(batch_size, seed, training_fraction)
-        held_out = validation_fraction + test_fraction
-        if min(validation_fraction, test_fraction) <= 0.0 or held_out >= 1.0:
-            raise DataError(
-                "positive validation_fraction and test_fraction that sum to less than 1",
-                f"{validation_fraction!r} and {test_fraction!r}",
-                "Use 0.2 and 0.2.",
-            )
+        require_fractions(validation_fraction, test_fraction)
         self.validation_fraction = validation_fraction
         self.test_fraction = test_fraction
         self.split_seed = split_seed
@@ -60,16 +54,9 @@ class DiabetesDataModule(TensorDataModule):
     def load(self) -> Splits:
         """Split the patients at random, and standardise by the training part."""
         measured, progress = load_diabetes(return_X_y=True, scaled=False)
-        num_val, num_test = (round(f * len(progress)) for f in (self.validation_fraction, self.test_fraction))
-        try:
-            rest, test = train_test_split(range(len(progress)), test_size=num_test, random_state=self.split_seed)
-            train, val = train_test_split(rest, test_size=num_val, random_state=self.split_seed)
-        except ValueError as error:
-            raise DataError(
-                "fractions that leave at least one patient in each split",
-                f"validation_fraction={self.validation_fraction}, test_fraction={self.test_fraction} ({error})",
-                "Use 0.2 and 0.2.",
-            ) from error
+        train, val, test = three_parts(
+            len(progress), self.validation_fraction, self.test_fraction, self.split_seed, "at least one patient"
+        )
         if len(train) < 2:
             raise DataError("two or more patients to train on", f"{len(train)}", "Lower the other two fractions.")
         inputs, targets = torch.from_numpy(measured), torch.from_numpy(progress).unsqueeze(1)

@@ -2,10 +2,9 @@
 
 import torch
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
+from glo_lightning.data.fractions import require_fractions, three_parts
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
-from glo_lightning.errors import DataError
 
 
 class DigitsDataModule(TensorDataModule):
@@ -48,13 +47,7 @@ class DigitsDataModule(TensorDataModule):
         training_fraction: float = 1.0,
     ) -> None:
         super().__init__(batch_size, seed, training_fraction)
-        held_out = validation_fraction + test_fraction
-        if min(validation_fraction, test_fraction) <= 0.0 or held_out >= 1.0:
-            raise DataError(
-                "positive validation_fraction and test_fraction that sum to less than 1",
-                f"{validation_fraction!r} and {test_fraction!r}",
-                "Use 0.2 and 0.2.",
-            )
+        require_fractions(validation_fraction, test_fraction)
         self.validation_fraction = validation_fraction
         self.test_fraction = test_fraction
         self.split_seed = split_seed
@@ -62,21 +55,13 @@ class DigitsDataModule(TensorDataModule):
     def load(self) -> Splits:
         """Split the images so that every part has each digit in the same proportion."""
         pixels, digits = load_digits(return_X_y=True)
-        num_val, num_test = (round(f * len(digits)) for f in (self.validation_fraction, self.test_fraction))
-        try:
-            rest_pixels, test_pixels, rest_digits, test_digits = train_test_split(
-                pixels, digits, test_size=num_test, stratify=digits, random_state=self.split_seed
-            )
-            train_pixels, val_pixels, train_digits, val_digits = train_test_split(
-                rest_pixels, rest_digits, test_size=num_val, stratify=rest_digits, random_state=self.split_seed
-            )
-        except ValueError as error:
-            raise DataError(
-                "fractions that leave at least one image of each digit in each split",
-                f"validation_fraction={self.validation_fraction}, test_fraction={self.test_fraction} ({error})",
-                "Use 0.2 and 0.2.",
-            ) from error
-        parts = ((train_pixels, train_digits), (val_pixels, val_digits), (test_pixels, test_digits))
-        return Splits(
-            *((torch.from_numpy(x).float().div(16.0).view(-1, 1, 8, 8), torch.from_numpy(y).long()) for x, y in parts)
+        parts = three_parts(
+            len(digits),
+            self.validation_fraction,
+            self.test_fraction,
+            self.split_seed,
+            "at least one image of each digit",
+            labels=digits,
         )
+        images, labels = torch.from_numpy(pixels).float().div(16.0).view(-1, 1, 8, 8), torch.from_numpy(digits).long()
+        return Splits(*((images[part], labels[part]) for part in parts))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from glo_lightning.errors import GloError
@@ -101,7 +101,7 @@ def _cost(settings: SearchSettings, probed: ProbedTask) -> list[str]:
     count = together if factory.way == "population" else 1
     run = Run(baseline_loss(settings.outputs), settings.seed)
     started = time.perf_counter()
-    factory.make().evaluate([replace(run, seed=run.seed) for _ in range(count)])
+    factory.make().evaluate([run] * count)
     seconds = (time.perf_counter() - started) / count / settings.workers
     candidates = settings.generations * settings.candidates_per_generation
     ahead = trainings_ahead(settings, probed.relative_length)
