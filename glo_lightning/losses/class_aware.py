@@ -158,11 +158,15 @@ class ClassAwareLoss(WrappedLoss):
         return ", ".join(f"{name}={value!r}" for name, value in own.items())
 
 
-def counts_of(class_counts: Sequence[float]) -> tuple[float, ...]:
+def counts_of(class_counts: Sequence[float], num_classes: int | None = None) -> tuple[float, ...]:
     """Return training samples of each class, which may be given as a tensor.
 
+    Args:
+        class_counts: samples of each class.
+        num_classes: how many there must be, if that is known.
+
     Raises:
-        LossError: if they are not above 0 and finite, or fewer than two.
+        LossError: if they are not above 0 and finite, fewer than two, or of another number of classes.
     """
     counts: tuple[float, ...] = tuple(listed(class_counts))
     good = (
@@ -173,5 +177,11 @@ def counts_of(class_counts: Sequence[float]) -> tuple[float, ...]:
             "class_counts above 0, one for each of two or more classes",
             repr(counts)[:80],
             "Leave out classes that never occur, or count the training labels with torch.bincount.",
+        )
+    if num_classes is not None and len(counts) != num_classes:
+        raise LossError(
+            f"class_counts of {num_classes} classes",
+            f"{len(counts)}: {list(counts)!r:.60}",
+            "Count all of them: torch.bincount(labels, minlength=num_classes).",
         )
     return counts

@@ -114,13 +114,7 @@ def _of_overlap(outputs: Outputs) -> dict[str, KnownLoss]:
 
 def _of_frequencies(num_classes: int, class_counts: Sequence[int]) -> dict[str, KnownLoss]:
     """Return losses for long tails."""
-    counts = counts_of(class_counts)
-    if len(counts) != num_classes:
-        raise LossError(
-            f"class_counts of {num_classes} classes",
-            f"{len(counts)}: {list(counts)!r:.60}",
-            "Count all of them: torch.bincount(labels, minlength=num_classes).",
-        )
+    counts = counts_of(class_counts, num_classes)
     effective = [(1.0 - EFFECTIVE**count) / (1.0 - EFFECTIVE) for count in counts]
     margin = LARGEST_MARGIN * min(counts) ** 0.25
     cross_entropy = CrossEntropyLoss()

@@ -46,7 +46,7 @@ class SuggestedSpace:
         prefix: of the parameters' names.
 
     Raises:
-        SettingsError: if an argument is none of those it may be.
+        GloError: if an argument is none of those it may be.
 
     Example:
         >>> space = SuggestedSpace("drive", num_classes=10)
@@ -130,7 +130,7 @@ def suggest_loss(
 
     Raises:
         TrialPruned: if theory says that the loss will not train; the reason is a user attribute.
-        SettingsError: if an argument is none of those it may be.
+        GloError: if an argument is none of those it may be.
 
     Example:
         >>> import optuna, torch
@@ -204,14 +204,7 @@ def _fitting_counts(settings: SearchSettings, num_classes: int, class_counts: Se
         raise SettingsError(
             "no class_counts but with softmax outputs", f"outputs={settings.outputs!r} and some", "Leave them out."
         )
-    counts = counts_of(class_counts)
-    if len(counts) != num_classes:
-        raise SettingsError(
-            f"class_counts of {num_classes} classes",
-            f"{len(counts)}",
-            "Count all of them: torch.bincount(labels, minlength=num_classes).",
-        )
-    return counts
+    return counts_of(class_counts, num_classes)
 
 
 def _around(start: float, reach: float, bounds: FloatDistribution) -> FloatDistribution:
