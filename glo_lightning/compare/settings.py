@@ -46,10 +46,10 @@ class CompareSettings(ScoreSettings):
     fractions: tuple[float, ...] = setting((), above=0, at_most=1)
     name: str = setting("compare", names_folder=True)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.outputs == "real" and self.baselines == USUAL:
-            object.__setattr__(self, "baselines", ("squared_error", "twin"))
+    @property
+    def baselines_of_outputs(self) -> tuple[Baseline, ...]:
+        """The baselines: as named, or the squared error in place of cross-entropy where outputs are real."""
+        return ("squared_error", "twin") if self.outputs == "real" and self.baselines == USUAL else self.baselines
 
     @property
     def name_of_results(self) -> str:

@@ -108,7 +108,9 @@ def run_comparison(
         say(console, line)
     sigma = scale.sigma
     losses = {name: in_units_of(loss, sigma) if name in NAMED_LOSSES else loss for name, loss in losses.items()}
-    losses = with_baselines(losses, settings.baselines, probe.num_classes, settings.outputs, probe.first_batch, sigma)
+    losses = with_baselines(
+        losses, settings.baselines_of_outputs, probe.num_classes, settings.outputs, probe.first_batch, sigma
+    )
     channel = Channel() if placement.ranks > 1 else None
     with _crashes_explained():
         if channel is not None and placement.rank > 0:

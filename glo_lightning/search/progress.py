@@ -85,7 +85,7 @@ def trainings_ahead(settings: SearchSettings, length: float, after: str = "") ->
     """
     has_rivals = bool(settings.comparison_seeds and settings.rival_budget)
     losses = len(("cross-entropy", "its twin", "the winner")) + bool(settings.joint) + 2 * has_rivals
-    tunings = settings.tuned_trees if (settings.family, settings.stage) == ("glo", "both") else 0
+    tunings = settings.tuned_trees if (settings.loss_family, settings.stage) == ("glo", "both") else 0
     tuning = tunings * trainings_of_a_tuning(settings)
     candidates = settings.generations * settings.candidates_per_generation + tuning
     rescoring = float(settings.finalists * settings.finalist_seeds)

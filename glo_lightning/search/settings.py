@@ -11,6 +11,8 @@ from glo_lightning.options import option
 from glo_lightning.search.ranges import Range, read_ranges
 
 Input = Literal["y", "h", "f", "t"]
+LossFamily = Literal["taylor", "drive", "residual", "glo"]
+Parameters = Literal["canonical", "theta"]
 
 POPULATION_SIZES = {"drive": 8, "residual": 8, "glo": 80}
 """Candidates per generation, of families whose population does not depend on the invariant."""
@@ -106,10 +108,10 @@ class SearchSettings(ScoreSettings):
             in a terminal, how far it is) or verbose (every candidate, too).
     """
 
-    family: Literal["auto", "taylor", "drive", "residual", "glo"] = setting("auto", section=SEARCHED)
+    family: Literal["auto", LossFamily] = setting("auto", section=SEARCHED)
     order: int = setting(3, at_least=1, section=SEARCHED)
     inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
-    parameters: Literal["auto", "canonical", "theta"] = setting("auto", section=SEARCHED)
+    parameters: Literal["auto", Parameters] = setting("auto", section=SEARCHED)
     start: Literal["zeros", "cross_entropy"] = setting("zeros", section=SEARCHED)
     class_aware: bool = setting(False, section=SEARCHED)
     joint: dict[str, Range] = setting({}, section=SEARCHED)
@@ -159,12 +161,6 @@ class SearchSettings(ScoreSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.family == "auto":
-            object.__setattr__(self, "family", "residual" if self.outputs == "real" else "taylor")
-        if self.family == "taylor" and self.parameters == "auto":
-            can_tell = self.invariant != "paper" and self.outputs != "real"
-            is_canonical = can_tell and self.order >= 2 and self.inputs == ("y", "h")
-            object.__setattr__(self, "parameters", "canonical" if is_canonical else "theta")
         self._check_family()
         self._check_outputs()
         self._check_polynomial()
@@ -185,9 +181,9 @@ class SearchSettings(ScoreSettings):
     def _check_family(self) -> None:
         for field in fields(SearchSettings):
             value = getattr(self, field.name)
-            if field.name in UNUSED[self.family] and value != default_of(field):
+            if field.name in UNUSED[self.loss_family] and value != default_of(field):
                 raise SettingsError(
-                    f"no {option(field.name)} with {option('family', self.family)}, which has no use for it",
+                    f"no {option(field.name)} with {option('family', self.loss_family)}, which has no use for it",
                     repr(value),
                     f"Leave {option(field.name)} out, or choose another family.",
                 )
@@ -202,15 +198,19 @@ class SearchSettings(ScoreSettings):
             )
         if self.outputs != "real":
             return
-        if self.family not in ("residual", "taylor"):
+        if self.loss_family not in ("residual", "taylor"):
             raise SettingsError(
                 f"{option('family', 'residual')} or {option('family', 'taylor')} with {option('outputs', 'real')}",
                 option("family", self.family),
                 f"Set {option('family', 'residual')}, or leave {option('family')} out.",
             )
-        wanted = {"parameters": "theta", "normalize": "none", "class_aware": False}
-        for name, value in wanted.items():
-            if self.family == "taylor" and getattr(self, name) != value:
+        about_classes = {
+            "parameters": self.loss_parameters == "canonical",
+            "normalize": self.normalize != "none",
+            "class_aware": self.class_aware,
+        }
+        for name, is_set in about_classes.items():
+            if is_set and self.loss_family == "taylor":
                 raise SettingsError(
                     f"no {option(name)} with {option('outputs', 'real')}, for it is about classes",
                     repr(getattr(self, name)),
@@ -237,7 +237,7 @@ class SearchSettings(ScoreSettings):
             )
 
     def _check_polynomial(self) -> None:
-        if self.inputs != ("y", "h") and (self.parameters == "canonical" or self.start == "cross_entropy"):
+        if self.inputs != ("y", "h") and (self.loss_parameters == "canonical" or self.start == "cross_entropy"):
             raise SettingsError(
                 f"inputs y and h for {option('parameters', 'canonical')} and {option('start', 'cross_entropy')}",
                 option("inputs", self.inputs),
@@ -249,7 +249,7 @@ class SearchSettings(ScoreSettings):
                 option("inputs", self.inputs),
                 f"Leave {option('inputs')} out for y and h.",
             )
-        if self.parameters == "canonical" and self.order < 2:
+        if self.loss_parameters == "canonical" and self.order < 2:
             raise SettingsError(
                 f"{option('order')} of 2 or more for {option('parameters', 'canonical')}",
                 repr(self.order),
@@ -294,18 +294,33 @@ class SearchSettings(ScoreSettings):
         return self.study_name
 
     @property
+    def loss_family(self) -> LossFamily:
+        """The losses searched: as set, or residual with real outputs, or taylor."""
+        if self.family != "auto":
+            return self.family
+        return "residual" if self.outputs == "real" else "taylor"
+
+    @property
+    def loss_parameters(self) -> Parameters:
+        """Of polynomials, what is searched: as set, or canonical where training cannot tell more, or theta."""
+        if self.parameters != "auto":
+            return self.parameters
+        can_tell = self.invariant != "paper" and self.outputs != "real"
+        return "canonical" if can_tell and self.order >= 2 and self.inputs == ("y", "h") else "theta"
+
+    @property
     def candidates_per_generation(self) -> int:
         """The population size: as set, or 80 trees, or 8 drive or residual losses, or 20, or 40 with an invariant."""
         if self.population_size is not None:
             return self.population_size
-        if self.family in POPULATION_SIZES:
-            return POPULATION_SIZES[self.family]
+        if self.loss_family in POPULATION_SIZES:
+            return POPULATION_SIZES[self.loss_family]
         return 20 if self.invariant == "none" else 40
 
     @property
     def step_size(self) -> float:
         """CMA-ES's initial step size: as set, or 0.6 for drive and residual losses, or 1.2."""
-        return self.sigma or (0.6 if self.family in ("drive", "residual") else 1.2)
+        return self.sigma or (0.6 if self.loss_family in ("drive", "residual") else 1.2)
 
 
 def read_settings(stored: Mapping[str, Any]) -> SearchSettings:

@@ -206,11 +206,15 @@ def _abort_rule(settings: SearchSettings, num_classes: int, epochs: int) -> Abor
 
 
 def _refuse_what_depends_on_classes(settings: SearchSettings, probed: Sequence[ProbedTask]) -> None:
-    wanted = {"family": "taylor", "parameters": "theta", "normalize": "none"}
-    for name, value in wanted.items():
-        if getattr(settings, name) != value:
+    has_and_needs = {
+        "family": (settings.loss_family, "taylor"),
+        "parameters": (settings.loss_parameters, "theta"),
+        "normalize": (settings.normalize, "none"),
+    }
+    for name, (value, needed) in has_and_needs.items():
+        if value != needed:
             raise SettingsError(
-                f"as many classes in every task with {name}={getattr(settings, name)}, because losses depend on them",
+                f"as many classes in every task with {option(name, value)}, because losses depend on them",
                 ", ".join(f"{each.num_classes} in {each.name}" for each in probed),
-                f"Use --search.{name}={value}.",
+                f"Use {option(name, needed)}.",
             )

@@ -28,9 +28,9 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
         KeyboardInterrupt: after Ctrl-C, with how to continue.
     """
     settings = cli.settings()
-    (loss,) = load_losses([settings.loss], settings.outputs).values()
+    (loss,) = load_losses([settings.loss_of_outputs], settings.outputs).values()
     task = cli.task()
-    if settings.outputs == "real" and settings.loss in NAMED_LOSSES:
+    if settings.outputs == "real" and settings.loss_of_outputs in NAMED_LOSSES:
         loss = in_units_of(loss, target_scale(task).sigma)
     folder = settings.folder
     require_own(folder, "train", settings.name_of_results)

@@ -26,14 +26,14 @@ class TrainSettings(TaskSettings):
     resume: bool = True
     test: bool = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.outputs == "real" and self.loss == "cross_entropy":
-            object.__setattr__(self, "loss", "squared_error")
+    @property
+    def loss_of_outputs(self) -> str:
+        """The loss: as set, or the squared error in place of cross-entropy where outputs are real."""
+        return "squared_error" if self.outputs == "real" and self.loss == "cross_entropy" else self.loss
 
     @property
     def name_of_results(self) -> str:
         """That of the training, or of its loss."""
         from glo_lightning.losses.named import short_name
 
-        return self.name or f"train_{short_name(self.loss)}"
+        return self.name or f"train_{short_name(self.loss_of_outputs)}"

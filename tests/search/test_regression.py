@@ -152,7 +152,7 @@ def test_somebodys_own_model_whose_predictions_have_one_dimension(tmp_path: Path
 
 
 def test_the_family_follows_the_outputs() -> None:
-    assert [SearchSettings(outputs=each).family for each in ("softmax", "sigmoid", "real")] == [
+    assert [SearchSettings(outputs=each).loss_family for each in ("softmax", "sigmoid", "real")] == [
         "taylor", "taylor", "residual",
     ]  # fmt: skip
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.search import LossSearch
-from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.settings import SearchSettings, read_settings
+from glo_lightning.search.workers.work import searched
 
 
 @pytest.mark.parametrize(
@@ -57,10 +58,63 @@ def test_population_defaults_follow_the_papers() -> None:
         ({"order": 1}, "theta"),
         ({"inputs": ("y", "f")}, "theta"),
         ({"family": "taylor", "outputs": "real"}, "theta"),
-        ({"family": "drive"}, "auto"),
     ],
 )
 def test_what_training_can_tell_apart_is_searched_where_it_is_known(asked: dict[str, Any], expected: str) -> None:
     settings = SearchSettings(**asked)
-    assert settings.parameters == expected
+    assert settings.loss_parameters == expected
     assert replace(settings) == settings
+
+
+@pytest.mark.parametrize(
+    ("before", "changes"),
+    [
+        ({}, {"family": "drive"}),
+        ({}, {"family": "glo"}),
+        ({}, {"outputs": "real"}),
+        ({}, {"outputs": "sigmoid"}),
+        ({}, {"invariant": "paper"}),
+        ({}, {"order": 1}),
+        ({}, {"inputs": ("y", "h", "t")}),
+        ({}, {"evaluator": "trainer"}),
+        ({"outputs": "real"}, {"outputs": "softmax"}),
+        ({"outputs": "real"}, {"family": "taylor"}),
+        ({"invariant": "paper"}, {"invariant": "exact"}),
+        ({"family": "drive"}, {"family": "auto"}),
+        ({"family": "drive"}, {"family": "auto", "order": 4}),
+        ({"evaluator": "trainer"}, {"evaluator": "auto"}),
+    ],
+)
+def test_a_changed_copy_is_what_it_would_be_had_all_been_said_at_once(
+    before: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    copy, fresh = replace(LossSearch(**before), **changes), LossSearch(**{**before, **changes})
+    assert copy == fresh
+    resolved = [(each.loss_family, each.loss_parameters, each.candidates_per_generation) for each in (copy, fresh)]
+    assert resolved[0] == resolved[1]
+
+
+def test_a_copy_is_refused_where_it_would_be_had_all_been_said_at_once() -> None:
+    for before, changes in (({}, {"family": "residual"}), ({"order": 4}, {"family": "drive"})):
+        with pytest.raises(SettingsError) as caught:
+            replace(SearchSettings(**before), **changes)
+        with pytest.raises(SettingsError) as fresh:
+            SearchSettings(**{**before, **changes})
+        assert str(caught.value) == str(fresh.value)
+
+
+@pytest.mark.parametrize(
+    ("auto", "spelled_out"),
+    [
+        ({}, {"family": "taylor", "parameters": "canonical"}),
+        ({"invariant": "paper"}, {"family": "taylor", "parameters": "theta"}),
+        ({"outputs": "real"}, {"family": "residual"}),
+    ],
+)
+def test_a_study_keeps_what_auto_meant_so_that_either_way_to_say_it_continues_it(
+    auto: dict[str, Any], spelled_out: dict[str, Any]
+) -> None:
+    identity = searched(SearchSettings(**auto), [])
+    assert identity == searched(SearchSettings(**{**auto, **spelled_out}), [])
+    assert identity.items() >= spelled_out.items()
+    assert searched(read_settings(identity), []) == identity

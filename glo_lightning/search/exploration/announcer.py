@@ -83,7 +83,7 @@ class GenerationAnnouncer:
             search_monitor(settings),
             settings.candidates_per_generation,
             settings.generations,
-            "\n".join([f"searching {settings.family} losses for {subject}", *caveats, cost]),
+            "\n".join([f"searching {settings.loss_family} losses for {subject}", *caveats, cost]),
             progress,
             ahead,
         )

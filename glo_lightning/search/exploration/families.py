@@ -7,4 +7,4 @@ from glo_lightning.search.exploration.vectors import explore_vectors
 
 def explore(context: ExplorationContext) -> list[Source]:
     """Run the search of the family that the settings name, and return its studies, the main one first."""
-    return explore_trees(context) if context.settings.family == "glo" else explore_vectors(context)
+    return explore_trees(context) if context.settings.loss_family == "glo" else explore_vectors(context)

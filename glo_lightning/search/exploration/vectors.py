@@ -40,7 +40,7 @@ def _make_sampler(
     starts: Sequence[int | FirstBatch],
 ) -> GenerationalCmaEsSampler:
     distributions = {**space.distributions, **hyperparameters.distributions}
-    from_cross_entropy = settings.start == "cross_entropy" or settings.family in ("drive", "residual")
+    from_cross_entropy = settings.start == "cross_entropy" or settings.loss_family in ("drive", "residual")
     mean = space.cross_entropy if from_cross_entropy else [0.0] * len(space.distributions)
 
     def is_feasible(theta: np.ndarray) -> bool:

@@ -30,15 +30,15 @@ def make_space(
         sigma: of real outputs, the standard deviation of the training targets.
     """
     space: VectorSpace = TaylorSpace(settings.order, settings.inputs)
-    if settings.family == "taylor" and settings.outputs == "real":
+    if settings.loss_family == "taylor" and settings.outputs == "real":
         return StandardizedSpace(settings.order, settings.inputs, mean, sigma)
-    if settings.family == "drive":
+    if settings.loss_family == "drive":
         with_scale = LEARNING_RATE_FACTOR not in settings.joint
         of_yes_or_no = settings.outputs == "sigmoid"
         space = TwoSidedDriveSpace(with_scale) if of_yes_or_no else DriveSpace(num_classes, with_scale)
-    elif settings.family == "residual":
+    elif settings.loss_family == "residual":
         space = ResidualSpace(sigma)
-    elif settings.parameters == "canonical":
+    elif settings.loss_parameters == "canonical":
         space = CanonicalSpace(settings.order, num_classes)
     if class_counts:
         space = ClassAwareSpace(space, class_counts)

@@ -24,7 +24,7 @@ def space_of(study: optuna.Study) -> LossSpace:
     space: LossSpace
     if expression:
         space = CoefficientSpace(expression)
-    elif settings.family == "glo":
+    elif settings.loss_family == "glo":
         space = ExpressionSpace()
     else:
         space = make_space(

@@ -126,7 +126,7 @@ def with_learning_rate(settings: SearchSettings, tasks: Sequence[ProbedTask]) ->
 
     Residual losses have no factor of their own.
     """
-    needed = settings.family == "residual" or (settings.family == "drive" and not tasks[0].probe.plain_sgd)
+    needed = settings.loss_family == "residual" or (settings.loss_family == "drive" and not tasks[0].probe.plain_sgd)
     if not needed or len(tasks) > 1 or LEARNING_RATE_FACTOR in settings.joint:
         return settings
     return replace(settings, joint={LEARNING_RATE_FACTOR: RATE_FACTORS, **settings.joint})
@@ -135,10 +135,13 @@ def with_learning_rate(settings: SearchSettings, tasks: Sequence[ProbedTask]) ->
 def searched(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> dict[str, object]:
     """Return the settings that must not change, as JSON values, with what leaving one out means for these tasks."""
     below = {task.abort.below for task in tasks if task.abort is not None}
+    is_polynomial = settings.loss_family == "taylor"
     resolved = replace(
         settings,
+        family=settings.loss_family,
+        parameters=settings.loss_parameters if is_polynomial else settings.parameters,
         population_size=settings.candidates_per_generation,
-        sigma=None if settings.family == "glo" else settings.step_size,
+        sigma=None if settings.loss_family == "glo" else settings.step_size,
         joint={name: replace(each, scale=each.unit) for name, each in settings.joint.items()},
         abort_below=below.pop() if len(below) == 1 else settings.abort_below,
         tasks=tuple(task.name for task in tasks) if settings.tasks else (),
