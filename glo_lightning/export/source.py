@@ -1,18 +1,16 @@
 """A loss as plain PyTorch code, written from its own expression."""
 
-# ruff: noqa: N802  (sympy finds its printing methods by the names of its classes)
-
 import math
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import sympy
-from sympy.printing.precedence import PRECEDENCE
 
 from glo_lightning.errors import LossError
+from glo_lightning.export.integrals import drive_of, write_constants, write_quadrature
+from glo_lightning.export.printers import H, ResidualPrinter, TorchPrinter, Y
 from glo_lightning.losses import ClassAwareLoss, Loss, Outputs, Reduction, TwoSidedLoss, outputs_of
-from glo_lightning.losses.formula import BatchMean, PythonPrinter, nodes_of, split_drive
+from glo_lightning.losses.formula import BatchMean
 from glo_lightning.losses.regression import RegressionLoss
 from glo_lightning.losses.scaled import unscaled
 from glo_lightning.losses.standardized import StandardizedLoss
@@ -21,9 +19,7 @@ from glo_lightning.losses.wrapped import WrappedLoss
 if TYPE_CHECKING:
     from sympy import Expr
 
-    _Numbers: TypeAlias = Sequence[float] | Sequence["_Numbers"]
-
-H, Y, S = sympy.symbols("h y s")
+S = sympy.Symbol("s")
 INDENT = "    "
 
 MODULE = '''\
@@ -90,16 +86,6 @@ if not soft:  # elsewhere it is 0
 
 VIEW = ".view([3, 1, -1] + [1] * (logits.dim() - 2))"
 
-QUADRATURE = """\
-{constants}
-log_t = log_h{columns}.unsqueeze(-1) * rule[0]
-{lines}drive = {polynomial} * torch.exp({ends}) * rule[1]
-integral = {size}-log_h * drive.sum(-1){back}"""
-
-EXPONENTIAL = "t = log_t.exp()\n"
-
-REST = "rest = (torch.tanh(log_t / -2.0) * (1.0 + {t})).clamp(min=1e-37)  # 1 - t\n"
-
 CLASS_AWARE = """\
 {classes}
 logits = logits + classes[0] - y * classes[1]
@@ -116,9 +102,6 @@ REDUCTIONS: dict[Reduction, str] = {
     "sum": "return losses.sum()",
     "none": "return losses",
 }
-
-TOLERANCE = 1e-9
-"""Relative error of an integral for h above 1e-6."""
 
 LARGEST = "largest = 638.8 if double else 79.8  # exponent of e that leaves room for summing a batch"
 
@@ -172,7 +155,7 @@ def write_forward(loss: Loss) -> str:
     ]
     class_aware = _class_aware(loss)
     for place, each in enumerate(class_aware):
-        classes, weight = _constants("classes", each.numbers(), VIEW), "weight * " if place else ""
+        classes, weight = write_constants("classes", each.numbers(), VIEW), "weight * " if place else ""
         body.append(CLASS_AWARE.format(classes=classes, weight=weight))
     if loss.label_smoothing:
         keep = 1.0 - loss.label_smoothing
@@ -182,9 +165,9 @@ def write_forward(loss: Loss) -> str:
     if not all(expression.has(sympy.Integral) or _is_smooth(expression) for expression in expressions):
         body.append(OPEN_INTERVAL)
     weighted = "weight * " if class_aware else ""
-    drives = [] if len(sides) == 1 else [_drive_of(each) for each in expressions]
+    drives = [] if len(sides) == 1 else [drive_of(each) for each in expressions]
     if len(drives) == len(sides) and None not in drives:
-        body += [MASKED, _quadrature(drives), f"losses = {weighted}(y*integral).{loss.class_reduction}(1)"]
+        body += [MASKED, write_quadrature(drives), f"losses = {weighted}(y*integral).{loss.class_reduction}(1)"]
     elif len(sides) == 1:
         if integrals and not loss.label_smoothing and loss.class_reduction == "sum" and outputs_of(loss) == "softmax":
             body.append(ON_TARGET)
@@ -225,7 +208,7 @@ def _write_forward_of_predictions(loss: Loss) -> str:
             f"y = (target.to(logits.dtype) - {mean}) / {sigma}",
         ]
         expression = inside.loss.expression() * (sympy.Symbol("sigma") if several else inside.sigma.item()) ** 2
-    text = _ResidualPrinter().doprint(expression if factor == 1.0 else factor * expression)
+    text = ResidualPrinter().doprint(expression if factor == 1.0 else factor * expression)
     body += [f"losses = {text}", REDUCTIONS[loss.reduction]]
     head = "def forward(self, logits: Tensor, target: Tensor) -> Tensor:\n"
     return head + textwrap.indent("\n".join(body), INDENT) + "\n"
@@ -266,7 +249,7 @@ def _check_expression(expression: "Expr") -> None:
 def _entries(expression: "Expr") -> tuple[list[str], str]:
     """Write the loss of each entry of ``log_h`` and ``y``: lines that prepare it, and the expression itself."""
     is_smooth, integrals = _is_smooth(expression), expression.atoms(sympy.Integral)
-    text = _TorchPrinter(is_smooth).doprint(expression)
+    text = TorchPrinter(is_smooth).doprint(expression)
     lines = []
     if "largest" in text:
         lines.append(LARGEST)
@@ -277,7 +260,7 @@ def _entries(expression: "Expr") -> tuple[list[str], str]:
     if expression.has(BatchMean):
         lines.append(OVER_BATCH)
     if integrals:
-        return [*lines, MASKED, *(_quadrature([integral]) for integral in integrals)], text
+        return [*lines, MASKED, *(write_quadrature([integral]) for integral in integrals)], text
     lines.append("h = log_h.exp()" if is_smooth else "h = log_h.exp().clamp(min=tiny)")
     if _vanishes_off_target(expression):
         lines.append(MASKED)
@@ -308,72 +291,6 @@ def _class_aware(loss: Loss) -> list[ClassAwareLoss]:
     return found
 
 
-def _drive_of(expression: "Expr") -> "sympy.Integral | None":
-    """Return the integral of a drive by which y is multiplied; None if a loss is anything else."""
-    factor, integral = (expression / Y).as_independent(sympy.Integral)
-    if not (isinstance(integral, sympy.Integral) and factor.is_number):
-        return None
-    return sympy.Integral(factor * integral.function, *integral.limits)
-
-
-def _quadrature(integrals: "Sequence[sympy.Integral]") -> str:
-    """Write the integral of a drive from h to 1 as a sum over nodes; of two, each in the column of its class."""
-    p = integrals[0].limits[0][0]
-    rules = [nodes_of(integral.function, p, TOLERANCE) for integral in integrals]
-    most = max(len(nodes) for nodes, _ in rules)
-    rules = [nodes_of(integral.function, p, TOLERANCE, most) for integral in integrals]
-    parts = [split_drive(integral.function, p) for integral in integrals]
-    polynomials = [sympy.Poly(polynomial, p).all_coeffs()[::-1] for *_, polynomial in parts]
-    degree = max(map(len, polynomials))
-    own: list[list[list[float]]] = []
-
-    def number(values: Sequence[float]) -> str:
-        """Return how to call a number that each class has its own of."""
-        if len(values) == 1:
-            return repr(float(values[0]))
-        own.append([[float(value)] for value in values])
-        return f"own[{len(own) - 1}]"
-
-    ends = {"log_t": [each + 1.0 for each, *_ in parts], "rest.log()": [each for _, each, _ in parts]}
-    texts = [f"{number(exponents)}*{log}" for log, exponents in ends.items() if any(exponents)]
-    # As shares of the largest, lest integers be too coarse.
-    both = len(integrals) > 1
-    size = max(abs(float(each)) for row in polynomials for each in row) or 1.0 if both else 1.0
-    polynomials = [[float(each) / size for each in row] for row in polynomials]
-    factor = number([row[-1] if len(row) == degree else 0.0 for row in polynomials])
-    for power in range(degree - 2, -1, -1):
-        factor = f"({factor}*t + {number([row[power] if power < len(row) else 0.0 for row in polynomials])})"
-    lines = EXPONENTIAL if degree > 1 else ""
-    if any(ends["rest.log()"]):
-        lines += REST.format(t="t" if lines else "log_t.exp()")
-    if degree > 1:
-        lines, factor = f"{lines}polynomial = {factor}\n", "polynomial"
-    rule = [[numbers.tolist() for numbers in each] for each in zip(*rules, strict=True)]
-    constants = [_constants("rule", rule if both else [each[0] for each in rule], digits=10)]
-    return QUADRATURE.format(
-        constants="\n".join([*constants, _constants("own", own)] if own else constants),
-        columns=".movedim(1, -1)" if both else "",
-        back=".movedim(-1, 1)" if both else "",
-        lines=lines,
-        polynomial=factor,
-        size=f"{size!r} * " if both else "",
-        ends=" + ".join(texts) or "0.0*log_t",
-    )
-
-
-def _constants(name: str, numbers: "_Numbers", view: str = "", digits: int = 14) -> str:
-    """Write numbers as a tensor, in lines of a file's width; as integers, for TorchScript rounds lists of floats."""
-    integers = _integers(numbers, digits)
-    statement = f"{name} = (torch.tensor({integers}).double() / 1e{digits}).to(logits.dtype).to(logits.device){view}"
-    return textwrap.fill(statement, 112, subsequent_indent=INDENT)
-
-
-def _integers(numbers: "_Numbers | float", digits: int) -> str:
-    if isinstance(numbers, float):
-        return f"{numbers * 10**digits:.0f}"
-    return f"[{', '.join(_integers(each, digits) for each in numbers)}]"
-
-
 def _is_smooth(expression: "Expr") -> bool:
     """Tell whether h = 0 and h = 1, which rounding can reach, are harmless."""
     names = sympy.symbols("h y f t log_h")
@@ -385,106 +302,3 @@ def _vanishes_off_target(expression: "Expr") -> bool:
     log_h = sympy.Dummy()
     polynomial = expression.replace(sympy.log, lambda argument: log_h)
     return bool(polynomial.has(log_h) and polynomial.is_polynomial(log_h) and polynomial.subs(Y, 0) == 0)
-
-
-class _TorchPrinter(PythonPrinter):
-    """Prints an expression over tensors; logarithms and negative powers of h come from ``log_h``.
-
-    Args:
-        is_smooth: whether powers of h may round to 0.
-    """
-
-    def __init__(self, is_smooth: bool) -> None:
-        super().__init__()
-        self._is_smooth = is_smooth
-
-    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
-        return {"f": "logits", "t": "self.progress", "s": "sum_log_h"}.get(symbol.name, str(symbol.name))
-
-    def _print_Integral(self, integral: sympy.Integral) -> str:
-        return "integral"
-
-    def _print_Max(self, expression: sympy.Max) -> str:
-        (rest,) = (self._print(each) for each in expression.args if each != 0)
-        return f"({rest}).clamp(min=tiny)"
-
-    def _print_BatchMean(self, mean: BatchMean) -> str:
-        return f"torch.mean({self._print(mean.args[0])}, dim=over, keepdim=True)"
-
-    def _print_log(self, expression: sympy.log) -> str:
-        if expression.is_number:
-            return _number(expression)
-        terms = []
-        for factor in _apart(expression.args[0]):
-            base, exponent = factor.as_base_exp()
-            if base == H:
-                terms.append(_multiple_of_log_h(exponent))
-            else:
-                terms.append(_number(sympy.log(factor)) if factor.is_number else f"torch.log({self._print(factor)})")
-        text = " + ".join(terms)
-        return text if text == "log_h" or (len(terms) == 1 and text.startswith("torch.log")) else f"({text})"
-
-    def _print_Pow(self, power: sympy.Pow, rational: bool = False) -> str:
-        if power.is_number:
-            return _number(power)
-        base, exponent = power.args
-        if base == H and not exponent.is_positive:
-            return f"torch.exp(({_multiple_of_log_h(exponent)}).clamp(max=largest))"
-        if base == H and not self._is_smooth:
-            return f"(h**{_number(exponent)}).clamp(min=tiny)"
-        factors = _apart(base if exponent.is_Integer else sympy.factor_terms(base))
-        if len(factors) > 1:  # apart, because the slope of sqrt(h*y) at y = 0 would be 0 / 0
-            return f"({'*'.join(self.parenthesize(factor**exponent, PRECEDENCE['Mul']) for factor in factors)})"
-        if exponent == sympy.Rational(1, 2):
-            return f"torch.sqrt({self._print(base)})"
-        return f"{self.parenthesize(base, PRECEDENCE['Pow'])}**{_number(exponent)}"
-
-    def _print_Mul(self, product: sympy.Mul) -> str:
-        # One factor after another: fractions would hide the powers of h in a denominator.
-        number, factors = product.as_coeff_mul()
-        texts = [self.parenthesize(factor, PRECEDENCE["Mul"]) for factor in factors]
-        if number == -1:
-            return "-" + "*".join(texts)
-        return "*".join(texts if number == 1 else [_number(number), *texts])
-
-    def _print_Rational(self, number: sympy.Rational) -> str:
-        return _number(number)
-
-
-class _ResidualPrinter(PythonPrinter):
-    """Prints an expression of the residual r over tensors."""
-
-    def _print_Symbol(self, symbol: sympy.Symbol) -> str:
-        return "self.progress" if symbol.name == "t" else str(symbol.name)
-
-    def _print_Abs(self, expression: sympy.Abs) -> str:
-        return f"{self.parenthesize(expression.args[0], PRECEDENCE['Atom'])}.abs()"
-
-    def _print_Min(self, expression: sympy.Min) -> str:
-        """Write the lesser of a number and a tensor."""
-        number, tensor = sorted(expression.args, key=lambda each: not each.is_number)
-        return f"{self.parenthesize(tensor, PRECEDENCE['Atom'])}.clamp(max={self._print(number)})"
-
-    def _print_Function(self, expression: sympy.Function) -> str:
-        return f"torch.{expression.func.__name__}({self._print(expression.args[0])})"
-
-    def _print_Rational(self, number: sympy.Rational) -> str:
-        return _number(number)
-
-
-def _apart(product: "Expr") -> "list[Expr]":
-    """Return the powers of h and of y in a product, and what is left if anything is."""
-    powers = [factor for factor in sympy.Mul.make_args(product) if factor.as_base_exp()[0] in (H, Y)]
-    rest = product / sympy.Mul(*powers)
-    return [*powers, *([] if rest == 1 else [rest])]
-
-
-def _multiple_of_log_h(factor: "Expr") -> str:
-    return {1: "log_h", -1: "-log_h"}.get(factor) or f"{_number(factor)}*log_h"
-
-
-def _number(expression: "Expr") -> str:
-    if expression.is_Integer:
-        return str(expression)
-    value = complex(expression)
-    return 'float("nan")' if value.imag else repr(value.real)  # as logarithms and roots of negative numbers are

@@ -1,0 +1,94 @@
+"""Integrals of drives as sums over the nodes of a quadrature, in PyTorch code."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import sympy
+
+from glo_lightning.export.printers import Y
+from glo_lightning.losses.formula import nodes_of, split_drive
+
+if TYPE_CHECKING:
+    from sympy import Expr
+
+    Numbers: TypeAlias = Sequence[float] | Sequence["Numbers"]
+
+QUADRATURE = """\
+{constants}
+log_t = log_h{columns}.unsqueeze(-1) * rule[0]
+{lines}drive = {polynomial} * torch.exp({ends}) * rule[1]
+integral = {size}-log_h * drive.sum(-1){back}"""
+
+EXPONENTIAL = "t = log_t.exp()\n"
+
+REST = "rest = (torch.tanh(log_t / -2.0) * (1.0 + {t})).clamp(min=1e-37)  # 1 - t\n"
+
+TOLERANCE = 1e-9
+"""Relative error of an integral for h above 1e-6."""
+
+
+def drive_of(expression: "Expr") -> "sympy.Integral | None":
+    """Return the integral of a drive by which y is multiplied; None if a loss is anything else."""
+    factor, integral = (expression / Y).as_independent(sympy.Integral)
+    if not (isinstance(integral, sympy.Integral) and factor.is_number):
+        return None
+    return sympy.Integral(factor * integral.function, *integral.limits)
+
+
+def write_quadrature(integrals: "Sequence[sympy.Integral]") -> str:
+    """Write the integral of a drive from h to 1 as a sum over nodes; of two, each in the column of its class."""
+    p = integrals[0].limits[0][0]
+    rules = [nodes_of(integral.function, p, TOLERANCE) for integral in integrals]
+    most = max(len(nodes) for nodes, _ in rules)
+    rules = [nodes_of(integral.function, p, TOLERANCE, most) for integral in integrals]
+    parts = [split_drive(integral.function, p) for integral in integrals]
+    polynomials = [sympy.Poly(polynomial, p).all_coeffs()[::-1] for *_, polynomial in parts]
+    degree = max(map(len, polynomials))
+    own: list[list[list[float]]] = []
+
+    def number(values: Sequence[float]) -> str:
+        """Return how to call a number that each class has its own of."""
+        if len(values) == 1:
+            return repr(float(values[0]))
+        own.append([[float(value)] for value in values])
+        return f"own[{len(own) - 1}]"
+
+    ends = {"log_t": [each + 1.0 for each, *_ in parts], "rest.log()": [each for _, each, _ in parts]}
+    texts = [f"{number(exponents)}*{log}" for log, exponents in ends.items() if any(exponents)]
+    # As shares of the largest, lest integers be too coarse.
+    both = len(integrals) > 1
+    size = max(abs(float(each)) for row in polynomials for each in row) or 1.0 if both else 1.0
+    polynomials = [[float(each) / size for each in row] for row in polynomials]
+    factor = number([row[-1] if len(row) == degree else 0.0 for row in polynomials])
+    for power in range(degree - 2, -1, -1):
+        factor = f"({factor}*t + {number([row[power] if power < len(row) else 0.0 for row in polynomials])})"
+    lines = EXPONENTIAL if degree > 1 else ""
+    if any(ends["rest.log()"]):
+        lines += REST.format(t="t" if lines else "log_t.exp()")
+    if degree > 1:
+        lines, factor = f"{lines}polynomial = {factor}\n", "polynomial"
+    rule = [[numbers.tolist() for numbers in each] for each in zip(*rules, strict=True)]
+    constants = [write_constants("rule", rule if both else [each[0] for each in rule], digits=10)]
+    return QUADRATURE.format(
+        constants="\n".join([*constants, write_constants("own", own)] if own else constants),
+        columns=".movedim(1, -1)" if both else "",
+        back=".movedim(-1, 1)" if both else "",
+        lines=lines,
+        polynomial=factor,
+        size=f"{size!r} * " if both else "",
+        ends=" + ".join(texts) or "0.0*log_t",
+    )
+
+
+def write_constants(name: str, numbers: "Numbers", view: str = "", digits: int = 14) -> str:
+    """Write numbers as a tensor, in lines of a file's width; as integers, for TorchScript rounds lists of floats."""
+    integers = _integers(numbers, digits)
+    statement = f"{name} = (torch.tensor({integers}).double() / 1e{digits}).to(logits.dtype).to(logits.device){view}"
+    return textwrap.fill(statement, 112, subsequent_indent="    ")
+
+
+def _integers(numbers: "Numbers | float", digits: int) -> str:
+    if isinstance(numbers, float):
+        return f"{numbers * 10**digits:.0f}"
+    return f"[{', '.join(_integers(each, digits) for each in numbers)}]"
