@@ -3,6 +3,8 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 HOLDERS = (LightningDataModule, DataLoader, Dataset, Sampler)
-"""What is looked into."""
+"""What is looked into; likewise objects that can be called, as transforms are."""
+
+PLAIN_CALLABLES = (type, FunctionType, BuiltinFunctionType)
 
 
 @contextmanager
@@ -19,7 +23,7 @@ def generators_seeded(held: object, seed: int) -> Iterator[None]:
     """Seed the generators of Python, NumPy and torch that data hold; else a training goes on where another ended.
 
     Args:
-        held: a data module, and in it loaders, their samplers and their data sets.
+        held: a data module, and in it loaders, their samplers, their data sets and their transforms.
         seed: of the training, 0 or more.
 
     Example:
@@ -50,7 +54,7 @@ def generators_seeded(held: object, seed: int) -> Iterator[None]:
 
 
 def find_generators(held: object) -> list[Any]:
-    """Return the generators in a data module, its loaders, samplers and data sets, each once."""
+    """Return the generators in a data module, its loaders, samplers, data sets and transforms, each once."""
     found: dict[int, Any] = {}
     seen: set[int] = set()
     waiting = [held]
@@ -61,8 +65,12 @@ def find_generators(held: object) -> list[Any]:
         seen.add(id(each))
         if isinstance(each, torch.Generator | random.Random | np.random.RandomState | np.random.Generator):
             found[id(each)] = each
-        elif isinstance(each, HOLDERS):
-            waiting += vars(each).values()
+        elif isinstance(each, partial):
+            waiting += [each.func, each.args, each.keywords]
+        elif isinstance(each, MethodType):
+            waiting.append(each.__self__)
+        elif isinstance(each, HOLDERS) or (callable(each) and not isinstance(each, PLAIN_CALLABLES)):
+            waiting += getattr(each, "__dict__", {}).values()
         elif isinstance(each, list | tuple) and len(each) < 100:  # of loaders, not of samples
             waiting += each
         elif isinstance(each, dict) and len(each) < 100:

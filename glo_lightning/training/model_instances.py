@@ -5,8 +5,10 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import torch
 from lightning.pytorch import LightningModule
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from glo_lightning.errors import ModelError
 
@@ -75,7 +77,8 @@ def _arguments(model: LightningModule) -> dict[str, Any]:
             f"a {type(model).__name__} that is given {', '.join(with_weights)}, weights and all",
             CURE,
         )
-    changed = _differences(model, type(model)(**copy.deepcopy(kept)))
+    built, again = (type(model)(**copy.deepcopy(kept)) for _ in range(2))
+    changed = [*_differences(model, built), *_changed_buffers(model, built, again)]
     if changed:
         raise ModelError(
             "a model as its class makes it",
@@ -98,6 +101,21 @@ def _differences(model: LightningModule, built: LightningModule) -> list[str]:
     mine, theirs = _plain(model.hparams), _plain(built.hparams)
     names |= {f"hparams.{each}" for each in mine.keys() | theirs.keys() if mine.get(each) != theirs.get(each)}
     return sorted(names)
+
+
+def _changed_buffers(model: LightningModule, built: LightningModule, again: LightningModule) -> list[str]:
+    """Return the buffers, class weights of a loss for example, that have not the values which the class gives them.
+
+    Apart from those that it draws at random, and from a normalisation's, which training learns as it does weights.
+    """
+    learnt = [module for module in model.modules() if isinstance(module, _NormBase)]
+    own, first, second = dict(model.named_buffers()), dict(built.named_buffers()), dict(again.named_buffers())
+    return [
+        name
+        for name in own.keys() & first.keys()
+        if torch.equal(first[name], second[name]) and not torch.equal(own[name].to(first[name].device), first[name])
+        if not any(own[name] is buffer for module in learnt for buffer in module.buffers())
+    ]
 
 
 def _has_weights(module: nn.Module) -> bool:

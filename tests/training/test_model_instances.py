@@ -133,6 +133,26 @@ def changed_option() -> LightningModule:
     return model
 
 
+class Weighted(Keeps):
+    """A model with class weights, a buffer drawn at random, and statistics that training learns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.loss_fn = nn.CrossEntropyLoss(weight=torch.ones(3))
+        self.register_buffer("drawn", torch.randn(4))
+        self.norm = nn.BatchNorm1d(3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(super().forward(x))
+
+
+def changed_buffer() -> LightningModule:
+    model: Any = Weighted()
+    model.loss_fn.weight[0] = 5.0
+    return model
+
+
 def changed_hyperparameter() -> LightningModule:
     model = Keeps()
     model.hparams["bias"] = 7.0
@@ -159,12 +179,13 @@ def frozen() -> LightningModule:
         (changed_number(), "changed afterwards: learning_rate"),
         (changed_loss(), "changed afterwards: loss_fn"),
         (changed_option(), "changed afterwards: loss_fn.label_smoothing"),
+        (changed_buffer(), "changed afterwards: loss_fn.weight"),
         (changed_hyperparameter(), "changed afterwards: hparams.bias"),
         (changed_list(), "changed afterwards: milestones"),
         (frozen(), "which of them are trained"),
         (Given(nn.Linear(4, 3), nn.CrossEntropyLoss()), "given network, weights and all"),
     ],
-    ids=["forgets", "network", "number", "loss", "option", "hyperparameter", "list", "frozen", "weights"],
+    ids=["forgets", "network", "number", "loss", "option", "buffer", "hyperparameter", "list", "frozen", "weights"],
 )
 def test_what_would_come_out_otherwise_is_refused_and_every_cure_works(model: LightningModule, said: str) -> None:
     with pytest.raises(ModelError, match=said) as caught:
@@ -173,6 +194,12 @@ def test_what_would_come_out_otherwise_is_refused_and_every_cure_works(model: Li
     assert "start_from='weights'" in caught.value.cure
     python_task(lambda: type(model)(), ToyData(), TRAINER)
     python_task(model, ToyData(), TRAINER, "weights")
+
+
+def test_what_training_learns_and_what_is_drawn_at_random_may_differ() -> None:
+    model: Any = Weighted()
+    model.norm.running_mean.add_(1.0)
+    python_task(model, ToyData(), TRAINER)
 
 
 def test_a_start_is_one_of_two() -> None:

@@ -5,6 +5,7 @@ import pickle
 import random
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler, TensorDataset
+from torchvision.transforms import Compose
+from torchvision.transforms.v2 import Compose as ComposeOfModules
 
 from glo_lightning.errors import DataError, GloError, ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss
@@ -142,6 +145,55 @@ class HoldsGenerator(LightningDataModule):
 def test_a_generator_of_a_data_module_gives_each_training_the_numbers_of_its_seed(generator: Any) -> None:
     before = state(generator)
     first, again, other = (metric(HoldsGenerator(generator), seed) for seed in (0, 0, 1))
+    assert first == again != other
+    assert state(generator) == before, "nothing is left behind"
+
+
+class Jitter:
+    """A transform, by a generator of its own."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.generator = generator
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return x + float(self.generator.normal())
+
+    def also(self, x: torch.Tensor) -> torch.Tensor:
+        return self(x)
+
+
+def jitter(x: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
+    return x + float(generator.normal())
+
+
+class Transformed(Dataset[Any]):
+    def __init__(self, transform: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self.transform, self.data = transform, TensorDataset(*SPLITS.train)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = self.data[index]
+        return self.transform(x), y
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda generator: Jitter(generator),
+        lambda generator: Jitter(generator).also,
+        lambda generator: partial(jitter, generator=generator),
+        lambda generator: Compose([Jitter(generator)]),
+        lambda generator: ComposeOfModules([Jitter(generator)]),
+    ],
+    ids=["object", "method", "partial", "compose", "compose of modules"],
+)
+def test_a_generator_of_a_transform_gives_each_training_the_numbers_of_its_seed(transform: Any) -> None:
+    generator = np.random.default_rng(3)
+    before = state(generator)
+    given = (DataLoader(Transformed(transform(generator)), 16), *loaders()[1:])
+    first, again, other = metric(given, 0), metric(given, 0), metric(given, 1)
     assert first == again != other
     assert state(generator) == before, "nothing is left behind"
 
