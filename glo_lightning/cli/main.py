@@ -5,8 +5,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from glo_lightning import __version__
+from glo_lightning.cli.collector import without_collector
 from glo_lightning.errors import GloError, hide_passwords
 
 VERBS = {
@@ -77,6 +79,7 @@ def _usage() -> str:
     return f"usage: glo-lightning VERB [options]\n\n{verbs}\n\nglo-lightning VERB --help tells more.\n"
 
 
-def run() -> None:
-    """Entry point of the console script."""
-    sys.exit(main())
+def run(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one verb as all that this process does, and end it: the console script and ``python -m`` come in here."""
+    with without_collector():
+        sys.exit(main(arguments))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from glo_lightning.cli.collector import collect_again
 from glo_lightning.cli.verb import Verb
 from glo_lightning.environment import require_torchvision
 from glo_lightning.options import options_of
@@ -36,6 +37,7 @@ def run(verb: Verb[Any], arguments: Sequence[str], action: str = "run") -> int:
         cli = TaskCLI(verb, arguments)
         for note in cli.notes:
             sys.stderr.write(f"{note}\n")
+        collect_again()
         return int(getattr(output, action)(cli))
 
 
@@ -62,4 +64,5 @@ def run_own_cli(verb: Verb[Any], arguments: Sequence[str], flag: str, action: st
 
     with options_of(verb.section):
         output = importlib.import_module(f"glo_lightning.{verb.section}.output")
+        collect_again()
         return int(getattr(output, action)(OwnCLIArguments(verb, arguments, flag)))

@@ -2,6 +2,6 @@
 
 import sys
 
-from glo_lightning.cli.main import main
+from glo_lightning.cli.main import run
 
-sys.exit(main(["dashboard", *sys.argv[1:]]))
+run(["dashboard", *sys.argv[1:]])

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glo_lightning.cli.collector import collect_again
 from glo_lightning.dashboard.server import Server
 from glo_lightning.dashboard.starting import StartingPage
 from glo_lightning.errors import EnvironmentMismatchError, StudyError
@@ -61,6 +62,7 @@ def _serve(source: str, server: Server, page: StartingPage) -> None:
     from glo_lightning.dashboard.studies import brief_errors, fresh_notes, show_studies
     from glo_lightning.search.storage.study import quiet_optuna
 
+    collect_again()
     with quiet_optuna(), brief_errors():
         storage, uploads, name = _open(source, page)
         server.application = show_studies(storage, uploads, name)

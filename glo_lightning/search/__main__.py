@@ -2,7 +2,7 @@
 
 import sys
 
-from glo_lightning.cli.main import main
+from glo_lightning.cli.main import run
 
 if __name__ == "__main__":  # worker processes import this module, too
-    sys.exit(main(["search", *sys.argv[1:]]))
+    run(["search", *sys.argv[1:]])

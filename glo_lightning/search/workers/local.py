@@ -222,7 +222,7 @@ class _Member:
 
 def _start_server() -> None:
     """Start what processes are forked from; Ctrl-C is not for it, nor for them until they have work to give back."""
-    multiprocessing.set_forkserver_preload(["glo_lightning.search.workers.work"])
+    multiprocessing.set_forkserver_preload(["glo_lightning.search.workers.preload"])
     forkserver.ensure_running()
 
 
