@@ -171,7 +171,7 @@ class CorruptedDataModule(LightningDataModule):
         self._datasets: dict[str, Dataset[Any]] = {}
         if isinstance(datamodule, TensorDataModule):
             # The copy reads its tensors anew, and serves them as the original would.
-            vars(self.inner).update(load=partial(self._load, datamodule.load), _splits=None)
+            vars(self.inner).update(load=partial(self._load, self.inner.load), _splits=None)
 
     @property
     def tensor_data(self) -> TensorDataModule | None:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from glo_lightning.data import FolderDataModule
+from glo_lightning.data import CorruptedDataModule, FolderDataModule
 from glo_lightning.errors import DataError
 
 rng = np.random.default_rng(0)
@@ -44,6 +44,14 @@ def test_inputs_are_standardised_by_the_training_images(root):
     inputs, _ = data.evaluation_batch(data.train_tensors)
     torch.testing.assert_close(inputs.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(inputs.std((0, 2, 3)), torch.ones(3), atol=1e-4, rtol=0)
+
+
+def test_images_with_wrong_labels_are_standardised_alike(root):
+    plain = FolderDataModule(str(root), num_classes=2, input_shape=(3, 12, 10))
+    corrupted = CorruptedDataModule(plain, label_noise=0.5).tensor_data
+    inputs, _ = corrupted.evaluation_batch(corrupted.train_tensors)
+    expected, _ = plain.evaluation_batch(plain.train_tensors)
+    torch.testing.assert_close(inputs, expected)
 
 
 def test_images_are_resized_and_made_grey_where_asked(root):
