@@ -324,6 +324,7 @@ def _check_by_help(arguments: list[str], run: Any, capsys: pytest.CaptureFixture
 def _run_script(path: str, arguments: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [path, *arguments])
+        patch.syspath_prepend(str((ROOT / path).parent))  # as python does
         runpy.run_path(str(ROOT / path), run_name="__main__")
 
 

@@ -1,0 +1,94 @@
+"""What the papers claim of searched losses beside accuracy, against rivals that were tuned for the same.
+
+    python tests/benchmarks/claims.py [--claims speed "small data" attacks flatness]
+
+Training speed: accuracy after three epochs, searched and tuned for that. Small data: 108 digits. Attacks: accuracy
+under FGSM, searched and tuned for that, and the accuracy without. Flatness: losses found for accuracy with right
+labels, and the mean accuracy within half a filter norm of their minima. Stopped, it goes on.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from glo_lightning.compare.comparison import Comparison, compare_metrics
+from glo_lightning.landscape.surface import grid, measure_surface, random_directions
+from glo_lightning.search.records.verdict import DISCOVERED
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.trainer import TrainerEvaluator
+from page.command import options_of
+from page.plots import draw
+from page.records import Record, Records
+from page.searching import Searched, search
+from page.tables import by_condition, verdicts
+from page.tasks import WORKS, Work
+
+ACCURACY, ATTACKED = Monitor(), Monitor("val_fgsm_accuracy")
+CLAIMS: dict[str, tuple[Work, Monitor]] = {
+    "speed": (replace(WORKS["digits"], epochs=3), ACCURACY),
+    "small data": (WORKS["few digits"], ACCURACY),
+    "attacks": (WORKS["digits"], ATTACKED),
+    "flatness": (WORKS["digits"], ACCURACY),
+}
+"""What is trained and searched for."""
+
+RADIUS = 0.5
+MODELS = 5
+"""Of each loss whose minima are looked around in."""
+
+
+class _Kept(Callback):
+    model: LightningModule
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.model = pl_module
+
+
+def flatness(searched: Searched) -> Comparison:
+    """Compare the mean test accuracy within a radius around what the losses of the verdict train to."""
+    seeds = searched.comparison.seeds[:MODELS]
+    batches = list(searched.task.datamodule.test_dataloader())
+    measured: dict[str, list[float]] = {name: [] for name in searched.runs}
+    for name, run in searched.runs.items():
+        for seed in seeds:
+            kept = _Kept()
+            evaluator = TrainerEvaluator(searched.task, searched.monitor, epochs=searched.epochs, callbacks=[kept])
+            evaluator.evaluate([replace(run, seed=seed)])
+            directions = random_directions(kept.model, 2, seed=0)
+            surface = measure_surface(kept.model, batches, directions, grid(1.0, 11))
+            measured[name].append(surface.flatness(RADIUS))
+    return compare_metrics(measured, Monitor("flatness"), seeds, epochs=searched.epochs, focus=DISCOVERED)
+
+
+def others_of(claim: str, searched: Searched) -> dict[str, Comparison]:
+    """Return what else is told of the losses."""
+    if claim == "flatness":
+        return {"flatness": flatness(searched)}
+    return {"without_attack": searched.by(ACCURACY)} if claim == "attacks" else {}
+
+
+def main() -> None:
+    options: Any = options_of(__doc__, conditions=CLAIMS, families=("drive", "Taylor"), conditions_name="claims")
+    records = Records(options.output / "claims.json")
+    for claim in options.claims:
+        work, monitor = CLAIMS[claim]
+        work = work.quick() if options.quick else work
+        for family in options.families:
+            for seed in range(options.searches):
+                folder = options.runs / f"claims {claim} {family} {seed}"
+                searched = search(work, work.corrupted(options.data), family, seed, folder, monitor, False, options.quick)
+                record = Record.of(searched, "digits", claim, family, seed, **others_of(claim, searched))
+                records.keep(record)
+                print(record, flush=True)
+    kept = records.read()
+    print(by_condition(kept, CLAIMS, "what was searched for"))
+    for name in ("without_attack", "flatness"):
+        print(by_condition([each for each in kept if name in each.others], CLAIMS, name.replace("_", " "), name))
+        print(verdicts([each for each in kept if name in each.others], CLAIMS, name))
+    print(verdicts(kept, CLAIMS))
+    draw(kept, CLAIMS, "test accuracy", options.figures / "claims.svg")
+
+
+if __name__ == "__main__":
+    main()

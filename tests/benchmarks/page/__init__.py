@@ -1,0 +1,1 @@
+"""What the scripts behind the page of results share."""

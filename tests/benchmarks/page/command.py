@@ -1,0 +1,53 @@
+"""The options that scripts of the page have in common."""
+
+import argparse
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import optuna
+import torch
+
+from page.tasks import WORKS, Work
+
+HERE = Path(__file__).parent.parent
+
+
+def options_of(
+    documentation: str | None,
+    tasks: Sequence[str] = (),
+    conditions: Iterable[str] = (),
+    families: Iterable[str] = (),
+    conditions_name: str = "conditions",
+) -> argparse.Namespace:
+    """Parse the command line; --quick is one search of almost nothing in a folder that goes away."""
+    conditions, families = list(conditions), list(families)
+    parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if tasks:
+        parser.add_argument("--tasks", nargs="+", choices=tasks, default=list(tasks[:1]))
+    if conditions:
+        parser.add_argument(f"--{conditions_name}", nargs="+", choices=conditions, default=conditions)
+    if families:
+        parser.add_argument("--families", nargs="+", choices=families, default=families)
+    parser.add_argument("--searches", type=int, default=2, help="of each kind, by their seeds 0, 1, ...")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of MNIST/raw and cifar10/train/CLASS")
+    parser.add_argument("--runs", type=Path, default=Path("runs/benchmarks"), help="where searches are kept")
+    parser.add_argument("--output", type=Path, default=HERE / "measured", help="folder of the records")
+    parser.add_argument("--figures", type=Path, default=HERE / "figures", help="folder of the plot")
+    parser.add_argument("--quick", action="store_true", help="show that it runs, and measure nothing")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    if options.quick:
+        folder = Path(tempfile.mkdtemp())
+        options.runs, options.output, options.figures, options.searches = folder / "runs", folder, folder, 1
+        vars(options).update({conditions_name: conditions[:1], "families": families[:1]})
+    return options
+
+
+def works_of(options: argparse.Namespace) -> Iterator[tuple[str, Work]]:
+    """Yield the tasks that were asked for, by name."""
+    for name in options.tasks:
+        yield name, WORKS[name].quick() if options.quick else WORKS[name]

@@ -1,0 +1,62 @@
+"""One picture per section, of what its records hold."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import matplotlib
+
+from page.records import Record
+from page.tables import pooled
+from page.tasks import WORKS
+
+COLOURS = {
+    "cross-entropy": "#9a9a9a", "tuned": "#d98324", "best known": "#3a8f5c",
+    "drive": "#1f4e9e", "Taylor": "#5b8fd6", "trees": "#a3b8e8",
+}  # fmt: skip
+"""Grey for what everybody has, warm and green for the rivals, blues for what was found."""
+
+
+def draw(records: Sequence[Record], conditions: Iterable[str], label: str, path: Path) -> None:
+    """Draw a panel per task, and in it each loss's mean under each condition, with its spread.
+
+    Args:
+        records: of all tasks.
+        conditions: along the x-axis.
+        label: of the y-axis.
+        path: of the SVG.
+    """
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    tasks = list(dict.fromkeys(each.task for each in records))
+    figure, axes = plt.subplots(1, len(tasks), figsize=(4.6 * len(tasks), 3.4), squeeze=False, layout="constrained")
+    for axis, task in zip(axes[0], tasks, strict=True):
+        own = [each for each in records if each.task == task]
+        shown = [name for name in conditions if any(each.condition == name for each in own)]
+        series = ["cross-entropy", "tuned", "best known", *dict.fromkeys(each.family for each in own)]
+        for place, name in enumerate(series):
+            shift = 0.11 * (place - (len(series) - 1) / 2)
+            for x, condition in enumerate(shown):
+                here = [each for each in own if each.condition == condition and name in (*series[:3], each.family)]
+                sample = pooled(here, name if name in series[:3] else "found")
+                if sample:
+                    spread = statistics.stdev(sample) if len(sample) > 1 else 0.0
+                    axis.errorbar(
+                        x + shift, statistics.mean(sample), spread, fmt="o", color=COLOURS[name], markersize=5,
+                        label=_label(name, series) if not x else None,
+                    )  # fmt: skip
+        axis.set_xticks(range(len(shown)), shown)
+        axis.set_title(WORKS[task].words if task in WORKS else task, fontsize=9)
+        axis.grid(axis="y", alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].set_ylabel(label)
+    axes[0][0].legend(fontsize=7, frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context({"svg.hashsalt": "page"}):
+        figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def _label(name: str, series: Sequence[str]) -> str:
+    return name if name in series[:3] else f"found: {name}"
