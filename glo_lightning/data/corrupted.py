@@ -169,7 +169,7 @@ class CorruptedDataModule(LightningDataModule):
         self.corrupt_validation = corrupt_validation
         self.clean: dict[str, Tensor] = {}
         self._datasets: dict[str, Dataset[Any]] = {}
-        if isinstance(datamodule, TensorDataModule):
+        if isinstance(self.inner, TensorDataModule):
             # The copy reads its tensors anew, and serves them as the original would.
             vars(self.inner).update(load=partial(self._load, self.inner.load), _splits=None)
 

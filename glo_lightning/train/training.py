@@ -23,10 +23,10 @@ from glo_lightning.training.checks.splits import check_splits
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.monitored_trainer import build_trainer
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import measure_on_test, require_test_data
 from glo_lightning.training.traces import no_trace
-from glo_lightning.training.trainer import build_trainer
 from glo_lightning.words import say
 
 

@@ -10,9 +10,10 @@ from glo_lightning.losses import CrossEntropyLoss, Outputs, for_outputs
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.monitored_trainer import build_trainer
 from glo_lightning.training.run import Evaluation, Evaluator, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.trainer import TrainerEvaluator, build_trainer
+from glo_lightning.training.trainer import TrainerEvaluator
 
 SEVERITY = (Status.COMPLETED, Status.PRUNED, Status.ABORTED, Status.DIVERGED, Status.FAILED)
 """How trainings end, the worst last."""

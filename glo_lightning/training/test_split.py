@@ -13,6 +13,7 @@ from glo_lightning.training.checks.loaders import PLACE
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor, name_on_test
+from glo_lightning.training.monitored_trainer import build_trainer
 from glo_lightning.training.task import Task, quiet_lightning
 
 _WITHOUT = {
@@ -75,7 +76,7 @@ def require_test(task: Task, monitor: Monitor) -> None:
         model = task.build_model()
         if not is_overridden("test_step", model, LightningModule):
             return
-        trainer = task.build_trainer([], {})
+        trainer = build_trainer(task, monitor, [], {})
         try:
             data.setup("validate")
             with keyboard_interrupts(trainer), _serving(data, "test_dataloader", data.val_dataloader):

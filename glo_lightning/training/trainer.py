@@ -2,14 +2,13 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
-from glo_lightning.callbacks.adversarial_validation import METRIC, AdversarialValidation
 from glo_lightning.callbacks.divergence import StopOnDivergence
 from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.learning_rate import LearningRateFactor
@@ -20,6 +19,7 @@ from glo_lightning.hyperparameters import learning_rate_factor
 from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_seed
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.monitored_trainer import build_trainer
 from glo_lightning.training.run import Evaluation, Run, Status
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import score_on_test
@@ -140,12 +140,3 @@ class TrainerEvaluator:
             reason = f"{self.monitor.name} was {metric}"
             return Evaluation(self.monitor.worst_metric, Status.DIVERGED, reason)
         return Evaluation(metric, follower.status, follower.reason)
-
-
-def build_trainer(task: Task, monitor: Monitor, callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
-    """Build the task's Trainer, with what measures the accuracy under attack if that is monitored."""
-    trainer = task.build_trainer(callbacks, overrides)
-    own: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    if monitor.name == f"val_{METRIC}" and not any(isinstance(each, AdversarialValidation) for each in own):
-        own.insert(0, AdversarialValidation())
-    return trainer

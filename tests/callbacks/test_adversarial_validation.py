@@ -13,6 +13,7 @@ from glo_lightning.data import DigitsDataModule, VisionDataModule
 from glo_lightning.errors import DataError, ModelError, SettingsError
 from glo_lightning.losses import CrossEntropyLoss, Loss, named_loss
 from glo_lightning.models import Classifier, mlp
+from glo_lightning.search import LossSearch
 from glo_lightning.search.workers.local import LocalLauncher
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.monitor import Monitor
@@ -71,6 +72,17 @@ def test_monitoring_it_is_enough_on_both_splits() -> None:
     assert ROBUST.name not in probe_task(task, Monitor()).metrics
     for split in ("val", "test"):
         assert 0.0 < _score(task, ROBUST, split=split) < _score(task, Monitor(), split=split)
+
+
+def test_a_search_for_it_has_a_verdict(tmp_path: Path) -> None:
+    search = LossSearch(
+        family="drive", monitor=ROBUST.name, generations=1, population_size=4, finalists=1, finalist_seeds=1,
+        comparison_seeds=2, comparison_epochs=1, rival_budget=0, storage="memory", output_dir=tmp_path,
+        verbosity="quiet",
+    )  # fmt: skip
+    result = search.run(lambda: Classifier(mlp()), DigitsDataModule(), {"accelerator": "cpu", "max_epochs": 1})
+    assert result.comparison is not None
+    assert result.comparison.title == "fgsm_accuracy on the test split"
 
 
 def test_the_users_own_epsilon_is_kept() -> None:

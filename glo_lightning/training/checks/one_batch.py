@@ -24,8 +24,8 @@ from glo_lightning.training.checks.logits import refuse_probabilities
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.monitored_trainer import build_trainer
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.trainer import build_trainer
 
 STOPPABLE: Mapping[str, Any] = {"min_epochs": None, "min_steps": None}
 """Trainer arguments of the try; all others are the user's, for schedules and metrics see the limits of a training."""
