@@ -11,18 +11,18 @@ from dataclasses import replace
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-
-from glo_lightning.compare.comparison import Comparison, compare_metrics
-from glo_lightning.landscape.surface import grid, measure_surface, random_directions
-from glo_lightning.search.records.verdict import DISCOVERED
-from glo_lightning.training.monitor import Monitor
-from glo_lightning.training.trainer import TrainerEvaluator
 from page.command import options_of
 from page.plots import draw
 from page.records import Record, Records
 from page.searching import Searched, search
 from page.tables import by_condition, verdicts
 from page.tasks import WORKS, Work
+
+from glo_lightning.compare.comparison import Comparison, compare_metrics
+from glo_lightning.landscape.surface import grid, measure_surface, random_directions
+from glo_lightning.search.records.verdict import DISCOVERED
+from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.trainer import TrainerEvaluator
 
 ACCURACY, ATTACKED = Monitor(), Monitor("val_fgsm_accuracy")
 CLAIMS: dict[str, tuple[Work, Monitor]] = {
@@ -77,7 +77,8 @@ def main() -> None:
         for family in options.families:
             for seed in range(options.searches):
                 folder = options.runs / f"claims {claim} {family} {seed}"
-                searched = search(work, work.corrupted(options.data), family, seed, folder, monitor, False, options.quick)
+                data = work.corrupted(options.data)
+                searched = search(work, data, family, seed, folder, monitor, quick=options.quick)
                 record = Record.of(searched, "digits", claim, family, seed, **others_of(claim, searched))
                 records.keep(record)
                 print(record, flush=True)
@@ -87,7 +88,7 @@ def main() -> None:
         print(by_condition([each for each in kept if name in each.others], CLAIMS, name.replace("_", " "), name))
         print(verdicts([each for each in kept if name in each.others], CLAIMS, name))
     print(verdicts(kept, CLAIMS))
-    draw(kept, CLAIMS, "test accuracy", options.figures / "claims.svg")
+    draw([replace(each, task=each.condition) for each in kept], CLAIMS, "test accuracy", options.figures / "claims.svg")
 
 
 if __name__ == "__main__":

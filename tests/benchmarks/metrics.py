@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from page.command import options_of
+from page.plots import draw
 from page.records import Record, Records
 from page.scored import CORRECTED, METRICS, ScoredClassifier
 from page.searching import search
@@ -50,11 +51,12 @@ def main() -> None:
                 record = Record.of(searched, task, name, family, seed, **others)
                 records.keep(record)
                 print(record, flush=True)
-    kept = records.read()
+    kept, figure = records.read(), options.figures / "metrics.svg"
     print(by_condition(kept, PLACES, "as trained"))
     print(by_condition(kept, PLACES, "corrected on validation", "corrected"))
     print(verdicts(kept, PLACES))
     print(verdicts(kept, PLACES, "corrected"))
+    draw([replace(each, task=each.condition) for each in kept], PLACES, "on the test split", figure)
 
 
 if __name__ == "__main__":

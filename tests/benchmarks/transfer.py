@@ -11,6 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from page.command import options_of
+from page.matrix import draw_matrix, matrix
+from page.records import Record, Records
+from page.searching import FAMILIES, QUICK
+from page.tasks import WORKS, Work
 from rich.console import Console
 
 from glo_lightning.compare.comparison import Comparison
@@ -20,11 +25,6 @@ from glo_lightning.losses import Loss
 from glo_lightning.losses.known import known_losses
 from glo_lightning.search import LossSearch
 from glo_lightning.training.task import python_task
-from page.command import options_of
-from page.matrix import draw_matrix, matrix
-from page.records import Record, Records
-from page.searching import FAMILIES, QUICK
-from page.tasks import WORKS, Work
 
 BASELINE = "cross_entropy"
 TARGETS: dict[str, tuple[str, dict[str, Any]]] = {

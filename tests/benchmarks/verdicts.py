@@ -14,14 +14,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from lightning.pytorch import LightningDataModule, LightningModule
+from page.tasks import Table
 from sklearn.datasets import load_breast_cancer, load_wine
-from sklearn.model_selection import train_test_split
 
 from glo_lightning.compare.tables import comparison_rows, headline
 from glo_lightning.data import CorruptedDataModule, DiabetesDataModule, DigitsDataModule
-from glo_lightning.data.tensor_data import Splits, TensorDataModule
 from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.losses import CrossEntropyLoss
 from glo_lightning.models import Classifier, Regressor, mlp
@@ -30,26 +28,6 @@ from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.run import Run
 from glo_lightning.training.task import python_task
-
-
-class Table(TensorDataModule):
-    """Rows of numbers, standardised over the training part, in three parts of equal proportions of classes."""
-
-    def __init__(self, load: Callable[..., Any], num_classes: int, width: int) -> None:
-        super().__init__(batch_size=16)
-        self.load_table, self.num_classes, self.input_shape = load, num_classes, (width,)
-
-    def load(self) -> Splits:
-        rows, labels = self.load_table(return_X_y=True)
-        rest, test, rest_labels, test_labels = train_test_split(
-            rows, labels, test_size=0.3, stratify=labels, random_state=0
-        )
-        train, val, train_labels, val_labels = train_test_split(
-            rest, rest_labels, test_size=0.3, stratify=rest_labels, random_state=0
-        )
-        mean, std = train.mean(0), train.std(0)
-        parts = ((train, train_labels), (val, val_labels), (test, test_labels))
-        return Splits(*((torch.from_numpy((x - mean) / std).float(), torch.from_numpy(y).long()) for x, y in parts))
 
 
 def digits(**corruption: Any) -> LightningDataModule:

@@ -41,7 +41,8 @@ def options_of(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     if options.quick:
-        folder = Path(tempfile.mkdtemp())
+        options.kept = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # as long as the options are
+        folder = Path(options.kept.name)
         options.runs, options.output, options.figures, options.searches = folder / "runs", folder, folder, 1
         vars(options).update({conditions_name: conditions[:1], "families": families[:1]})
     return options

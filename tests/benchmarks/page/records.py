@@ -12,6 +12,9 @@ from glo_lightning.files import write_whole
 from glo_lightning.training.monitor import Monitor
 from page.searching import Searched
 
+PLAIN = ("task", "condition", "family", "search", "trainings", "found", "loss")
+"""What of a record is JSON as it is."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -59,7 +62,10 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            **{name: getattr(self, name) for name in ("task", "condition", "family", "search", "trainings", "found", "loss")},
+            **{
+                name: getattr(self, name)
+                for name in ("task", "condition", "family", "search", "trainings", "found", "loss")
+            },
             "cpu_seconds": round(self.cpu_seconds, 1),
             "comparison": _to_dict(self.comparison),
             "others": {name: _to_dict(each) for name, each in self.others.items()},

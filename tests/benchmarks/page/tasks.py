@@ -50,6 +50,7 @@ class Work:
         learning_rate: of SGD with momentum 0.9.
         module: the LightningModule around the network.
         settings: of searches, where trainings are too long for as many as usual.
+        accelerator: of the Trainer.
         words: what tables call it.
     """
 
@@ -61,6 +62,7 @@ class Work:
     words: str
     module: Callable[..., LightningModule] = Classifier
     settings: Mapping[str, Any] = field(default_factory=dict)
+    accelerator: str = "cpu"
 
     def model(self) -> LightningModule:
         return self.module(self.network(), learning_rate=self.learning_rate, momentum=0.9)
@@ -71,7 +73,7 @@ class Work:
 
     @property
     def trainer(self) -> dict[str, Any]:
-        return {"max_epochs": self.epochs, "accelerator": "cpu"}
+        return {"max_epochs": self.epochs, "accelerator": self.accelerator}
 
     def quick(self) -> "Work":
         """Return the same, trained hardly at all."""
