@@ -1,4 +1,4 @@
-"""Words for people alone: numbers as they read them, lines that only a terminal shows."""
+"""Words for people: numbers as they read them, lines as their terminal has room for."""
 
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,3 @@ def say(console: "Console", text: str, style: str = "") -> None:
         A sentence that is longer than that.
     """
     console.print(text, style=style, highlight=False, markup=False, soft_wrap=not console.is_terminal)
-
-
-def say_aside(console: "Console", line: str) -> None:
-    """Print a dim line in a terminal, and nothing where the output is piped."""
-    if console.is_terminal:
-        console.print(line, style="dim", highlight=False, markup=False)

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "glo_lightning"
 # From the lowest floor up: a room imports from itself and from rooms above it in this list.
 FLOORS = (
     "errors", "options", "checked", "plain_parser", "safe_yaml", "files", "environment", "lazy", "figures", "words",
-    "hyperparameters", "losses.expression", "losses", "theory", "models", "data", "attacks", "callbacks",
+    "telling", "hyperparameters", "losses.expression", "losses", "theory", "models", "data", "attacks", "callbacks",
     "search.engines", "search.samplers", "search.storage",
     "training", "search.trial_worker", "cli", "compare", "train", "checkpoints", "robustness", "landscape",
     "search.ranges", "search.settings", "search.monitors", "search.spaces", "search.tasks", "search.records",

@@ -1,6 +1,7 @@
 """Run a verb that trains; what takes seconds to import is imported when it is needed."""
 
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,8 @@ from glo_lightning.cli.collector import collect_again
 from glo_lightning.cli.verb import Verb
 from glo_lightning.environment import require_torchvision
 from glo_lightning.options import options_of
+
+_logger = logging.getLogger(__name__)
 
 
 def run(verb: Verb[Any], arguments: Sequence[str], action: str = "run") -> int:
@@ -36,7 +39,7 @@ def run(verb: Verb[Any], arguments: Sequence[str], action: str = "run") -> int:
         output = importlib.import_module(f"glo_lightning.{verb.section}.output")
         cli = TaskCLI(verb, arguments)
         for note in cli.notes:
-            sys.stderr.write(f"{note}\n")
+            _logger.warning(note)
         collect_again()
         return int(getattr(output, action)(cli))
 

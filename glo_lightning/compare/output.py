@@ -20,6 +20,7 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json, write_whole
 from glo_lightning.losses import Loss, load_losses
+from glo_lightning.telling import shown
 from glo_lightning.training.task import Task
 from glo_lightning.words import say
 
@@ -48,14 +49,15 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
     leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if leads:
         cli.save_config(folder / "config.yaml")
-    console = Console(quiet=not leads)
     try:
-        losses, trained = run_comparison(settings, losses, tasks, folder / "study.db", console)
+        with shown("normal" if leads else "quiet") as bar:
+            losses, trained = run_comparison(settings, losses, tasks, folder / "study.db", bar)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. Finished trainings are kept in {folder}; the same command trains the rest."
         ) from None
     if leads:
+        console = Console()
         for each in trained:
             data = "" if each.fraction is None else f"{each.fraction:.3g} of the training data"
             console.print(comparison_table(each.comparison, data))

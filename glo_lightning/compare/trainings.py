@@ -1,5 +1,6 @@
 """Train what a comparison needs and is not finished yet, together with whoever has the same to do."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
 from glo_lightning.training.traces import no_trace
 from glo_lightning.training.trainer import TrainerEvaluator
-from glo_lightning.words import say, say_aside
+
+_logger = logging.getLogger(__name__)
 
 TOGETHER = 20
 """Trainings of a population at once: few enough to be kept soon, many enough to be fast."""
@@ -86,7 +88,7 @@ def run_comparison(
         losses: by the names to show.
         tasks: what makes the task, by the fraction of the training split; None for the data as configured.
         storage: an SQLite database that keeps finished trainings; whoever compares with the same shares the work.
-        console: shows progress, if it is a terminal.
+        console: shows a bar, if it is a terminal.
 
     Returns:
         All losses, baselines included, and a comparison per fraction; no comparison on ranks that follow another.
@@ -105,7 +107,7 @@ def run_comparison(
     seen = None if probe.first_batch is None else probe.first_batch.targets
     scale = UNIT if seen is None else target_scale(first, seen)
     for line in filter(None, (probe.caveat, check_splits(first, monitor.name, tested=True), scale.caveat)):
-        say(console, line)
+        _logger.warning(line)
     sigma = scale.sigma
     losses = {name: in_units_of(loss, sigma) if name in NAMED_LOSSES else loss for name, loss in losses.items()}
     losses = with_baselines(
@@ -154,7 +156,7 @@ class _Leader:
         epochs: of a training.
         lead: the study of the comparison.
         channel: to the other ranks; None if this process trains alone.
-        console: shows progress, if it is a terminal.
+        console: shows a bar, if it is a terminal.
     """
 
     settings: CompareSettings
@@ -167,10 +169,10 @@ class _Leader:
 
     def choose(self, task: Task, together: int) -> Way:
         """Train as the latest trainings were, unless told otherwise; whoever shares the work does so alike."""
-        say, attribute = partial(say_aside, self.console), self.settings.loss_attribute
+        attribute = self.settings.loss_attribute
 
         def try_out() -> Way:
-            return choose_evaluator(self.settings.evaluator, task, self.monitor, attribute, together, say)
+            return choose_evaluator(self.settings.evaluator, task, self.monitor, attribute, together, _logger.info)
 
         if self.settings.evaluator != "auto":
             way = try_out()

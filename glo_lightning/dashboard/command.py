@@ -2,6 +2,7 @@
 
 import importlib.util
 import ipaddress
+import logging
 import sys
 import threading
 import time
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 0.5
 """Time between two looks at whether a search has begun."""
 
-EXPOSED = """\
-Whoever reaches {host} can read the studies, and change and delete them: there is no password.
-"""
+EXPOSED = "Whoever reaches {host} can read the studies, and change and delete them: there is no password."
+
+_logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page = StartingPage()
     server = Server(options.host, options.port, page)
     if not _is_local(options.host):
-        sys.stderr.write(EXPOSED.format(host=options.host))
+        _logger.warning(EXPOSED.format(host=options.host))
     sys.stdout.write(f"{server.address}\nCtrl-C ends it; the search is not affected.\n")
     sys.stdout.flush()
     try:

@@ -1,8 +1,8 @@
 """Explore the surroundings of the models of a command line; print a table, write JSON and a figure."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from rich import box
@@ -19,7 +19,10 @@ from glo_lightning.landscape.curvature import top_eigenvalue
 from glo_lightning.landscape.figures import figure_landscape
 from glo_lightning.landscape.settings import LandscapeSettings
 from glo_lightning.landscape.surface import Surface, grid, measure_surface, random_directions, require_radius
-from glo_lightning.words import say, say_aside
+from glo_lightning.telling import shown
+from glo_lightning.words import say
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ def run(cli: TaskCLI[LandscapeSettings]) -> int:
     subjects = gather(cli.task(), settings)
     folder = writable_folder(settings.folder)
     console = Console(highlight=False)
-    found = explore(subjects, settings, coordinates, partial(say_aside, console))
+    with shown():
+        found = explore(subjects, settings, coordinates, _logger.info)
     console.print(landscape_table(found, subjects.num_images))
     say(
         console,

@@ -1,7 +1,7 @@
 """Attack the models of a command line; print a table, write JSON and a figure."""
 
+import logging
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 from rich import box
@@ -20,7 +20,10 @@ from glo_lightning.options import option
 from glo_lightning.robustness.accuracy import Robustness, measure_robustness
 from glo_lightning.robustness.figures import figure_robustness
 from glo_lightning.robustness.settings import RobustnessSettings
-from glo_lightning.words import say, say_aside
+from glo_lightning.telling import shown
+from glo_lightning.words import say
+
+_logger = logging.getLogger(__name__)
 
 
 def run(cli: TaskCLI[RobustnessSettings]) -> int:
@@ -42,16 +45,17 @@ def run(cli: TaskCLI[RobustnessSettings]) -> int:
     losses = trained_losses(subjects.files) if settings.attack_loss == "trained" else None
     folder = writable_folder(settings.folder)
     console = Console(highlight=False)
-    robustness = measure_robustness(
-        subjects.models,
-        subjects.batches,
-        epsilons,
-        PixelSpace.of(task.datamodule),
-        losses,
-        settings.steps,
-        settings.seed,
-        partial(say_aside, console),
-    )
+    with shown():
+        robustness = measure_robustness(
+            subjects.models,
+            subjects.batches,
+            epsilons,
+            PixelSpace.of(task.datamodule),
+            losses,
+            settings.steps,
+            settings.seed,
+            _logger.info,
+        )
     console.print(robustness_table(robustness))
     for sentence in masking_sentences(robustness):
         say(console, sentence)

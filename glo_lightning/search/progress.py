@@ -1,5 +1,6 @@
 """Say what a search is doing: a line per generation and, in a terminal, how far it is."""
 
+import logging
 import sys
 import time
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.trees import COEFFICIENT_POPULATION
 from glo_lightning.words import duration
+
+_logger = logging.getLogger(__name__)
 
 BAR = 20
 """Columns of the bar; line and words around it fit 80."""
@@ -102,16 +105,13 @@ def trainings_ahead(settings: SearchSettings, length: float, after: str = "") ->
 
 
 class Progress:
-    """Tells of a search, stage by stage. Enter it around the search: its bar must be taken down at the end.
+    """Logs a search, stage by stage. Enter it around the search: its bar must be taken down at the end.
 
     Args:
-        console: where to print; a bar is shown if it is a terminal.
-        every_candidate: whether candidates get lines of their own.
+        console: a bar is shown if it is a terminal, and not quiet.
     """
 
-    def __init__(self, console: Console, every_candidate: bool = False) -> None:
-        self.console = console
-        self.every_candidate = every_candidate
+    def __init__(self, console: Console) -> None:
         self._started = time.monotonic()
         self._done_before = 0
         self._trained_before = 0
@@ -140,11 +140,11 @@ class Progress:
 
     @property
     def is_visible(self) -> bool:
-        """Whether anything is printed."""
-        return not self.console.quiet
+        """Whether anybody wants to know."""
+        return _logger.isEnabledFor(logging.INFO)
 
     def start(self, title: str, standing: Standing, finished: int) -> None:
-        """Print the header of a stage, and how much was already done when a search continues.
+        """Log the header of a stage, and how much was already done when a search continues.
 
         Args:
             title: what is searched.
@@ -159,14 +159,14 @@ class Progress:
         if finished:
             self._say(f"continuing after {finished} finished generation{'s' * (finished > 1)}")
         columns = f"{'generation':>{FIRST}} {'best':>8} {'so far':>8} {'median':>8} {'may train':>9} {'per min':>8}"
-        self._say(f"[bold]{columns} {'left':>12}[/]")
+        self._say(f"{columns} {'left':>12}", "bold")
 
     def beside(self, baseline: BaselineScore) -> None:
-        """Print the line of what candidates are seen beside."""
+        """Log the line of what candidates are seen beside."""
         self._say(f"{baseline.name:>{FIRST}} {_number(baseline.metric):>8}")
 
     def generation(self, summary: GenerationSummary, standing: Standing) -> None:
-        """Print the line of a complete generation.
+        """Log the line of a complete generation.
 
         Args:
             summary: of the generation.
@@ -180,13 +180,11 @@ class Progress:
         )
 
     def candidate(self, candidate: CandidateRecord) -> None:
-        """Print the line of a candidate, if every candidate gets one."""
-        if self.every_candidate:
+        """Log the line of a candidate, as a detail."""
+        if _logger.isEnabledFor(logging.DEBUG):
             place = f"{candidate.generation + 1}.{candidate.index + 1}"
             numbers = f"{_number(candidate.metric):>8} {candidate.status:>9} {candidate.seconds:>8.2f} s"
-            line = f"{place:>{FIRST}} {numbers}  {candidate.reason or candidate.formula}"
-            fits = {"no_wrap": True, "overflow": "ellipsis"} if self.console.is_terminal else {"soft_wrap": True}
-            self.console.print(line, highlight=False, markup=False, **fits)
+            _logger.debug(f"{place:>{FIRST}} {numbers}  {candidate.reason or candidate.formula}")
 
     def advance(self, standing: Standing) -> None:
         """Show how far the stage is; hide the bar when it is at its end."""
@@ -202,7 +200,7 @@ class Progress:
         )
 
     def trainings(self, standing: Trainings) -> None:
-        """Show how far a list of trainings of the verdict is: in a line per call, or in a terminal by the bar.
+        """Show how far a list of trainings of the verdict is: by the bar, or in a line per call where there is none.
 
         Args:
             standing: of the list; one for another purpose is introduced.
@@ -219,7 +217,7 @@ class Progress:
         units = (standing.total - standing.done) * standing.length + standing.ahead
         left = "" if self._seconds is None or not units else f", {duration(units * self._seconds)} left"
         self._show(standing.done, standing.total, f"trainings{left}")
-        if standing.done and not self.console.is_terminal:
+        if standing.done and self._bar.disable:
             self._say(f"{f'{standing.done}/{standing.total}':>{FIRST}} trainings{left}")
 
     def _show(self, done: int, total: int, words: str) -> None:
@@ -228,7 +226,7 @@ class Progress:
         )
 
     def note(self, text: str) -> None:
-        """Print a line about what comes next."""
+        """Log a line about what comes next."""
         self._say(text)
 
     def _left(self, standing: Standing) -> str:
@@ -237,9 +235,9 @@ class Progress:
         ahead = standing.ahead * (self._seconds or 0.0)
         return duration(60.0 * (standing.candidates - standing.done) / self._per_minute + ahead)
 
-    def _say(self, text: str) -> None:
-        if self.is_visible:
-            self.console.print(text, highlight=False, soft_wrap=not self.console.is_terminal)
+    def _say(self, text: str, style: str = "") -> None:
+        for line in text.splitlines():
+            _logger.info(line, extra={"style": style})
 
 
 def _number(metric: float | None) -> str:

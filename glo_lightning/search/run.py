@@ -7,7 +7,6 @@ from functools import partial
 
 import optuna
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
 from torch.distributed import DistNetworkError
 
 from glo_lightning.cli.own_folder import require_own
@@ -25,6 +24,7 @@ from glo_lightning.search.tasks import full_epochs
 from glo_lightning.search.workers.interruption import interruptible
 from glo_lightning.search.workers.supervisor import supervise
 from glo_lightning.search.workers.work import Part, take_part
+from glo_lightning.telling import shown
 from glo_lightning.training.placement import Placement, place_all
 from glo_lightning.training.run import Run, Status
 from glo_lightning.training.task import Task, max_epochs
@@ -53,8 +53,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     given, settings = settings, replace(settings, storage=settings.storage or output.storage_url)
     # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
     placement = place_all(tasks) if settings.worker_gpus is None else Placement()
-    silent = placement.rank > 0 or settings.verbosity == "quiet"
-    progress = Progress(Console(stderr=True, quiet=silent), every_candidate=settings.verbosity == "verbose")
+    verbosity = settings.verbosity if placement.rank == 0 else "quiet"
     part = None
     storage = open_storage(settings.storage)
     find = partial(find_study, settings.study_name, storage)
@@ -63,7 +62,12 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     configured = output.configured(given, configuration, find)
     if placement.rank == 0:
         count_run(settings.study_name, storage)
-    with configured if placement.rank == 0 else nullcontext(), interruptible(), progress:
+    with (
+        configured if placement.rank == 0 else nullcontext(),
+        interruptible(),
+        shown(verbosity) as console,
+        Progress(console) as progress,
+    ):
         if alone or placement.external:
             part = _take_part(settings, tasks, placement, progress)
         else:

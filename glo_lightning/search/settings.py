@@ -9,6 +9,7 @@ from glo_lightning.cli.settings import MAX_SEED, PLACE, SCORED, ScoreSettings
 from glo_lightning.errors import SettingsError
 from glo_lightning.options import option
 from glo_lightning.search.ranges import Range, read_ranges
+from glo_lightning.telling import Verbosity
 
 Input = Literal["y", "h", "f", "t"]
 LossFamily = Literal["taylor", "drive", "residual", "glo"]
@@ -104,8 +105,9 @@ class SearchSettings(ScoreSettings):
         worker_gpus: GPUs of each Ray worker, as many as the Trainer's devices by default; with a fraction, several
             workers share one.
         threads: CPU threads per process; with evaluator=trainer, small models train fastest with 1.
-        verbosity: what is told while the search runs, on standard error: quiet (nothing), normal (every generation and,
-            in a terminal, how far it is) or verbose (every candidate, too).
+        verbosity: what is told while the search runs: quiet (warnings alone), normal (every generation and, in a
+            terminal, how far it is) or verbose (every candidate, too); on standard error, or by the handlers that
+            somebody gave Python's logging, as records of glo_lightning.
     """
 
     family: Literal["auto", LossFamily] = setting("auto", section=SEARCHED)
@@ -157,7 +159,7 @@ class SearchSettings(ScoreSettings):
     launcher: Literal["local", "ray"] = setting("local", section=PLACE)
     worker_gpus: float | None = setting(None, at_least=0, section=PLACE)
     threads: int = setting(1, at_least=1, section=PLACE)
-    verbosity: Literal["quiet", "normal", "verbose"] = setting("normal", section=PLACE)
+    verbosity: Verbosity = setting("normal", section=PLACE)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,6 +7,7 @@ from glo_lightning.cli.own_folder import require_own
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.files import write_json
 from glo_lightning.losses import NAMED_LOSSES, in_units_of, load_losses, save_loss
+from glo_lightning.telling import shown
 from glo_lightning.train.resumption import claim, require_resumable, what_learns
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.train.training import FullTraining, train_fully
@@ -42,7 +43,8 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
         cli.save_config(folder / "config.yaml")
         save_loss(loss, folder / "loss.json")
     try:
-        training = train_fully(task, loss, settings, folder)
+        with shown():
+            training = train_fully(task, loss, settings, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. The last epoch is kept in {folder}; the same command goes on from there."

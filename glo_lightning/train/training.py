@@ -1,5 +1,6 @@
 """Train a model fully with one loss, so that it can be stopped at any time and gone on with."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,8 @@ from glo_lightning.training.monitored_trainer import build_trainer
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import measure_on_test, require_test_data
 from glo_lightning.training.traces import no_trace
-from glo_lightning.words import say
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,12 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
     """
     monitor = Monitor(settings.monitor, settings.mode)
     probe = probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs)
-    if probe.caveat and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        say(Console(stderr=True), probe.caveat)
     if settings.test:
         require_test_data(task)
     doubt = check_splits(task, monitor.name, tested=settings.test)
-    if doubt:
-        say(Console(stderr=True), doubt)
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        for line in filter(None, (probe.caveat, doubt)):
+            _logger.warning(line)
     divergence = StopOnDivergence()
     # Not save_last=True: Lightning's is of the last epoch that was the best so far.
     checkpoints = [
@@ -112,7 +113,8 @@ def _unsound(model: LightningModule) -> str:
 def _trainer(
     task: Task, monitor: Monitor, callbacks: Sequence[Callback], settings: TrainSettings, folder: Path
 ) -> Trainer:
-    overrides: dict[str, Any] = {"enable_progress_bar": Console().is_terminal, "default_root_dir": folder}
+    has_bar = Console().is_terminal and _logger.isEnabledFor(logging.INFO)
+    overrides: dict[str, Any] = {"enable_progress_bar": has_bar, "default_root_dir": folder}
     if settings.epochs is not None:
         overrides["max_epochs"] = settings.epochs
     trainer = build_trainer(task, monitor, callbacks, overrides)

@@ -1,9 +1,9 @@
 """Report the rank that a training waits for, because nobody else does: the others wait in silence."""
 
 import json
+import logging
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from glo_lightning.words import duration
+
+_logger = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 180.0
 """How long a training may stand still before its stragglers are reported."""
@@ -116,7 +118,8 @@ class StragglerWatch(Callback):
 
     def _watch(self, over: threading.Event) -> None:
         while not over.wait(SILENCE_SECONDS / SIGNS):
-            sys.stderr.write(self.look())
+            if line := self.look():
+                _logger.warning(line)
 
     def begin(self) -> None:
         """Count a step, and forget what was heard since the last training."""
@@ -161,7 +164,7 @@ class StragglerWatch(Callback):
             known.steps, known.last, known.moved = steps, last, known.heard
 
     def _report(self, still: float) -> str:
-        """Return the line to print when no rank has moved for so many seconds; empty if there is nothing to say."""
+        """Return the line to log when no rank has moved for so many seconds; empty if there is nothing to say."""
         if still < SILENCE_SECONDS:
             return ""
         now = time.monotonic()
@@ -173,4 +176,4 @@ class StragglerWatch(Callback):
             return ""
         what = "gives no sign of life; the last it did: it" if silent else "last"
         names = "; ".join(f"rank {number} {what} {ranks[number].last}" for number in behind)
-        return f"The training has stood still for {duration(still)}: {names}.\n"
+        return f"The training has stood still for {duration(still)}: {names}."

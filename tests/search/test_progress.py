@@ -17,13 +17,14 @@ from glo_lightning.search.progress import Progress, Standing, Trainings, trainin
 from glo_lightning.search.records.candidates import BaselineScore, CandidateRecord, GenerationSummary
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.telling import Verbosity, shown
 from glo_lightning.training.monitor import Monitor
 from tests.runs import search
 
 
-def say(terminal: bool = False, quiet: bool = False, every_candidate: bool = False) -> str:
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=80, color_system=None, quiet=quiet)
-    with Progress(console, every_candidate) as progress:
+def say(terminal: bool = False, verbosity: Verbosity = "normal") -> str:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=80, color_system=None)
+    with shown(verbosity, console) as bar, Progress(bar) as progress:
         progress.start("searching", Standing(20, 400, 60, 0.91, 50, 60), finished=3)
         trained = GenerationSummary(3, 0.9583, 0.9021, 17, 3, 20, 3.25, {"trained": 17, "exact": 83})
         progress.candidate(CandidateRecord("s", 61, 3, 1, 0.9, {}, "L = " + "h" * 90, "completed", "", 0.5))
@@ -70,7 +71,7 @@ def test_what_is_left_counts_finalists_and_comparison_too(monkeypatch: pytest.Mo
     settings = SearchSettings(finalists=5, finalist_seeds=3, comparison_seeds=10, rival_budget=0)
     ahead = trainings_ahead(settings, length=4.0)
     assert ahead == 5 * 3 + 3 * 10 * 4, "cross-entropy, its twin and the winner are trained four times as long"
-    with Progress(Console(file=file, width=100)) as progress:
+    with shown(console=Console(file=file, width=100)) as bar, Progress(bar) as progress:
         progress.start("searching", Standing(4, 400, 0, None, 0, 0, ahead), finished=0)
         progress.advance(Standing(4, 400, 0, None, 0, 0, ahead))
         clock.now = 100.0  # a candidate a second, of which one in two trains
@@ -112,7 +113,7 @@ def test_what_is_left_counts_rivals() -> None:
 
 def test_cross_entropy_stands_above_the_candidates() -> None:
     console = Console(file=io.StringIO(), width=80)
-    with Progress(console) as progress:
+    with shown(console=console), Progress(console) as progress:
         progress.start("searching", Standing(20, 400, 0, None, 0, 0), finished=0)
         progress.beside(BaselineScore("cross-entropy", 0.71))
         progress.generation(GenerationSummary(0, 0.5, 0.4, 4, 0, 4, 1.0, {"trained": 4}), Standing(1, 4, 4, 0.5, 4, 4))
@@ -122,9 +123,9 @@ def test_cross_entropy_stands_above_the_candidates() -> None:
     assert head.index("best") + 4 == cross_entropy.index("0.7100") + 6 == first.index("0.5000") + 6
 
 
-def test_a_search_shows_every_training_of_its_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_search_shows_every_training_of_its_verdict(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     search(tmp_path, generations=1, population_size=4, invariant="none", comparison_seeds=2, rival_budget=0)
-    lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    lines = [message.strip() for message in caplog.messages]
     assert "4 candidates, and a verdict that takes as long as 10 more" in lines, "finalists, and three rows of two"
     assert lines.index(PURPOSES["finalists"]) < lines.index(PURPOSES["comparison"])
     counts = [line.split()[0] for line in lines if " trainings" in line]
@@ -143,7 +144,7 @@ def test_a_file_sees_no_control_characters() -> None:
 def test_candidates_have_lines_if_wanted() -> None:
     assert "4.2" not in say()
     for terminal in (False, True):
-        (line,) = [line for line in say(terminal, every_candidate=True).splitlines() if "completed" in line]
+        (line,) = [line for line in say(terminal, "verbose").splitlines() if "completed" in line]
         assert "4.2" in line
         assert "0.9000" in line
         assert ("h" * 90 in line) is not terminal, (
@@ -152,8 +153,8 @@ def test_candidates_have_lines_if_wanted() -> None:
 
 
 def test_quiet_is_quiet() -> None:
-    assert say(terminal=True, quiet=True, every_candidate=True) == ""
-    assert say(quiet=True) == ""
+    assert say(terminal=True, verbosity="quiet") == ""
+    assert say(verbosity="quiet") == ""
 
 
 def test_looking_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

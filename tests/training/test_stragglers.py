@@ -84,7 +84,7 @@ def test_one_stall_is_one_line_and_the_next_is_another(clock: Clock) -> None:
         first.on_before_backward(None, None, None)  # type: ignore[arg-type]
         assert _wait(clock, 178, first, second) == []
         (line,) = _wait(clock, 1000, first, second)
-        assert line == f"The training has stood still for 3 min 0 s: rank 1 last began batch {stall} of epoch 0.\n"
+        assert line == f"The training has stood still for 3 min 0 s: rank 1 last began batch {stall} of epoch 0."
 
 
 def test_ranks_that_are_equally_far_are_all_named(clock: Clock) -> None:
@@ -102,7 +102,7 @@ def test_a_rank_without_a_sign_of_life_is_named_by_one_other(clock: Clock, stopp
         _begin(watch, 4)
     _wait(clock, 10, *watches)
     (line,) = _wait(clock, 1000, *(watch for watch in watches if watch.rank != stopped))
-    assert line.endswith(f"rank {stopped} gives no sign of life; the last it did: it began batch 4 of epoch 0.\n")
+    assert line.endswith(f"rank {stopped} gives no sign of life; the last it did: it began batch 4 of epoch 0.")
 
 
 def test_nothing_is_said_while_somebody_gets_on(clock: Clock) -> None:
@@ -126,5 +126,5 @@ def test_what_somebody_else_sends_is_no_sign_of_life(clock: Clock, content: byte
             sender.sendto(content, ("127.0.0.1", first.port))
             said += _wait(clock, 2, first)
     assert said == [
-        "The training has stood still for 3 min 0 s: rank 1 gives no sign of life; the last it did: it was started.\n"
+        "The training has stood still for 3 min 0 s: rank 1 gives no sign of life; the last it did: it was started."
     ]

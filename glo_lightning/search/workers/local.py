@@ -1,10 +1,10 @@
 """Worker processes on this machine, watched and restarted."""
 
+import logging
 import multiprocessing
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ from glo_lightning import errors
 from glo_lightning.errors import GloError, SettingsError, StudyError
 from glo_lightning.search.workers.interruption import deferred_interrupts
 from glo_lightning.search.workers.process import FAREWELL_SECONDS, Message, participate
+
+_logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 
@@ -88,7 +90,7 @@ class LocalLauncher:
                 for group in self.groups:
                     dead = group.check()
                     if dead is not None:
-                        sys.stderr.write(f"A worker died ({dead.reason}) and is started again.\n")
+                        _logger.warning("A worker died (%s) and is started again.", dead.reason)
                         self.on_death(dead)
                         with deferred_interrupts():
                             group.start()

@@ -9,7 +9,6 @@ from dataclasses import replace
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
-from rich.console import Console
 
 from glo_lightning.compare.shared_trainings import TOTAL
 from glo_lightning.errors import SettingsError, StudyError
@@ -27,6 +26,7 @@ from glo_lightning.search.tasks import full_epochs
 from glo_lightning.search.workers.local import DeadWorker, LocalLauncher
 from glo_lightning.search.workers.ray import RayLauncher
 from glo_lightning.search.workers.work import take_part
+from glo_lightning.telling import shown
 from glo_lightning.training.placement import Placement, place_all, share_gpus, visible_gpus
 from glo_lightning.training.task import Task, max_epochs
 
@@ -75,9 +75,9 @@ def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Pl
 
 def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]], door: str = "") -> None:
     """Take part in a search from a process of its own; errors call settings as they do at the door it came through."""
-    with options_of(door):
+    with options_of(door), shown("quiet") as console:  # the parent tells
         tasks = {name: rebuild() for name, rebuild in rebuilds.items()}
-        placement, silence = place_all(tasks), Progress(Console(quiet=True))
+        placement, silence = place_all(tasks), Progress(console)
         if placement.ranks == 1 or placement.external:
             take_part(settings, tasks, placement, silence)
         else:  # a Ray task that was given several GPUs

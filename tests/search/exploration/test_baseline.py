@@ -31,14 +31,14 @@ def search(folder: Path, model: Any = ToyModel, **changes: Any) -> optuna.Study:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_it_is_trained_once_with_the_seed_of_the_candidates(
-    workers: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    workers: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     study = search(tmp_path, workers=workers)
     evaluator = TrainerEvaluator(python_task(ToyModel, ToyData(), TRAINER), Monitor("val_loss", "min"))
     (evaluation,) = evaluator.evaluate([Run(CrossEntropyLoss(), 3)])
     assert baseline_of(study) == BaselineScore("cross-entropy", evaluation.metric)
     assert len(optuna.load_study(study_name="toy/baseline", storage=storage_of(study)).trials) == 1
-    assert f"cross-entropy   {evaluation.metric:.4f}" in capfd.readouterr().err
+    assert f"cross-entropy   {evaluation.metric:.4f}" in caplog.text
 
 
 def test_an_unfinished_page_and_the_dashboard_tell_it(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_the_report_the_dashboard_and_the_phases_know_the_rivals(alone: SearchRe
     assert isinstance(space_of(rival_study(alone)), RivalSpace)
 
 
-def test_a_loss_of_ones_own_that_fails_is_told_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_loss_of_ones_own_that_fails_is_told_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Unfinished(ToyModel):
         def __init__(self) -> None:
             super().__init__()
@@ -262,7 +262,7 @@ def test_a_loss_of_ones_own_that_fails_is_told_and_left_out(tmp_path: Path, caps
     assert comparison.own is None
     assert "your loss" not in rows(comparison)
     assert "(yours)" not in render(comparison)
-    told = " ".join(capsys.readouterr().err.split())
+    told = " ".join(caplog.text.split())
     assert "The model's own loss, BCEWithLogitsLoss, fails on the first batch (ValueError: Target size" in told
 
 

@@ -84,14 +84,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     return _search(tmp_path_factory.mktemp("alone"))
 
 
-def test_two_workers_find_what_one_finds(
-    alone: SearchResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_workers_find_what_one_finds(alone: SearchResult, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     both = _search(tmp_path, workers=2)
     assert _outcome(both) == _outcome(alone)
     assert both.best_loss.to_dict() == alone.best_loss.to_dict()
     assert both.comparison == alone.comparison
-    told = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    told = [message.strip() for message in caplog.messages]
     for purpose in ("finalists", "comparison"):
         after = told[told.index(PURPOSES[purpose]) :]
         assert any(line.startswith("6/6 trainings") for line in after)
