@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from glo_lightning.search.check import Findings
     from glo_lightning.search.records.result import SearchResult
     from glo_lightning.training.model_instances import StartFrom
-    from glo_lightning.training.python_objects import Data, Model
+    from glo_lightning.training.python_objects import Data, Model, TrainerSource
     from glo_lightning.training.task import Task
 
 
@@ -39,7 +39,7 @@ class LossSearch(SearchSettings):
         self,
         model: "Model",
         datamodule: "Data | None" = None,
-        trainer: Mapping[str, Any] | None = None,
+        trainer: "TrainerSource | None" = None,
         *,
         train_dataloaders: Any = None,
         val_dataloaders: Any = None,
@@ -55,7 +55,9 @@ class LossSearch(SearchSettings):
             datamodule: train, validation and test data, shared by all trainings: a data module, a class of it that
                 needs no arguments, or DataLoaders as a tuple (train, val, test) or a dict by these names. Without
                 test data, ``comparison_seeds`` must be 0.
-            trainer: keyword arguments of ``lightning.Trainer``; ``max_epochs`` is the length of the partial training.
+            trainer: keyword arguments of ``lightning.Trainer``, or a function that makes a new one for every training;
+                ``max_epochs`` is the length of the partial training. Loggers, checkpoints, progress bar, model summary
+                and sanity check are off, and devices one, unless you set them; callbacks of ours stand before yours.
             train_dataloaders: in place of a data module, as ``Trainer.fit`` takes them.
             val_dataloaders: beside them.
             test_dataloaders: beside them; without, ``comparison_seeds`` must be 0.
@@ -98,7 +100,7 @@ class LossSearch(SearchSettings):
         self,
         model: "Model",
         datamodule: "Data | None" = None,
-        trainer: Mapping[str, Any] | None = None,
+        trainer: "TrainerSource | None" = None,
         *,
         train_dataloaders: Any = None,
         val_dataloaders: Any = None,
@@ -156,7 +158,7 @@ class LossSearch(SearchSettings):
         self,
         model: "Model",
         datamodule: "Data | None",
-        trainer: Mapping[str, Any] | None,
+        trainer: "TrainerSource | None",
         loaders: Mapping[str, Any],
         start_from: "StartFrom",
     ) -> "Task":

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from glo_lightning.checked import Checked, fitted
 from glo_lightning.errors import DataError, ModelError, SettingsError
 from glo_lightning.training.model_instances import NewModels, StartFrom
+from glo_lightning.training.own_trainer import CURE, MakesTrainer, arguments_of
 
 Data = LightningDataModule | type[LightningDataModule] | Sequence[Any] | Mapping[str, Any]
 """A data module, a class of it, or loaders: (train, val) or (train, val, test), as a dict by these names."""
@@ -154,18 +155,30 @@ def take_model(given: Model, start_from: StartFrom = "scratch") -> Callable[...,
     return given
 
 
-def take_trainer(given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the keyword arguments of a Trainer.
+TrainerSource = Mapping[str, Any] | MakesTrainer
+"""Keyword arguments of a Trainer, or a function that makes one."""
+
+
+def take_trainer(given: TrainerSource | None) -> tuple[dict[str, Any], MakesTrainer | None]:
+    """Return the keyword arguments of a Trainer, and the function that makes it if there is one.
 
     Raises:
-        SettingsError: if it is no mapping, a Trainer above all.
+        SettingsError: if it is neither, a Trainer above all.
     """
     if given is None or isinstance(given, Mapping):
-        return dict(given or {})
+        return dict(given or {}), None
+    if callable(given):
+        required = required_arguments(given)
+        if required:
+            raise SettingsError(
+                "a function without arguments that makes a Trainer", f"one that needs {', '.join(required)}", CURE
+            )
+        return arguments_of(given), given
     raise SettingsError(
-        "keyword arguments of a Trainer, because every training gets a Trainer of its own",
+        "keyword arguments of a Trainer or a function that makes one, because every training gets a Trainer of its own",
         "a Trainer" if isinstance(given, Trainer) else type(given).__name__,
-        f"Pass them as a dict: {{'max_epochs': {given.max_epochs if isinstance(given, Trainer) else 3}}}.",
+        f"Pass them as a dict: {{'max_epochs': {given.max_epochs if isinstance(given, Trainer) else 3}}}; or pass what "
+        "makes it: lambda: Trainer(...).",
     )
 
 

@@ -16,7 +16,8 @@ from lightning.pytorch.callbacks import Checkpoint
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.training.model_instances import StartFrom
-from glo_lightning.training.python_objects import Data, Model, take_data, take_model, take_trainer
+from glo_lightning.training.own_trainer import MakesTrainer, made_by
+from glo_lightning.training.python_objects import Data, Model, TrainerSource, take_data, take_model, take_trainer
 
 LEAN_TRAINER: Mapping[str, Any] = {
     "logger": False,
@@ -66,7 +67,7 @@ class Task:
 def python_task(
     model: Model,
     datamodule: Data,
-    trainer: Mapping[str, Any] | None = None,
+    trainer: TrainerSource | None = None,
     start_from: StartFrom = "scratch",
 ) -> Task:
     """Make a task from Python objects.
@@ -77,26 +78,27 @@ def python_task(
             A module is built again for every training, if it keeps its arguments by ``save_hyperparameters``.
         datamodule: the data, shared by all trainings: a data module, a class that needs no arguments, or loaders
             (train, val) or (train, val, test), also as a dict by these names.
-        trainer: keyword arguments of ``lightning.Trainer``, e.g. ``{"max_epochs": 3}``.
+        trainer: keyword arguments of ``lightning.Trainer``, e.g. ``{"max_epochs": 3}``; or a function without arguments
+            that makes a new Trainer, e.g. ``lambda: Trainer(max_epochs=3)``.
         start_from: of a module: scratch, or weights to fine-tune those that it has in every training.
 
     Returns:
-        A task whose Trainer has logging, checkpoints and progress bars off unless asked for. Every training gets
-        copies of callbacks and loggers.
+        A task whose Trainer has loggers, checkpoints, progress bar, model summary and sanity check off and one device,
+        unless asked for others; callbacks of ours stand before its own. Every training gets copies of the arguments, or
+        what the function makes for it.
 
     Raises:
         DataError: if ``datamodule`` is none of these.
         ModelError: if ``model`` cannot be built again, or needs arguments.
-        SettingsError: if ``trainer`` is a Trainer rather than its arguments.
+        SettingsError: if ``trainer`` is a Trainer rather than its arguments, or a function that makes none.
     """
     data, builder = take_data(datamodule), take_model(model, start_from)
-    # None means not set, as null does in a configuration file.
-    own = take_trainer(trainer)
-    given = {name: value for name, value in own.items() if value is not None or name not in LEAN_TRAINER}
+    own, make = take_trainer(trainer)
+    given = _set(own)
     return Task(
         build_model=functools.partial(_build_model, builder),
         datamodule=data,
-        build_trainer=functools.partial(_build_trainer, {**LEAN_TRAINER, **given}),
+        build_trainer=functools.partial(_build_trainer, given, make),
         description={
             "data": _in_words(data),
             **({"start_from": start_from} if start_from != "scratch" else {}),
@@ -154,13 +156,38 @@ def _in_brackets(arguments: Mapping[str, Any]) -> str:
     return f"({', '.join(f'{name}={_in_words(value)}' for name, value in arguments.items())})" if arguments else ""
 
 
-def _build_trainer(settings: Mapping[str, Any], callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
-    merged = {**{name: _copy(name, value) for name, value in settings.items()}, **overrides}
+def _set(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is None, which means not set, as null does in a configuration file."""
+    return {name: value for name, value in arguments.items() if value is not None or name not in LEAN_TRAINER}
+
+
+def _build_trainer(
+    given: Mapping[str, Any],
+    make: MakesTrainer | None,
+    callbacks: Sequence[Callback],
+    overrides: Mapping[str, Any],
+) -> Trainer:
+    if make is None:
+        trainer = Trainer(**_lean(overrides, {name: _copy(name, value) for name, value in given.items()}))
+    else:
+        trainer = made_by(make, functools.partial(_lean, overrides))
+        if trainer.max_epochs != overrides.get("max_epochs", trainer.max_epochs):
+            raise SettingsError(
+                "a Trainer whose max_epochs is an argument, for some trainings are longer than others",
+                f"one whose max_epochs is set to {trainer.max_epochs} when it is built",
+                "Write Trainer(max_epochs=...) in the function that makes it.",
+            )
+    return with_callbacks(trainer, callbacks)
+
+
+def _lean(overrides: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all arguments of a Trainer: those that somebody gave it, and what we make of the others."""
+    merged = {**LEAN_TRAINER, **_set(given), **overrides}
     own = merged.get("callbacks") or []
     own = [own] if isinstance(own, Callback) else own
     merged["enable_checkpointing"] = merged["enable_checkpointing"] or saves_checkpoints(own)
     merged["callbacks"] = [*own]
-    return with_callbacks(Trainer(**merged), callbacks)
+    return merged
 
 
 def with_callbacks(trainer: Trainer, callbacks: Sequence[Callback]) -> Trainer:
