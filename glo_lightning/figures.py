@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from glo_lightning.extras import require_extra
 from glo_lightning.files import write_whole
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ def make_figure(width: float, height: float, constrained: bool = True) -> "Figur
         width: in inches.
         height: in inches.
         constrained: whether Matplotlib makes room for labels and titles.
+
+    Raises:
+        EnvironmentMismatchError: if Matplotlib is missing.
     """
+    require_extra("figures", "figures")
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained" if constrained else None)

@@ -1,12 +1,14 @@
 """Folders and files that results are written to, and files of others that are read."""
 
+import csv
+import io
 import json
 import math
 import os
 import secrets
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,27 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         OSError: if it cannot be written.
     """
     write_whole(path, json.dumps(_finite(values), indent=2, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as CSV, whole or not at all; what a row does not have is left empty.
+
+    Example:
+        >>> path = getfixture("tmp_path") / "table.csv"
+        >>> write_table(path, [{"loss": "a, b", "mean": 0.5}, {"loss": "c", "mean": None, "p": 1e-9}])
+        >>> print(path.read_text().strip())
+        loss,mean,p
+        "a, b",0.5,
+        c,,1e-09
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    content = io.StringIO()
+    writer = csv.DictWriter(content, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_finite(row) for row in rows)
+    write_whole(path, content.getvalue())
 
 
 def _finite(value: Any) -> Any:

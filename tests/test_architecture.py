@@ -10,8 +10,9 @@ PACKAGE = Path(__file__).parent.parent / "glo_lightning"
 
 # From the lowest floor up: a room imports from itself and from rooms above it in this list.
 FLOORS = (
-    "errors", "options", "checked", "plain_parser", "safe_yaml", "files", "environment", "lazy", "figures", "words",
-    "telling", "hyperparameters", "losses.expression", "losses", "theory", "models", "data", "attacks", "callbacks",
+    "errors", "options", "checked", "plain_parser", "safe_yaml", "files", "environment", "extras", "lazy", "figures",
+    "words", "telling",
+    "hyperparameters", "losses.expression", "losses", "theory", "models", "data", "attacks", "callbacks",
     "search.engines", "search.samplers", "search.storage",
     "training", "search.trial_worker", "cli", "compare", "train", "checkpoints", "robustness", "landscape",
     "search.ranges", "search.settings", "search.monitors", "search.spaces", "search.tasks", "search.records",

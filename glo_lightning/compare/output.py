@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
@@ -17,8 +16,9 @@ from glo_lightning.compare.statistics import mean_interval
 from glo_lightning.compare.tables import comparison_table, divergence_sentences, legend
 from glo_lightning.compare.trainings import TrainedComparison, run_comparison
 from glo_lightning.errors import SettingsError
+from glo_lightning.extras import require_extra
 from glo_lightning.figures import save_figure
-from glo_lightning.files import writable_folder, write_json, write_whole
+from glo_lightning.files import writable_folder, write_json, write_table
 from glo_lightning.losses import Loss, load_losses
 from glo_lightning.telling import shown
 from glo_lightning.training.task import Task
@@ -39,6 +39,7 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
         KeyboardInterrupt: after Ctrl-C, with how to continue.
     """
     settings = cli.settings()
+    require_extra("figures", "the figures of a comparison")
     losses = load_losses(settings.losses, settings.outputs, reserved=get_args(Baseline))
     tasks: dict[float | None, Callable[[], Task]] = {None: cli.task}
     if settings.fractions:
@@ -91,7 +92,7 @@ def _write(losses: Mapping[str, Loss], trained: Sequence[TrainedComparison], fol
     }
     write_json(folder / "comparison.json", record)
     rows = [_row(each, result) for each in trained for result in each.comparison.results]
-    write_whole(folder / "comparison.csv", pd.DataFrame(rows).to_csv(index=False))
+    write_table(folder / "comparison.csv", rows)
     save_figure(figure_curves(trained), folder / "curves.png")
     if len(trained) > 1:
         save_figure(figure_fractions(trained), folder / "fractions.png")

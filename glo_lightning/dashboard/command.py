@@ -1,6 +1,5 @@
 """``python -m glo_lightning.dashboard``: watch a search in the browser."""
 
-import importlib.util
 import ipaddress
 import logging
 import sys
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING
 from glo_lightning.cli.collector import collect_again
 from glo_lightning.dashboard.server import Server
 from glo_lightning.dashboard.starting import StartingPage
-from glo_lightning.errors import EnvironmentMismatchError, StudyError
+from glo_lightning.errors import StudyError
+from glo_lightning.extras import require_extra
 from glo_lightning.plain_parser import PlainParser
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         GloError: if there is nothing to watch, the port is in use, or the dashboard is not installed.
     """
     options = _parser().parse_args(arguments)
-    if importlib.util.find_spec("optuna_dashboard") is None:
-        raise EnvironmentMismatchError("optuna-dashboard", "none installed", "pip install 'glo-lightning[dashboard]'.")
+    require_extra("dashboard", "a dashboard")
     if "://" not in options.source and not Path(options.source).exists():
         raise _nothing(options.source)
     page = StartingPage()

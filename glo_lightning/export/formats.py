@@ -7,8 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from glo_lightning.errors import EnvironmentMismatchError, LossError
+from glo_lightning.errors import LossError
 from glo_lightning.export.source import check_one_head, write_forward, write_module
+from glo_lightning.extras import require_extra
 from glo_lightning.losses import ClassAwareLoss, Loss, ScaledLoss, SigmoidLoss, label_distribution, outputs_of
 from glo_lightning.losses.regression import RegressionLoss
 from glo_lightning.losses.scaled import unscaled
@@ -70,12 +71,7 @@ def _torchscript(loss: Loss) -> bytes:
 
 
 def _onnx(loss: Loss) -> bytes:
-    try:
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise EnvironmentMismatchError(
-            "the package onnxscript for ONNX", "an environment without it", "pip install 'glo-lightning[onnx]'"
-        ) from error
+    require_extra("onnx", "ONNX")
     if loss.uses_progress:
         raise LossError(
             "a loss that does not change with training progress for ONNX",

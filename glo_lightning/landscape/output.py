@@ -13,6 +13,7 @@ from torch import Tensor
 
 from glo_lightning.checkpoints.subjects import Subjects, gather
 from glo_lightning.cli.task_cli import TaskCLI
+from glo_lightning.extras import require_extra
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json
 from glo_lightning.landscape.curvature import top_eigenvalue
@@ -57,6 +58,7 @@ def run(cli: TaskCLI[LandscapeSettings]) -> int:
         GloError: if something does not fit; before anything is measured.
     """
     settings = cli.settings()
+    require_extra("figures", "the figure of a landscape")
     coordinates = grid(settings.span, settings.points)
     require_radius(settings.radius, coordinates)
     subjects = gather(cli.task(), settings)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glo_lightning.errors import SettingsError
+from glo_lightning.extras import require_extra
 from glo_lightning.files import write_whole
 from glo_lightning.plain_parser import PlainParser
 
@@ -19,9 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code, 0.
 
     Raises:
-        GloError: if the folder holds no search, or the page cannot be written.
+        GloError: if Matplotlib is missing, the folder holds no search, or the page cannot be written.
     """
     options = _parser().parse_args(arguments)
+    require_extra("figures", "the figures of a page")
     # Optuna and matplotlib take seconds to import; help does without.
     from glo_lightning.report.page import build_page
     from glo_lightning.search.records.read import Archive

@@ -13,6 +13,7 @@ from glo_lightning.attacks import AttackLoss, PixelSpace, parse_epsilon
 from glo_lightning.checkpoints.subjects import gather
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.errors import SettingsError
+from glo_lightning.extras import require_extra
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json
 from glo_lightning.losses import load_loss
@@ -39,6 +40,7 @@ def run(cli: TaskCLI[RobustnessSettings]) -> int:
         GloError: if something does not fit; before anything is attacked.
     """
     settings = cli.settings()
+    require_extra("figures", "the figure of robustness")
     epsilons = sorted({parse_epsilon(epsilon) for epsilon in settings.epsilons})
     task = cli.task()
     subjects = gather(task, settings)

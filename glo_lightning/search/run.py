@@ -14,7 +14,7 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.monitors import search_monitor, task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
-from glo_lightning.search.records.result import SearchResult, candidate_frame
+from glo_lightning.search.records.result import SearchResult, candidate_rows
 from glo_lightning.search.records.verdict import Verdict, is_answered, read_verdict
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
@@ -77,7 +77,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         part = Part(study, read_verdict(study))
     if placement.rank == 0:
         output.record_evaluator(part.study)
-        output.write_trials(candidate_frame(part.study))
+        output.write_trials(candidate_rows(part.study))
         output.write_best_loss(part.verdict.loss)
         if part.verdict.hyperparameters:
             output.write_json("best_hyperparameters.json", part.verdict.hyperparameters)

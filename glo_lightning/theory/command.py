@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from glo_lightning.errors import SettingsError
+from glo_lightning.extras import require_extra
 from glo_lightning.figures import save_figure
 from glo_lightning.files import write_json
 from glo_lightning.losses import NAMED_LOSSES, Loss, load_losses, outputs_of
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if not options.losses and not options.records:
         raise SettingsError("at least one loss or record", "none", "Name one: glo-lightning theory baikal.")
+    if options.output is not None:
+        require_extra("figures", "the figures of --output")
     everything = load_losses(options.losses, outputs=None)
     losses = {name: loss for name, loss in everything.items() if loss.outputs != "real"}
     of_residuals = {name: loss for name, loss in everything.items() if loss.outputs == "real"}

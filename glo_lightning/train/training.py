@@ -17,6 +17,7 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.sound_checkpoint import SoundCheckpoint
 from glo_lightning.callbacks.training_loss import TrainingLossLog
 from glo_lightning.errors import ModelError
+from glo_lightning.extras import is_installed
 from glo_lightning.losses import Loss
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.checks.one_batch import probe_task
@@ -55,7 +56,7 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         task: the model, the data and the Trainer; loggers and callbacks of the Trainer's own are kept.
         loss: what to minimise.
         settings: epochs, seed, monitor, and whether to test.
-        folder: gets ``last.ckpt``, ``best.ckpt``, ``csv/`` and ``tensorboard/``.
+        folder: gets ``last.ckpt``, ``best.ckpt``, ``csv/`` and, where TensorBoard is installed, ``tensorboard/``.
 
     Returns:
         The metrics and the checkpoints.
@@ -118,9 +119,7 @@ def _trainer(
     if settings.epochs is not None:
         overrides["max_epochs"] = settings.epochs
     trainer = build_trainer(task, monitor, callbacks, overrides)
-    trainer.loggers = [
-        *trainer.loggers,
-        CSVLogger(folder, name="csv"),
-        TensorBoardLogger(folder, name="tensorboard", version=""),
-    ]
+    trainer.loggers = [*trainer.loggers, CSVLogger(folder, name="csv")]
+    if is_installed("tensorboard"):
+        trainer.loggers.append(TensorBoardLogger(folder, name="tensorboard", version=""))
     return trainer

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
@@ -12,6 +12,7 @@ from glo_lightning.cli.settings import MAX_SEED
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.tables import legend, render
 from glo_lightning.errors import SettingsError
+from glo_lightning.extras import require_extra
 from glo_lightning.hyperparameters import Hyperparameters, describe
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import read_candidates
@@ -84,21 +85,27 @@ class SearchResult:
         return f"{table}{fidelity}{warning}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}"
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds."""
-        return candidate_frame(self.study)
+        """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds.
+
+        Raises:
+            EnvironmentMismatchError: if pandas is missing.
+        """
+        require_extra("frames", "data frames")
+        import pandas as pd
+
+        return pd.DataFrame(candidate_rows(self.study))
 
 
-def candidate_frame(study: optuna.Study) -> "pd.DataFrame":
-    """Return the candidates of a search as a data frame, one row each, in order, those of later stages last."""
-    import pandas as pd
-
+def candidate_rows(study: optuna.Study) -> list[dict[str, Any]]:
+    """Return the candidates of a search, in order, those of later stages last."""
     rows = []
     for candidate in (each for stage in (study, *later_stages(study)) for each in read_candidates(stage)):
         row = {each.name: getattr(candidate, each.name) for each in fields(candidate)}
-        row["written"] = candidate.formula
+        row = {"formula" if name == "written" else name: value for name, value in row.items()}
+        row["formula"] = candidate.formula
         del row["step"], row["write"]  # the reason begins with the step
         parameters, theory, origin = row.pop("parameters"), row.pop("theory"), row.pop("origin")
         descent = {name: origin[name] for name in ("operation", "parents", "mutations") if name in origin}
         by_task = {f"metric[{name}]": metric for name, metric in row.pop("metrics").items()}
         rows.append({**row, **by_task, **parameters, **descent, **theory})
-    return pd.DataFrame(rows).rename(columns={"written": "formula"})
+    return rows

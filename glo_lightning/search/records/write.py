@@ -1,6 +1,6 @@
 """The files a search leaves behind."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -10,14 +10,13 @@ import optuna
 
 from glo_lightning.errors import GloError
 from glo_lightning.figures import save_figure
-from glo_lightning.files import writable_folder, write_json, write_whole
+from glo_lightning.files import writable_folder, write_json, write_table, write_whole
 from glo_lightning.losses import Loss, save_loss
 from glo_lightning.safe_yaml import read_yaml, read_yaml_file, write_yaml
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import without_password
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 
@@ -97,9 +96,9 @@ class SearchOutput:
             search["storage"], head = without_password(search["storage"]), PASSWORD
         write_whole(self._config, head + write_yaml(content))
 
-    def write_trials(self, frame: "pd.DataFrame") -> None:
+    def write_trials(self, candidates: Sequence[Mapping[str, Any]]) -> None:
         """Write one row per candidate."""
-        write_whole(self.folder / "trials.csv", frame.to_csv(index=False))
+        write_table(self.folder / "trials.csv", candidates)
 
     def write_best_loss(self, loss: Loss) -> Path:
         """Write the winner, readable by ``load_loss``."""

@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage, get_storag
 from sqlalchemy.engine import URL, make_url
 
 from glo_lightning.errors import StudyError
+from glo_lightning.extras import install_command
 from glo_lightning.search.samplers.optuna_adapter import DatabaseStorage, PopulationJournal
 from glo_lightning.search.storage import sqlite_file
 from glo_lightning.search.storage.journal_file import JournalFile, require_journal
@@ -115,7 +116,7 @@ def _open_database(text: str, existing: bool) -> BaseStorage:
         raise StudyError(
             f"the driver of {url.drivername}",
             "none installed",
-            "For PostgreSQL: pip install 'glo-lightning[postgres]'.",
+            f"For PostgreSQL: {install_command('postgres')}.",
         ) from error
     except (sql.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError, RuntimeError) as error:
         raise StudyError(
@@ -184,7 +185,7 @@ def _open_proxy(text: str) -> BaseStorage:
         storage = GrpcStorageProxy(host=host, port=int(port))
         storage.wait_server_ready(timeout=CONNECT_SECONDS)
     except ImportError as error:
-        raise StudyError("grpcio for a grpc:// storage", "none installed", "pip install grpcio protobuf.") from error
+        raise StudyError("grpcio for a grpc:// storage", "none installed", f"{install_command('grpc')}.") from error
     except ConnectionError as error:
         raise StudyError(
             f"a storage proxy at {host}:{port}",

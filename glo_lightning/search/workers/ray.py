@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from glo_lightning.errors import GloError, SettingsError
+from glo_lightning.extras import require_extra
 from glo_lightning.options import option
 from glo_lightning.search.workers.process import FAREWELL_SECONDS
 
@@ -45,10 +46,13 @@ class RayLauncher:
 
         Raises:
             GloError: what a worker raised.
-            SettingsError: if Ray is not installed, or no node of its cluster has room for a worker.
+            EnvironmentMismatchError: if Ray is not installed.
+            SettingsError: if no node of its cluster has room for a worker.
             KeyboardInterrupt: after Ctrl-C, once the workers have given their candidates back.
         """
-        ray = _import_ray()
+        require_extra("ray", option("launcher", "ray"))
+        import ray
+
         joins = ray.is_initialized()
         if not joins:
             ray.init(log_to_driver=False)
@@ -102,13 +106,3 @@ def _raise_if_failed(ray: Any, result: Any) -> None:
         if isinstance(error.cause, GloError):
             raise error.cause from None
         raise
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise SettingsError(
-            "Ray for launcher=ray", "none installed", f"pip install 'glo-lightning[ray]', or use {option('workers')}."
-        ) from error
-    return ray

@@ -3,6 +3,7 @@
 import math
 
 import optuna
+import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
@@ -15,7 +16,7 @@ from glo_lightning.search.records.candidates import (
     require_differences,
     summarize_generations,
 )
-from glo_lightning.search.records.result import candidate_frame
+from glo_lightning.search.records.result import candidate_rows
 from glo_lightning.search.records.verdict import STORED, read_verdict
 from glo_lightning.search.spaces.stored import space_of
 from glo_lightning.search.storage.study import FINGERPRINT
@@ -170,7 +171,7 @@ def test_a_generation_of_violations_has_no_best() -> None:
 
 
 def test_frame_has_one_row_per_candidate(study: optuna.Study) -> None:
-    frame = candidate_frame(study)
+    frame = pd.DataFrame(candidate_rows(study))
     assert list(frame["index"]) == [0, 1, 2, 0]
     assert {"theta_0", "drive", "status", "formula", "seconds"} <= set(frame.columns)
 
@@ -190,9 +191,9 @@ def test_what_diverged_has_no_metric_and_is_never_chosen() -> None:
     assert [candidate.index for candidate in best_candidates(candidates, Monitor("val_loglik"), 4)] == [2, 1]
     (summary,) = summarize_generations(candidates, Monitor("val_loglik"))
     assert (summary.best, summary.median, summary.trained) == (-2.0, -5e34, 3)
-    first = candidate_frame(study).iloc[0]
+    first = pd.DataFrame(candidate_rows(study)).iloc[0]
     assert (first["status"], first["reason"]) == ("diverged", "not finite at step 4")
-    assert candidate_frame(study)["metric"].isna().tolist() == [True, False, False]
+    assert pd.DataFrame(candidate_rows(study))["metric"].isna().tolist() == [True, False, False]
 
 
 def test_the_commonest_reason_is_named_when_everything_diverged() -> None:

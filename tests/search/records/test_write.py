@@ -24,7 +24,7 @@ def test_files_are_written_whole_and_read_back(tmp_path: Path) -> None:
     output = SearchOutput.of(SearchSettings(output_dir=str(tmp_path / "deep" / "folder")))
     with output.configured(SearchSettings(order=4)):
         pass
-    output.write_trials(pd.DataFrame([{"trial": 0, "metric": 0.5}]))
+    output.write_trials([{"trial": 0, "metric": 0.5}])
     output.write_best_loss(BaikalLoss())
     output.write_json("comparison.json", {"finalists": []})
     output.write_figure("figure.png", Figure())
