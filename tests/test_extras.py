@@ -1,24 +1,20 @@
 """A search needs none of the extras; what needs one names it, and the command that installs it."""
 
-import configparser
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
-from pathlib import Path
+from importlib.metadata import packages_distributions
 from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from glo_lightning.errors import EnvironmentMismatchError
 from glo_lightning.extras import EXTRAS, install_command, is_installed, require_extra
-
-ROOT = Path(__file__).parents[1]
-
+from tests.benchmarks.installation import ROOT, closure, setup
+from tests.core import link_core
 
 SCRIPT = """
 import contextlib, importlib, io, json, os, pkgutil, sys
@@ -71,40 +67,6 @@ VERBS = {
 }
 
 
-def setup() -> configparser.ConfigParser:
-    config = configparser.ConfigParser()
-    config.read(ROOT / "setup.cfg")
-    return config
-
-
-def closure(requirements: Iterable[str]) -> set[str]:
-    """Return the names of what pip would install for some requirements, among what is installed here."""
-    found: dict[str, set[str]] = {}
-    ahead = [Requirement(each) for each in requirements]
-    while ahead:
-        wanted = ahead.pop()
-        extras = {"", *wanted.extras}
-        if extras <= found.get(wanted.name, set()):
-            continue
-        found.setdefault(wanted.name, set()).update(extras)
-        try:
-            further = [Requirement(each) for each in distribution(wanted.name).requires or ()]
-        except PackageNotFoundError:
-            continue
-        ahead += [
-            each for each in further if not each.marker or any(each.marker.evaluate({"extra": e}) for e in extras)
-        ]
-    return set(found)
-
-
-def link_core(folder: Path) -> None:
-    """Fill a folder with what the core installs and nothing else, as links to what is installed here."""
-    for name in closure(setup()["options"]["install_requires"].split()):
-        for top in {file.parts[0] for file in distribution(name).files or ()} - {"..", "__pycache__"}:
-            if not (folder / top).exists():
-                (folder / top).symlink_to(str(distribution(name).locate_file(top)))
-
-
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What happens where the core alone is installed."""
@@ -152,12 +114,13 @@ def test_an_extra_that_is_there_is_not_missed(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_installation_has_these_extras() -> None:
-    distributions, extras = packages_distributions(), setup()["options.extras_require"]
+    distributions = packages_distributions()
     core = closure(setup()["options"]["install_requires"].split())
     for extra, modules in EXTRAS.items():
-        listed = closure(extras[extra].replace("glo-lightning[figures]", extras["figures"]).split())
+        listed = closure([f"glo-lightning[{extra}]"])
         for module in modules:
-            names = set(distributions.get(module, []))
+            names = {canonicalize_name(name) for name in distributions.get(module, [])}
             assert not names or names & listed, f"{extra} brings {module}"
             assert not names & core, f"{module} comes with the core"
-    assert set(re.findall(r"\w+", extras["all"].partition("[")[2])) == set(EXTRAS)
+    everything = setup()["options.extras_require"]["all"].partition("[")[2]
+    assert set(re.findall(r"\w+", everything)) == set(EXTRAS)

@@ -1,15 +1,20 @@
 """What is published: complete, well described, and enough to run a search without the repository."""
 
+import functools
+import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.benchmarks.installation import ROOT
+from tests.core import link_core
+
 PACKAGE = {
     str(path.relative_to(ROOT))
     for path in (ROOT / "glo_lightning").rglob("*")
@@ -30,11 +35,11 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _run(*arguments: str, cwd: Path | None = None, path: Path | None = None) -> str:
-    environment = {"PATH": "", "OMP_NUM_THREADS": "1"} | ({} if path is None else {"PYTHONPATH": str(path)})
-    result = subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=250
-    )
+def _run(*arguments: str, cwd: Path | None = None, path: Sequence[Path] = ()) -> str:
+    """Run Python; with a path, which has all that it can import, besides its own library."""
+    environment = {"PATH": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(str, path))}
+    command = [sys.executable, *(["-S"] if path else []), *arguments]
+    result = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=250)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -62,17 +67,21 @@ def test_the_source_can_be_built_from(distributions: Path) -> None:
     assert names >= {"README.md", "LICENSE", "pyproject.toml", "setup.cfg", *PACKAGE}
 
 
-def test_the_wheel_alone_runs_a_search(distributions: Path, tmp_path: Path) -> None:
+def test_the_wheel_and_what_it_requires_run_a_search_in_an_empty_folder(distributions: Path, tmp_path: Path) -> None:
     (wheel,) = distributions.glob("*.whl")
-    site = tmp_path / "site"
+    site, core, folder = (tmp_path / name for name in ("site", "core", "folder"))
     _run("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(site), str(wheel))
-    where = _run("-c", "import glo_lightning; print(glo_lightning.__file__)", cwd=tmp_path, path=site)
+    core.mkdir()
+    folder.mkdir()
+    link_core(core)
+    run = functools.partial(_run, cwd=folder, path=(site, core))
+    where = run("-c", "import glo_lightning; print(glo_lightning.__file__)")
     assert Path(where.strip()).is_relative_to(site)
     small = ["generations=2", "population_size=4", "finalists=1", "finalist_seeds=1", "comparison_seeds=2"]
     arguments = [*(f"--search.{each}" for each in small), "--trainer.max_epochs=1", "--trainer.accelerator=cpu"]
-    printed = _run("-m", "glo_lightning.search", *arguments, cwd=tmp_path, path=site)
+    printed = run("-m", "glo_lightning.search", *arguments)
     assert "cross-entropy" in printed
     arguments = ["--config=digits_noisy_drive", "--search.generations=1", "--search.comparison_seeds=0"]
-    assert "The discovered loss" in _run("-m", "glo_lightning.search", *arguments, cwd=tmp_path, path=site)
-    exported = _run("-m", "glo_lightning.export", "runs/search/best_loss.json", cwd=tmp_path, path=site)
+    assert "The discovered loss" in run("-m", "glo_lightning.search", *arguments)
+    exported = run("-m", "glo_lightning.export", "runs/search/best_loss.json")
     assert "class FoundLoss" in exported
