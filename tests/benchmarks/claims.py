@@ -69,7 +69,9 @@ def others_of(claim: str, searched: Searched) -> dict[str, Comparison]:
 
 
 def main() -> None:
-    options: Any = options_of(__doc__, conditions=CLAIMS, families=("drive", "Taylor"), conditions_name="claims")
+    options: Any = options_of(
+        __doc__, conditions=CLAIMS, families=("drive", "drive, rate", "Taylor"), conditions_name="claims"
+    )
     records = Records(options.output / "claims.json")
     for claim in options.claims:
         work, monitor = CLAIMS[claim]

@@ -19,7 +19,7 @@ BALANCED, WORST = Monitor("val_balanced_accuracy"), Monitor("val_worst_class_acc
 
 
 def main() -> None:
-    options = options_of(__doc__, ("digits", "mnist", "cifar10"), CONDITIONS, ("drive", "Taylor"))
+    options = options_of(__doc__, ("digits", "mnist", "cifar10"), CONDITIONS, ("drive", "drive, rate", "Taylor"))
     records = sweep(
         options, "long_tails", CONDITIONS, lambda searched: {"worst_class": searched.by(WORST)}, BALANCED, True
     )

@@ -32,7 +32,7 @@ PLACES = {
 
 
 def main() -> None:
-    options = options_of(__doc__, [], PLACES, ("drive", "Taylor"), conditions_name="metrics")
+    options = options_of(__doc__, [], PLACES, ("drive", "drive, rate", "Taylor"), conditions_name="metrics")
     records = Records(options.output / "metrics.json")
     for name in options.metrics:
         task, corruption = PLACES[name]

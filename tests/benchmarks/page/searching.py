@@ -20,6 +20,7 @@ from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.result import SearchResult
 from glo_lightning.search.records.verdict import DISCOVERED
 from glo_lightning.search.samplers.optuna_adapter import storage_of
+from glo_lightning.search.spaces.hyperparameters import RATE_FACTORS
 from glo_lightning.search.spaces.rival import RivalSpace
 from glo_lightning.search.spaces.stored import space_of
 from glo_lightning.search.storage.study import RIVAL_STAGE, fingerprint_of
@@ -35,12 +36,15 @@ Split = Literal["val", "test"]
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "drive": {"family": "drive", "population_size": 8, "generations": 7},
+    "drive, rate": {
+        "family": "drive", "population_size": 8, "generations": 7, "joint": {LEARNING_RATE_FACTOR: RATE_FACTORS},
+    },
     "Taylor": {"family": "taylor", "parameters": "canonical", "population_size": 20, "generations": 5},
     "trees": {
         "family": "glo", "population_size": 40, "generations": 3, "tuned_trees": 2, "coefficient_generations": 4,
     },
 }  # fmt: skip
-"""What is searched, by the names that tables give it."""
+"""What is searched, by the names that tables give it; "rate" is the learning rate, searched along with the loss."""
 
 QUICK = {"generations": 1, "finalists": 1, "finalist_seeds": 1, "rival_budget": 0.5}
 """Settings of a search that only shows that it runs."""
