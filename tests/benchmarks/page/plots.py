@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 
 from page.records import Record
-from page.tables import pooled
+from page.tables import families_of, pooled
 from page.tasks import WORKS
 
 COLOURS = {
@@ -34,7 +34,7 @@ def draw(records: Sequence[Record], conditions: Iterable[str], label: str, path:
     for axis, task in zip(axes[0], tasks, strict=True):
         own = [each for each in records if each.task == task]
         shown = [name for name in conditions if any(each.condition == name for each in own)]
-        series = ["cross-entropy", "tuned", "best known", *dict.fromkeys(each.family for each in own)]
+        series = ["cross-entropy", "tuned", "best known", *families_of(own)]
         for place, name in enumerate(series):
             shift = 0.11 * (place - (len(series) - 1) / 2)
             for x, condition in enumerate(shown):
