@@ -18,6 +18,7 @@ from glo_lightning.losses import CrossEntropyLoss, Loss, ResidualLoss
 from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.figures import draw_attraction, draw_influence, draw_shape
 from glo_lightning.search.records.candidates import proposal
+from glo_lightning.search.records.suggested import has_suggestions, read_suggestions
 from glo_lightning.search.spaces.stored import space_of
 from glo_lightning.search.storage.study import fingerprint_of
 
@@ -85,6 +86,9 @@ class Pictures:
             raise ArtifactNotFound("no such trial") from None
         study = optuna.load_study(study_name=name, storage=self._storage)
         try:
+            if has_suggestions(trial):
+                first = read_suggestions(name, trial)[0]
+                return draw_picture(first.loss, first.num_classes, picture)
             loss = space_of(study).build(proposal(trial))
             return draw_picture(loss, fingerprint_of(study)["num_classes"], picture)
         except (GloError, KeyError, ValueError) as error:

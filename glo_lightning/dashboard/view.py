@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from glo_lightning.dashboard.pictures import PICTURES, identifier
 from glo_lightning.losses.expression import parse
 from glo_lightning.search.records.candidates import REPEATED, SCREENED, Writer, formula_writer, proposal
+from glo_lightning.search.records.suggested import has_suggestions
 from glo_lightning.search.records.verdict import STORED
 from glo_lightning.search.samplers.optuna_adapter import FrozenStudy, id_of_study, id_of_trial
 from glo_lightning.search.settings import UNUSED
@@ -71,8 +72,8 @@ class StudyView:
         return self.get_trial(trial_id).system_attrs
 
     def _show(self, trial: FrozenTrial, study_id: int) -> FrozenTrial:
-        shows_loss = is_candidate(trial) and "formula" not in trial.user_attrs and not _is_stopped_tree(trial)
-        return show(trial, study_id, self._formula(trial, study_id) if shows_loss else "")
+        is_unwritten = is_candidate(trial) and "formula" not in trial.user_attrs and not _is_stopped_tree(trial)
+        return show(trial, study_id, self._formula(trial, study_id) if is_unwritten else "")
 
     def _formula(self, trial: FrozenTrial, study_id: int) -> str:
         """Write a candidate's loss, once: a search does not keep it, because it takes longer than a small training."""
@@ -122,6 +123,11 @@ def is_candidate(trial: FrozenTrial) -> bool:
     return "generation" in trial.user_attrs and bool(trial.params or "expression" in trial.user_attrs)
 
 
+def shows_loss(trial: FrozenTrial) -> bool:
+    """Tell whether a trial has a loss to draw."""
+    return is_candidate(trial) or has_suggestions(trial)
+
+
 def _is_stopped_tree(trial: FrozenTrial) -> bool:
     """Tell whether a trial's tree never became a loss."""
     return trial.user_attrs.get("training", {}).get("status") in (SCREENED, REPEATED)
@@ -132,7 +138,8 @@ def show(trial: FrozenTrial, study_id: int, formula: str = "") -> FrozenTrial:
     attributes = {**({"formula": formula} if formula else {}), **trial.user_attrs}
     together: dict[str, Any] = {}
     for name in TOGETHER:
-        together.update(attributes.pop(name, {}))
+        if isinstance(attributes.get(name), dict):  # somebody's own study may have others of these names
+            together.update(attributes.pop(name))
     attributes |= _readable(together)
     first = {name: attributes[name] for name in FIRST if name in attributes}
     counts = {} if trial.params else stand_ins(attributes)
@@ -148,7 +155,7 @@ def show(trial: FrozenTrial, study_id: int, formula: str = "") -> FrozenTrial:
         params=trial.params or counts,
         distributions=trial.distributions or dict.fromkeys(counts, COUNT),
         user_attrs=first | attributes,
-        system_attrs=trial.system_attrs | (_artifacts(study_id, id_of_trial(trial)) if is_candidate(trial) else {}),
+        system_attrs=trial.system_attrs | (_artifacts(study_id, id_of_trial(trial)) if shows_loss(trial) else {}),
         intermediate_values=trial.intermediate_values,
         trial_id=id_of_trial(trial),
     )

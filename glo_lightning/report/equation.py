@@ -31,7 +31,8 @@ def draw_formula(loss: Loss, size: float = 14.0) -> "Figure":
         ['$L = - \\\\sum_i y_{i} \\\\log{\\\\left(h_{i} \\\\right)}$']
     """
     figure = make_figure(1.0, 1.0, constrained=False)
-    for place, line in enumerate(break_latex(loss.formula("latex"))):
+    latex = loss.formula("latex").replace(r"\limits", "")  # which Matplotlib does not know
+    for place, line in enumerate(break_latex(latex)):
         figure.text(
             0.0 if place == 0 else 0.35,
             -0.42 * place * size / 14.0,

@@ -1,6 +1,6 @@
 """The report's figures: narrow enough for a phone, in colours that a page can set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -67,6 +67,25 @@ def draw_scores(
     axes.set_ylim(limits)
     _count_on(axes)
     _legend_above(axes, columns=3 if far or baseline is not None else 4)
+    return figure
+
+
+def draw_values(numbers: Sequence[int], values: Sequence[float], best: Callable[[Iterable[float]], float]) -> "Figure":
+    """Draw what an objective returned, trial by trial, and the best so far.
+
+    Args:
+        numbers: of the trials, in their order; one or more.
+        values: theirs.
+        best: returns the better of values.
+    """
+    figure, axes = _panel(3.1)
+    so_far = list(accumulate(values, lambda *each: best(each)))
+    axes.plot(numbers, values, ".", color=MUTED, markersize=4, alpha=0.6, label="trials")
+    axes.plot(numbers, so_far, color=ORANGE, linewidth=1.8, drawstyle="steps-post", label="best so far")
+    axes.set_xlabel("trial")
+    axes.set_ylabel("value")
+    _count_on(axes)
+    _legend_above(axes, columns=2)
     return figure
 
 

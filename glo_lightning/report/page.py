@@ -1,22 +1,13 @@
 """One HTML page that tells a whole search: nothing to load, light and dark, wide and narrow."""
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-from glo_lightning import __version__
 from glo_lightning.compare.comparison import Comparison
-from glo_lightning.compare.rivals import BASELINES
 from glo_lightning.compare.tables import columns, comparison_rows, headline, legend, number, verdict_sentences
 from glo_lightning.hyperparameters import describe
-from glo_lightning.losses import Loss, baseline_loss
 from glo_lightning.report import figures
-from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.inline_svg import inline_svg
-from glo_lightning.report.words import explain, explain_influence
+from glo_lightning.report.told import Picture, ToldLoss, draw, write_page
 from glo_lightning.search.records.candidates import (
     CandidateRecord,
     GenerationSummary,
@@ -27,30 +18,9 @@ from glo_lightning.search.records.candidates import (
 from glo_lightning.search.records.lineage import draw_lineage
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.records.verdict import DISCOVERED
-from glo_lightning.theory import summarize, summarize_influence
-from glo_lightning.theory.gamma import has_gamma
-from glo_lightning.words import duration
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LINEAGE_WIDTH = 22.0
 """Leaves side by side in the report's lineage."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure and its words.
-
-    Args:
-        svg: the figure.
-        caption: what it shows.
-        is_wide: whether it takes the whole page, and scrolls on a phone.
-    """
-
-    svg: Markup
-    caption: str
-    is_wide: bool = False
 
 
 def build_page(archive: Archive) -> str:
@@ -62,15 +32,7 @@ def build_page(archive: Archive) -> str:
     Returns:
         HTML without any address to load from.
     """
-    environment = Environment(
-        loader=PackageLoader("glo_lightning", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["duration"] = duration
-    return environment.get_template("page.html.jinja").render(_collect(archive))
+    return write_page("search.html.jinja", _collect(archive))
 
 
 def _collect(archive: Archive) -> dict[str, Any]:
@@ -80,10 +42,11 @@ def _collect(archive: Archive) -> dict[str, Any]:
         loss = archive.build(leader)
     comparison = None if archive.verdict is None else archive.verdict.comparison
     phases = archive.phases()
+    name = DISCOVERED if archive.verdict else "best so far"
     return {
         "archive": archive,
         "leader": leader,
-        "loss": loss,
+        "loss": None if loss is None else ToldLoss.of(loss, name, archive.num_classes),
         "headline": _headline(archive, comparison),
         "sentences": [] if comparison is None else verdict_sentences(comparison)[1:],
         "comparison": comparison,
@@ -93,11 +56,6 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "legend": legend,
         "number": number,
         "describe": describe,
-        "loss_pictures": [] if loss is None else _draw_loss(loss, archive),
-        "formula": None if loss is None else _picture(draw_formula(loss), "formula", loss.formula(), outlines=True).svg,
-        "changes": loss is not None and "t" in map(str, loss.expression().free_symbols),
-        "answers": {} if loss is None else _answer(loss, archive.num_classes),
-        "stored_loss": "" if loss is None else json.dumps(loss.to_dict(), indent=2),
         "comparison_picture": None if comparison is None else _draw_comparison(comparison),
         "fidelity_picture": _draw_fidelity(archive),
         "pictures": _draw_search(archive, leader),
@@ -107,14 +65,7 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "phases": phases,
         "trainings": sum(phase.trainings for phase in phases),
         "seconds": sum(phase.seconds for phase in phases),
-        "version": __version__,
     }
-
-
-def _answer(loss: Loss, num_classes: int) -> dict[str, str]:
-    if loss.outputs == "real":
-        return explain_influence(summarize_influence(loss))
-    return explain(summarize(loss, num_classes))
 
 
 def _headline(archive: Archive, comparison: Comparison | None) -> str:
@@ -132,41 +83,6 @@ def _complete(archive: Archive) -> list[GenerationSummary]:
     return complete_generations(summaries, archive.settings.candidates_per_generation)
 
 
-def _picture(figure: "Figure", name: str, caption: str, label: str = "", outlines: bool = False) -> Picture:
-    return Picture(inline_svg(figure, name, label or caption, outlines), caption)
-
-
-def _draw_loss(loss: Loss, archive: Archive) -> list[Picture]:
-    name = DISCOVERED if archive.verdict else "best so far"
-    outputs = archive.settings.outputs
-    losses = {name: loss, BASELINES[outputs]: baseline_loss(outputs)}
-    if outputs == "real":
-        words = (
-            "The loss, and the force with which a residual pulls its prediction back, over the residual in standard "
-            "deviations of the training targets."
-        )
-        return [_picture(figures.draw_influence(losses), "influence", words)]
-    pictures = []
-    if has_gamma(loss):
-        pictures.append(
-            _picture(
-                figures.draw_shape(loss, archive.num_classes),
-                "shape",
-                "The loss of one class, and the force with which it pushes that class's scaled logit up. Only the "
-                "difference between the two forces moves a sample.",
-            )
-        )
-    pictures.append(
-        _picture(
-            figures.draw_attraction(losses, archive.num_classes),
-            "attraction",
-            "Above zero a step pulls a sample towards certainty, below it pushes it away; dots are where samples come "
-            "to rest. The dotted line is where training starts.",
-        )
-    )
-    return pictures
-
-
 def _draw_comparison(comparison: Comparison) -> Picture:
     words = (
         "Mean and standard deviation; each stroke is one training. The dotted line is the mean of "
@@ -174,7 +90,7 @@ def _draw_comparison(comparison: Comparison) -> Picture:
     )
     if any(result.num_diverged for result in comparison.results):
         words += " Arrows are trainings that diverged, and means that they carry away, outside the picture."
-    return _picture(figures.draw_comparison(comparison), "comparison", words)
+    return draw(figures.draw_comparison(comparison), "comparison", words)
 
 
 def _draw_fidelity(archive: Archive) -> Picture | None:
@@ -182,7 +98,7 @@ def _draw_fidelity(archive: Archive) -> Picture | None:
     if fidelity is None:
         return None
     caption = f"Each circle is a candidate, trained as in the search and again for {fidelity.epochs} epochs."
-    return _picture(figures.draw_fidelity(fidelity, archive.monitor), "fidelity", caption)
+    return draw(figures.draw_fidelity(fidelity, archive.monitor), "fidelity", caption)
 
 
 def _draw_search(archive: Archive, leader: CandidateRecord | None) -> list[Picture]:
@@ -192,17 +108,17 @@ def _draw_search(archive: Archive, leader: CandidateRecord | None) -> list[Pictu
         if any(candidate.metric is not None for candidate in candidates):
             words = f"Scores, generation by generation: {archive.title(name)}."
             pictures.append(
-                _picture(figures.draw_scores(candidates, archive.monitor, archive.baseline), f"scores-{place}", words)
+                draw(figures.draw_scores(candidates, archive.monitor, archive.baseline), f"scores-{place}", words)
             )
     if main:
         words = "What became of the candidates drawn, from trained to refused before any training."
-        pictures.append(_picture(figures.draw_fates(main), "fates", words))
+        pictures.append(draw(figures.draw_fates(main), "fates", words))
     if leader is None:
         return pictures
     stage = archive.stages[leader.study]
     if any(isinstance(value, float) for value in leader.parameters.values()):
         words = "Where the search looked: median and middle half of each parameter, and each generation's best (dots)."
-        pictures.append(_picture(figures.draw_trajectories(stage, archive.monitor), "trajectories", words))
+        pictures.append(draw(figures.draw_trajectories(stage, archive.monitor), "trajectories", words))
     if archive.lineage:
         figure = draw_lineage(archive.lineage, archive.monitor.name, LINEAGE_WIDTH)
         words = "The trees this loss descends from; what changed is filled."

@@ -13,6 +13,7 @@ from glo_lightning.losses import Loss, Outputs
 from glo_lightning.losses.class_aware import counts_of
 from glo_lightning.losses.expression.nodes import BINARY, LABEL, PREDICTION, UNARY
 from glo_lightning.losses.precision import listed
+from glo_lightning.search.records.suggested import PRUNED, note_suggestion
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.asked import as_asked, make_space
 from glo_lightning.search.spaces.trees import ExpressionSpace
@@ -111,7 +112,8 @@ def suggest_loss(
 ) -> Loss:
     """Suggest a loss within an objective, beside whatever else it searches.
 
-    The trial's user attributes keep the formula, and the loss as :meth:`Loss.from_dict` reads it.
+    The trial's user attributes keep the formula, and the loss as :meth:`Loss.from_dict` reads it. Both are shown by
+    ``glo-lightning report`` and ``dashboard``, which take the storage of the study.
 
     Args:
         trial: a running trial, or a fixed one.
@@ -159,8 +161,7 @@ def suggest_loss(
             for name, each in space.distributions.items()
         }
         loss = space.build(suggested)
-    trial.set_user_attr(prefix + "formula", loss.formula("unicode"))
-    trial.set_user_attr(prefix + "stored", loss.to_dict())
+    note_suggestion(trial, prefix, loss, classes)
     if invariant != "none" and loss.outputs != "real":
         verdict = trainability(loss, classes)
         if getattr(verdict, invariant) is False:
@@ -224,5 +225,5 @@ def _suggest_tree(trial: BaseTrial, name: str, depth: int) -> str:
 
 
 def _pruned(trial: BaseTrial, prefix: str, reason: str) -> TrialPruned:
-    trial.set_user_attr(prefix + "pruned", reason)
+    trial.set_user_attr(prefix + PRUNED, reason)
     return TrialPruned(reason)

@@ -2,10 +2,11 @@
 
 import io
 import re
+from collections.abc import Callable
 
 import pytest
 
-from glo_lightning.losses import NAMED_LOSSES, TaylorLoss, named_loss
+from glo_lightning.losses import NAMED_LOSSES, DriveLoss, Loss, SigmoidLoss, TaylorLoss, named_loss
 from glo_lightning.report.equation import break_latex, draw_formula
 
 
@@ -31,3 +32,10 @@ def test_fractions_and_inner_parentheses_stay_whole():
 @pytest.mark.parametrize("name", NAMED_LOSSES)
 def test_every_named_loss_can_be_drawn(name):
     draw_formula(named_loss(name)).savefig(io.BytesIO(), format="svg", bbox_inches="tight")
+
+
+@pytest.mark.parametrize("wrap", [lambda loss: loss, SigmoidLoss])
+def test_a_drive_loss_whose_formula_is_an_integral_can_be_drawn(wrap: Callable[[Loss], Loss]) -> None:
+    loss = wrap(DriveLoss(scale=0.8, q=0.3, g=-0.2, c=(0.4, -1.5), num_classes=2))
+    assert r"\int" in loss.formula("latex")
+    draw_formula(loss).savefig(io.BytesIO(), format="svg", bbox_inches="tight")
