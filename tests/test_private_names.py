@@ -21,19 +21,23 @@ PLACES: dict[str, dict[str, set[str]]] = {
             "_study_id",
             "_trial_id",
             "_frozen",
+            "_constrained_optimization",
+            "_CONSTRAINTS_KEY",
+        },
+        "search/storage/database.py": {
+            "_trial_id",
             "_cached_storage",
             "_CachedStorage",
             "_StudyInfo",
             "_rdb",
-            "_create_scoped_session",
-            "_constrained_optimization",
-            "_CONSTRAINTS_KEY",
-            "_backend",
             "_add_trials_to_cache",
+        },
+        "search/storage/population_journal.py": {
             "_thread_lock",
             "_replay_result",
             "_last_created_trial_id_by_this_process",
-        }
+        },
+        "search/storage/journal_file.py": {"_log_number_offset"},
     },
     "cmaes": {"search/engines/cma.py": {"_sigma"}},
     "lightning": {

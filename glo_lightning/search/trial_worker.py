@@ -70,7 +70,6 @@ class TrialWorker(ABC):
     def _settle(self, trials: Sequence[Trial]) -> None:
         try:
             runs = {trial.number: self._prepare(trial) for trial in trials}
-            self._flush()
             open_trials = [trial for trial in trials if runs[trial.number] is not None]
             try:
                 own = [run for run in runs.values() if run is not None]
@@ -103,7 +102,7 @@ class TrialWorker(ABC):
         self._notes.setdefault(trial.number, {}).update(attributes)
 
     def stop(self, trial: Trial, constraints: Mapping[str, float] | None = None, **training: str) -> None:
-        """Tell the study, at the end of a batch's preparation, that a trial is not worth a training.
+        """Tell the study, together with the rest of its batch, that a trial is not worth a training.
 
         Args:
             trial: not to be trained.

@@ -26,6 +26,9 @@ TOO_SILENT = (
 )
 FINISHED = "The search is finished; raise max_generations to continue it."
 
+LOOK_SECONDS = 1.0
+"""Time after which a worker that waits looks whether the others live, whatever happened."""
+
 Description = tuple[dict[str, Any], dict[str, BaseDistribution], dict[str, Any]]
 """Parameters, their distributions and user attributes."""
 
@@ -50,10 +53,16 @@ def never_mind() -> None:
 class Claims(Generic[C]):
     """Claims on the slots of one study, as one process has and sees them.
 
-    A running trial without a slot is a *ticket*. Trial numbers are unique and rising in every storage, so tickets
-    are served in their order: the lowest one alone may claim, all others wait until it has. In its turn a ticket may
-    also create further trials with their slots already in them, which is how several candidates are claimed at once.
-    Writing its own slot ends the turn. Workers that die are noticed by those who wait for them.
+    Where the storage creates trials on the condition that nobody else has created any since they were read, trials are
+    created with their slots in them, and who is late reads again.
+
+    Any other storage, and whoever asks for trials by Optuna's own ``ask``, gives *tickets*: running trials without a
+    slot. Trial numbers are unique and rising in every storage, so tickets are served in their order: the lowest one
+    alone may claim, all others wait until it has, and nobody claims without one while there is one. In its turn a
+    ticket may also create further trials with their slots already in them, which is how several candidates are claimed
+    at once. Writing its own slot ends the turn. The settings of a search are agreed on in the turn of its first ticket.
+
+    Workers that die are noticed by those who wait for them.
 
     Args:
         store: the study's trials.
@@ -89,7 +98,61 @@ class Claims(Generic[C]):
         with self._lock:
             return self._look(), self._history
 
-    def wait_for_slots(self, on_wait: Callable[[], None]) -> bool:
+    def claim(self, count: int, on_wait: Callable[[], None]) -> list[FrozenTrial]:
+        """Wait for open slots, and claim up to ``count`` of them.
+
+        Args:
+            count: slots wanted.
+            on_wait: called between two looks at the study.
+
+        Returns:
+            Running trials that hold the slots; none if the search is finished.
+
+        Raises:
+            StudyError: if the wait could never end.
+        """
+        if self._store.takes_populations and self._has_begun():
+            glance = _Glance(self._store)
+            return _poll(lambda: self._claim_whole(count) if glance.is_worth_a_look() else None, on_wait)
+        while self._wait_for_slots(on_wait):
+            (ticket,) = self._store.create([running_trial({}, {}, {}, _signature())])
+            try:
+                return self.take(ticket, count, on_wait)
+            except SearchFinished:  # another worker took the last candidate in the meantime
+                self.release([id_of_trial(ticket)], "search finished")
+                break
+            except TicketLostError:
+                continue
+        return []
+
+    def _has_begun(self) -> bool:
+        with self._lock:
+            if self._history is None:
+                self._look()
+            return self._history is not None
+
+    def _claim_whole(self, count: int) -> list[FrozenTrial] | None:
+        with self._lock:
+            assert self._history is not None
+            snapshot = self._look()
+            if self.is_finished(snapshot.generation):
+                return []
+            if not snapshot.open or snapshot.tickets:
+                self._mind(snapshot)
+                return None
+            slots = snapshot.open[:count]
+            candidates = [self._history.engine.candidate(slot.index) for slot in slots]
+            signature = _signature()
+            templates = [
+                running_trial(*self._describe(slot, candidate), {**signature, SLOT: list(slot)})
+                for slot, candidate in zip(slots, candidates, strict=True)
+            ]
+            trials = self._store.create_if_nobody_else_did(templates, snapshot.count)
+            for trial in trials:
+                self._hold(id_of_trial(trial))
+            return trials or None
+
+    def _wait_for_slots(self, on_wait: Callable[[], None]) -> bool:
         """Wait until a slot is likely open, without asking for it; false if the search is finished."""
         if self._spare:  # spares a reading; and should others have been quicker, the next generation will do
             self._spare = False
@@ -106,11 +169,6 @@ class Claims(Generic[C]):
                 return None
 
         return _poll(attempt, on_wait)
-
-    def draw_ticket(self) -> FrozenTrial:
-        """Create a trial that has nothing to evaluate yet, and return it."""
-        (ticket,) = self._store.create([running_trial({}, {}, {}, _signature())])
-        return ticket
 
     def take(
         self, ticket: FrozenTrial, count: int, on_wait: Callable[[], None], whole: bool = True
@@ -221,7 +279,7 @@ class Claims(Generic[C]):
             in_turn = bool(tickets) and id_of_trial(tickets[0]) == ticket
             self._history = self._agree(in_turn)
             if self._history is None:  # nobody has begun
-                return Snapshot(0, [Slot(0, 0)], [], tickets)
+                return Snapshot(0, [Slot(0, 0)], [], tickets, len(trials))
         return self._history.read(trials)
 
     def is_finished(self, generation: int) -> bool:
@@ -251,6 +309,27 @@ class Claims(Generic[C]):
 def _signature() -> dict[str, Any]:
     """Return the attribute by which a worker's trials are known as its own."""
     return {WORKER: list(WorkerIdentity.of_this_process())}
+
+
+class _Glance:
+    """Tells whether another look at a study is worth what it costs.
+
+    Args:
+        store: the study's trials.
+    """
+
+    def __init__(self, store: TrialStore) -> None:
+        self._store = store
+        self._seen: object = None
+        self._due = 0.0
+
+    def is_worth_a_look(self) -> bool:
+        """Whether trials were created or ended since the last look, or somebody may have died in the meantime."""
+        now, frontier = time.monotonic(), self._store.frontier()
+        if frontier is not None and frontier == self._seen and now < self._due:
+            return False
+        self._seen, self._due = frontier, now + LOOK_SECONDS
+        return True
 
 
 def _poll(attempt: Callable[[], T | None], on_wait: Callable[[], None]) -> T:

@@ -21,7 +21,6 @@ from glo_lightning.search.samplers.claims import (
     Claims,
     Description,
     SearchFinished,
-    TicketLostError,
     never_mind,
 )
 from glo_lightning.search.samplers.history import History, find_slot, is_ticket
@@ -145,17 +144,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
         """
         whole("count", count, 1)
         _require_one_objective(study)
-        claims = self._claims(study)
-        while claims.wait_for_slots(on_wait):
-            ticket = claims.draw_ticket()
-            try:
-                return [open_trial(study, trial) for trial in claims.take(ticket, count, on_wait)]
-            except SearchFinished:  # another worker took the last candidate in the meantime
-                claims.release([id_of_trial(ticket)], "search finished")
-                break
-            except TicketLostError:
-                continue
-        return []
+        return [open_trial(study, trial) for trial in self._claims(study).claim(count, on_wait)]
 
     def tell(self, study: optuna.Study, all_told: Sequence[Told]) -> None:
         """Tell how claimed trials ended, all at once where the storage can; :meth:`Study.tell` does it one by one.

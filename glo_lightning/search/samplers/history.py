@@ -51,12 +51,14 @@ class Snapshot:
         open: slots nobody works on, in order.
         running: trials at work on a slot.
         tickets: trials that wait for a slot, in the order in which they will be served.
+        count: trials of the study.
     """
 
     generation: int
     open: list[Slot]
     running: list[FrozenTrial]
     tickets: list[FrozenTrial]
+    count: int
 
 
 @dataclass
@@ -154,6 +156,7 @@ class History(Generic[C]):
             ],
             [trial for place in current.values() for trial in place.running],
             tickets,
+            len(trials),
         )
 
     def _tell(self, places: dict[int, _Place]) -> bool:

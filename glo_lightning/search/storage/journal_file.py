@@ -37,16 +37,20 @@ class JournalFile(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write log entries, all or none."""
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         with self._guard.acquire(poll_interval=0.002), open(self._path, "r+b", buffering=0) as file:
-            end = _end(file)
-            try:
-                if file.write(lines) != len(lines):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._path)
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(end)
-                raise
+            _append(file, logs)
+
+    def append_after(self, log_number: int, logs: list[dict[str, Any]]) -> bool:
+        """Write log entries if nothing stands behind the first ``log_number`` of them, which were read.
+
+        Returns:
+            Whether they were written.
+        """
+        with self._guard.acquire(poll_interval=0.002), open(self._path, "r+b", buffering=0) as file:
+            is_last = _end(file) == self._log_number_offset[log_number]
+            if is_last:
+                _append(file, logs)
+            return is_last
 
 
 def require_journal(path: Path) -> None:
@@ -68,6 +72,18 @@ def require_journal(path: Path) -> None:
         entry = None
     if not isinstance(entry, dict) or not isinstance(entry.get("op_code"), int) or "worker_id" not in entry:
         raise ValueError("a file of another kind")
+
+
+def _append(file: Any, logs: list[dict[str, Any]]) -> None:
+    lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+    end = _end(file)
+    try:
+        if file.write(lines) != len(lines):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(end)
+        raise
 
 
 def _end(file: Any) -> int:

@@ -16,9 +16,10 @@ from sqlalchemy.engine import URL, make_url
 
 from glo_lightning.errors import StudyError
 from glo_lightning.extras import install_command
-from glo_lightning.search.samplers.optuna_adapter import DatabaseStorage, PopulationJournal
 from glo_lightning.search.storage import sqlite_file
+from glo_lightning.search.storage.database import DatabaseStorage
 from glo_lightning.search.storage.journal_file import JournalFile, require_journal
+from glo_lightning.search.storage.population_journal import PopulationJournal
 from glo_lightning.search.storage.reconnecting import reconnecting
 
 CONNECT_SECONDS = 10
@@ -96,7 +97,7 @@ def _open_database(text: str, existing: bool) -> BaseStorage:
         raise StudyError(
             "a path or a storage URL", "something else", "Try sqlite:///study.db or postgresql://USER@HOST/DATABASE."
         ) from None
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    options: dict[str, Any] = {}
     try:
         if url.drivername in ("postgres", "postgresql"):
             url = url.set(drivername=f"postgresql+{_postgres_driver()}")
@@ -150,7 +151,7 @@ def _open_tables(url: URL, options: dict[str, Any], existing: bool) -> BaseStora
 def _connect(url: URL, text: str, options: dict[str, Any], existing: bool) -> BaseStorage:
     if url.get_backend_name() in ("sqlite", "postgresql"):
         return DatabaseStorage(text, options, skip_table_creation=existing)
-    return get_storage(RDBStorage(text, engine_kwargs=options, skip_table_creation=existing))
+    return get_storage(RDBStorage(text, engine_kwargs={"pool_pre_ping": True, **options}, skip_table_creation=existing))
 
 
 def _postgres_driver() -> str:

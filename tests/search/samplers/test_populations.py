@@ -2,33 +2,37 @@
 
 import pickle
 import threading
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import FloatDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
+from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.samplers.optuna_adapter import (
-    DatabaseStorage,
-    PopulationJournal,
     Told,
     TrialStore,
     id_of_trial,
     open_trial,
     running_trial,
 )
+from glo_lightning.search.storage.database import DatabaseStorage
 from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.population_journal import PopulationJournal
 
-SPACE: dict[str, BaseDistribution] = {"x": FloatDistribution(-2.0, 2.0), "rate": FloatDistribution(1e-3, 1.0, log=True)}
+SPACE: dict[str, FloatDistribution] = {
+    "x": FloatDistribution(-2.0, 2.0),
+    "rate": FloatDistribution(1e-3, 1.0, log=True),
+}
 
 
 def template(x: float = 0.5, **system_attrs: object) -> FrozenTrial:
-    return running_trial({"x": x, "rate": 0.1}, SPACE, {"generation": 0, "list": [1, None]}, system_attrs)
+    return running_trial({"x": x, "rate": 0.1}, dict(SPACE), {"generation": 0, "list": [1, None]}, system_attrs)
 
 
 @pytest.fixture(params=["memory", "study.db", "study.log"])
@@ -188,25 +192,85 @@ def test_storages_of_others_do_it_trial_by_trial() -> None:
     assert [each.value for each in store.read()] == [1.0]
 
 
-@pytest.fixture(scope="module")
-def statements() -> Iterator[list[str]]:
-    """What is sent to a database while a population of twenty is created and told."""
-    import tempfile
+def test_trials_are_created_only_if_nobody_else_has_created_some(place: str) -> None:
+    study = optuna.create_study(storage=open_storage(place), study_name="mine")
+    store = TrialStore(study)
+    if place == "memory":
+        assert not store.takes_populations
+        return
+    other = TrialStore(optuna.load_study(study_name="mine", storage=open_storage(place)))
+    count = len(store.read())
+    assert [each.number for each in other.create_if_nobody_else_did([template(), template()], count)] == [0, 1]
+    assert store.create_if_nobody_else_did([template()], count) == []
+    other.tell([Told(id_of_trial(each), TrialState.FAIL) for each in other.read()])  # that creates none
+    (trial,) = store.create_if_nobody_else_did([template(0.25)], 2)
+    assert [each.state.name for each in seen(study, place)] == ["FAIL", "FAIL", "RUNNING"]
+    assert seen(study, place)[2].params == trial.params
 
+
+def test_the_frontier_moves_with_every_trial_that_is_created_or_ends(tmp_path: Path) -> None:
+    studies = [
+        optuna.create_study(storage=open_storage(tmp_path / "study.db"), study_name="mine", load_if_exists=True)
+        for _ in range(2)
+    ]
+    mine, other = map(TrialStore, studies)
+    frontiers = [mine.frontier()]
+    (trial,) = other.create([template()])
+    frontiers.append(mine.frontier())
+    mine.read()
+    assert mine.frontier() == frontiers[-1]
+    other.set_system_attr(id_of_trial(trial), "heartbeat", 1)
+    assert mine.frontier() == frontiers[-1]
+    other.tell([Told(id_of_trial(trial), TrialState.COMPLETE, 1.0)])
+    frontiers.append(mine.frontier())
+    mine.read()
+    other.create([template()])
+    frontiers.append(mine.frontier())
+    assert len(set(frontiers)) == 4
+
+
+def sent_while(storage: BaseStorage) -> list[str]:
+    """What goes to a database from now on, one round trip each: statements, and begins and ends of transactions."""
     from sqlalchemy import event
 
-    with tempfile.TemporaryDirectory() as folder:
-        storage = open_storage(f"{folder}/study.db")
-        store = TrialStore(optuna.create_study(storage=storage))
-        sent: list[str] = []
-        engine = storage._storage._tables.engine  # type: ignore[attr-defined]
-        event.listen(engine, "before_cursor_execute", lambda *arguments: sent.append(arguments[2]))
-        (ticket,) = store.create([running_trial({}, {}, {}, {"worker": "me"})])
-        others = store.create([template(worker="me") for _ in range(19)])
-        first = store.fill(ticket, template(slot=[0, 0]))
-        store.tell([Told(id_of_trial(each), TrialState.COMPLETE, 1.0, {"training": {}}) for each in (first, *others)])
-        yield sent
+    engine = storage._storage._tables.engine  # type: ignore[attr-defined]
+    sent: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: sent.append(arguments[2]))
+    event.listen(engine, "commit", lambda _: sent.extend(["BEGIN", "COMMIT"]))
+    return sent
 
 
-def test_a_population_costs_a_database_less_than_two_statements_a_candidate(statements: list[str]) -> None:
-    assert len(statements) < 2 * 20
+@pytest.mark.parametrize(("workers", "most"), [(1, 1.2), (4, 4.0)])
+@pytest.mark.parametrize("storage", ["study.db", "postgres"])
+def test_a_candidate_costs_a_database_few_round_trips(
+    tmp_path: Path, request: pytest.FixtureRequest, storage: str, workers: int, most: float
+) -> None:
+    postgres = storage == "postgres"
+    url = request.getfixturevalue("postgres").get_uri() if postgres else str(tmp_path / storage)
+    generations, population = 4, 20
+    name = f"{workers} workers"
+    studies: list[Any] = []
+    sent: list[list[str]] = []
+    for _ in range(workers):
+        sampler = GenerationalCmaEsSampler(
+            SPACE, population_size=population, mean=[0.0, 0.1], seed=1, max_generations=generations
+        )
+        opened = open_storage(url)
+        studies.append(optuna.create_study(storage=opened, study_name=name, sampler=sampler, load_if_exists=True))
+        sent.append(sent_while(opened))
+
+    def claim() -> list[list[Trial]]:
+        return [study.sampler.claim(study, population // workers) for study in studies]
+
+    def tell(shares: list[list[Trial]]) -> None:
+        for study, trials in zip(studies, shares, strict=True):
+            told = [Told(id_of_trial(each), TrialState.COMPLETE, each.params["x"], {"training": {}}) for each in trials]
+            study.sampler.tell(study, told)
+
+    tell(claim())
+    for own in sent:
+        own.clear()  # what the first claim in a study costs: the settings are agreed on
+    while any(shares := claim()):
+        tell(shares)
+    assert all(len(study.trials) == generations * population for study in studies)
+    assert sum(map(len, sent)) <= most * (generations - 1) * population
