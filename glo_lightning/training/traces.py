@@ -13,6 +13,7 @@ from lightning.pytorch import LightningDataModule
 
 from glo_lightning.data.corrupted import tensors_of
 from glo_lightning.training.generators import generators_seeded
+from glo_lightning.training.kept_memory import freed_memory_kept
 
 VARIABLES = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS", "CUBLAS_WORKSPACE_CONFIG")
 """Environment variables that Lightning sets: by seeding, and for deterministic trainings."""
@@ -26,8 +27,10 @@ def no_trace() -> Iterator[None]:
 
     These are the random states of Python, NumPy and torch, GPUs in use included, and the variables that seed Lightning;
     the switches for deterministic algorithms, threads and gradients; the levels of loggers and the filters of warnings.
+    Within the block, freed memory is kept.
     """
     with ExitStack() as stack:
+        stack.enter_context(freed_memory_kept())
         stack.enter_context(random_numbers_kept())
         stack.enter_context(warnings.catch_warnings())
         stack.callback(_set_variables, {name: os.environ.get(name) for name in VARIABLES})

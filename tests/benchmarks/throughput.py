@@ -32,6 +32,7 @@ from glo_lightning.data import DigitsDataModule, FolderDataModule, VisionDataMod
 from glo_lightning.losses import ClassAwareLoss, DriveLoss, Loss, TaylorLoss, cross_entropy_taylor
 from glo_lightning.losses.batch import label_distribution
 from glo_lightning.models import Classifier, allcnn_c, mlp, mnist_cnn, small_cnn
+from glo_lightning.training.kept_memory import freed_memory_kept
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
 from glo_lightning.training.run import Run
@@ -82,12 +83,17 @@ class Bench:
         return python_task(lambda: Classifier(self.case.network()), self.datamodule, trainer)
 
     def population(self) -> Callable[[Sequence[Loss]], object]:
-        evaluator = PopulationEvaluator(self.task(), Monitor())
-        return lambda losses: evaluator.evaluate([Run(loss, SEED) for loss in losses])
+        return self._evaluated(PopulationEvaluator(self.task(), Monitor()))
 
     def trainer(self) -> Callable[[Sequence[Loss]], object]:
-        evaluator = TrainerEvaluator(self.task(), Monitor())
-        return lambda losses: evaluator.evaluate([Run(loss, SEED) for loss in losses])
+        return self._evaluated(TrainerEvaluator(self.task(), Monitor()))
+
+    def _evaluated(self, evaluator: PopulationEvaluator | TrainerEvaluator) -> Callable[[Sequence[Loss]], object]:
+        def train(losses: Sequence[Loss]) -> object:
+            with freed_memory_kept():  # as in a search
+                return evaluator.evaluate([Run(loss, SEED) for loss in losses])
+
+        return train
 
     def bare(self) -> Callable[[Sequence[Loss]], object]:
         return lambda losses: [self._bare_loop(loss.to(self.device)) for loss in losses]

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from glo_lightning.training.kept_memory import return_freed_memory
+
 USABLE = 0.6
 """Share of the free memory that a population may fill: estimates are rough, and others need memory, too."""
 
@@ -54,4 +56,5 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return_freed_memory()
     return int(psutil.virtual_memory().available)
