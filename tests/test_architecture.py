@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "glo_lightning"
 # From the lowest floor up: a room imports from itself and from rooms above it in this list.
 FLOORS = (
     "errors", "options", "checked", "plain_parser", "safe_yaml", "files", "environment", "extras", "lazy", "figures",
-    "words", "telling",
+    "words", "telling", "time_span",
     "hyperparameters", "losses.expression", "losses", "theory", "models", "data", "attacks", "callbacks",
     "search.engines", "search.samplers", "search.storage",
     "training", "search.trial_worker", "cli", "compare", "train", "checkpoints", "robustness", "landscape",

@@ -23,6 +23,9 @@ from glo_lightning.training.run import Status
 TOGETHER = ("training", "theory")
 """User attributes that a search keeps as one, because each costs a write."""
 
+DECISIONS = ("baseline", "budget", "class-counts", "evaluator", "references")
+"""What studies beside a search's are called that only keep what workers agreed upon."""
+
 FIRST = ("formula", "status", "reason", "generation", "index", "seconds")
 """User attributes to show first: the dashboard shows six at a time."""
 
@@ -181,7 +184,7 @@ def _measure(expression: str) -> tuple[int, int]:
 
 def _is_internal(study: FrozenStudy) -> bool:
     """Tell whether a study only keeps what workers agreed upon."""
-    return study.study_name.partition("/")[2].startswith(("evaluator", "references"))
+    return study.study_name.partition("/")[2].startswith(DECISIONS)
 
 
 def _readable(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from glo_lightning.search.records.candidates import (
     summarize_generations,
 )
 from glo_lightning.search.records.lineage import draw_lineage
+from glo_lightning.search.records.plan import planned_generations
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.records.verdict import DISCOVERED
 
@@ -74,7 +75,8 @@ def _headline(archive: Archive, comparison: Comparison | None) -> str:
     if archive.verdict is not None:
         return "The search is finished; nothing was compared on the test split."
     done = len(_complete(archive))
-    return f"The search is not finished: {done} of {archive.settings.generations} generations are complete."
+    planned = planned_generations(archive.settings, archive.study)
+    return f"The search is not finished: {done} of {planned} generations are complete."
 
 
 def _complete(archive: Archive) -> list[GenerationSummary]:

@@ -73,13 +73,14 @@ def trainings_of_a_tuning(settings: SearchSettings) -> int:
     return settings.coefficient_generations * COEFFICIENT_POPULATION
 
 
-def trainings_ahead(settings: SearchSettings, length: float, after: str = "") -> float:
+def trainings_ahead(settings: SearchSettings, length: float, after: str = "", trained: float | None = None) -> float:
     """Return how many trainings of candidates come after a search's first stage, or after a later part of it.
 
     Args:
         settings: of the search.
         length: of a full training, in trainings of candidates.
         after: ``"coefficients"``, ``"rival"``, or one of ``PURPOSES``.
+        trained: candidates of the first stage that are trained; by default all.
 
     Example:
         >>> settings = SearchSettings(finalists=5, finalist_seeds=3, comparison_seeds=10, rival_budget=0)
@@ -90,11 +91,12 @@ def trainings_ahead(settings: SearchSettings, length: float, after: str = "") ->
     losses = len(("cross-entropy", "its twin", "the winner")) + bool(settings.joint) + 2 * has_rivals
     tunings = settings.tuned_trees if (settings.loss_family, settings.stage) == ("glo", "both") else 0
     tuning = tunings * trainings_of_a_tuning(settings)
-    candidates = settings.generations * settings.candidates_per_generation + tuning
+    if trained is None:
+        trained = settings.generation_count * settings.candidates_per_generation
     rescoring = float(settings.finalists * settings.finalist_seeds)
     costs = {
         "coefficients": float(tuning),
-        "rival": has_rivals * settings.rival_budget * candidates,
+        "rival": has_rivals * settings.rival_budget * (trained + tuning),
         "finalists": rescoring,
         "known": float(has_rivals * len(known_losses(2))),
         "rivals": 2 * has_rivals * rescoring,

@@ -1,7 +1,8 @@
 """Run a search from its settings to its files, in this process or in many."""
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +15,7 @@ from glo_lightning.errors import SettingsError, StudyError
 from glo_lightning.search.monitors import search_monitor, task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
+from glo_lightning.search.records.plan import in_force
 from glo_lightning.search.records.result import SearchResult, candidate_rows
 from glo_lightning.search.records.verdict import Verdict, is_answered, read_verdict
 from glo_lightning.search.records.write import SearchOutput
@@ -48,6 +50,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         GloError: if settings, tasks, output folder or study do not fit, before anything trains.
         KeyboardInterrupt: after Ctrl-C or SIGTERM; the candidates at work have been given back.
     """
+    began = time.time()
     require_own(settings.folder, "search", settings.study_name)
     output = SearchOutput.of(settings)
     given, settings = settings, replace(settings, storage=settings.storage or output.storage_url)
@@ -57,7 +60,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     part = None
     storage = open_storage(settings.storage)
     find = partial(find_study, settings.study_name, storage)
-    one_is_enough = settings.workers == 1 or is_answered(find(), settings)
+    one_is_enough = settings.workers == 1 or is_answered(find(), in_force(settings, find()))
     alone = one_is_enough and placement.ranks == 1 and settings.launcher == "local"
     configured = output.configured(given, configuration, find)
     if placement.rank == 0:
@@ -69,14 +72,15 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         Progress(console) as progress,
     ):
         if alone or placement.external:
-            part = _take_part(settings, tasks, placement, progress)
+            with _meeting_explained():
+                part = take_part(settings, storage, tasks, placement, progress, began)
         else:
-            supervise(settings, tasks, placement, progress)
+            supervise(settings, tasks, placement, progress, began)
     if part is None:
         study = optuna.load_study(study_name=settings.study_name, storage=open_storage(settings.storage))
         part = Part(study, read_verdict(study))
     if placement.rank == 0:
-        output.record_evaluator(part.study)
+        output.record_decisions(part.study)
         output.write_trials(candidate_rows(part.study))
         output.write_best_loss(part.verdict.loss)
         if part.verdict.hyperparameters:
@@ -118,11 +122,10 @@ class _KeptModel(Callback):
         self.model = pl_module
 
 
-def _take_part(
-    settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress
-) -> Part | None:
+@contextmanager
+def _meeting_explained() -> Iterator[None]:
     try:
-        return take_part(settings, tasks, placement, progress)
+        yield
     except DistNetworkError as error:
         raise SettingsError(
             "ranks that can meet at MASTER_ADDR and MASTER_PORT",

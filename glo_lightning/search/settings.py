@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from typing import Any, Literal
 
 from glo_lightning.checked import default_of, setting
@@ -10,13 +11,20 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.options import option
 from glo_lightning.search.ranges import Range, read_ranges
 from glo_lightning.telling import Verbosity
+from glo_lightning.time_span import read_time_span
 
 Input = Literal["y", "h", "f", "t"]
 LossFamily = Literal["taylor", "drive", "residual", "glo"]
 Parameters = Literal["canonical", "theta"]
 
+GENERATIONS = 20
+"""Generations of a search, unless the settings or a time say otherwise."""
+
 POPULATION_SIZES = {"drive": 8, "residual": 8, "glo": 80}
 """Candidates per generation, of families whose population does not depend on the invariant."""
+
+RIVAL_POPULATION = 20
+"""Most candidates in a generation of the rival: two to four parameters need many generations rather than large ones."""
 
 SEARCHED = "what is searched"
 LENGTH = "how long"
@@ -74,7 +82,12 @@ class SearchSettings(ScoreSettings):
         known: of family=glo: expressions that start the first generation, as text or by name: cross_entropy, baikal,
             mean_squared_error.
         seed: fixes candidates, initial weights and data order.
-        generations: generations to run; raise it later to continue a finished search.
+        generations: generations to run, by default 20, or as many as fit into time_budget; raise it later to continue
+            a finished search.
+        time_budget: time for the whole search, the verdict included: 10min, 1h30min, 90s, a number of seconds, or
+            DD:HH:MM:SS as the Trainer's max_time. Trainings are measured, and as many generations run as fit; with
+            generations, no more than these. How many that were is kept: what a search wrote repeats it without a
+            clock, and the same command does not run it again.
         population_size: candidates per generation; by default 20, 40 with an invariant, 8 drive or residual
             losses and 80 trees.
         tuned_trees: of family=glo: best trees whose coefficients are tuned.
@@ -126,7 +139,8 @@ class SearchSettings(ScoreSettings):
     known: tuple[str, ...] = setting((), section=SEARCHED)
     seed: int = setting(0, at_least=0, at_most=MAX_SEED, section=SEARCHED)
 
-    generations: int = setting(20, at_least=1, section=LENGTH)
+    generations: int | None = setting(None, at_least=1, section=LENGTH)
+    time_budget: str | float | timedelta | None = setting(None, section=LENGTH)
     population_size: int | None = setting(
         None,
         at_least=4,
@@ -168,6 +182,12 @@ class SearchSettings(ScoreSettings):
         self._check_polynomial()
         self._check_tasks()
         self._check_abort()
+        if self.time_budget is not None and self.stage == "coefficients":
+            raise SettingsError(
+                f"no {option('time_budget')} with {option('stage', 'coefficients')}, whose trees are there already",
+                repr(self.time_budget),
+                f"Leave it out: {option('coefficient_generations')} says how long it takes.",
+            )
         if self.worker_gpus is not None and self.launcher != "ray":
             raise SettingsError(
                 f"{option('worker_gpus')} with {option('launcher', 'ray')} only",
@@ -178,7 +198,10 @@ class SearchSettings(ScoreSettings):
     @classmethod
     def fitted(cls, name: str, value: Any) -> Any:
         """Return a value as the setting of that name keeps it; ranges may be given by their arguments."""
-        return super().fitted(name, read_ranges(value) if name == "joint" else value)
+        fitted = super().fitted(name, read_ranges(value) if name == "joint" else value)
+        if name == "time_budget" and fitted is not None:
+            read_time_span(fitted, option(name))
+        return fitted
 
     def _check_family(self) -> None:
         for field in fields(SearchSettings):
@@ -311,6 +334,16 @@ class SearchSettings(ScoreSettings):
         return "canonical" if can_tell and self.order >= 2 and self.inputs == ("y", "h") else "theta"
 
     @property
+    def generation_count(self) -> int:
+        """The generations to run: as set, or 20."""
+        return GENERATIONS if self.generations is None else self.generations
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The time for the whole search, in seconds; None for no end."""
+        return None if self.time_budget is None else read_time_span(self.time_budget)
+
+    @property
     def candidates_per_generation(self) -> int:
         """The population size: as set, or 80 trees, or 8 drive or residual losses, or 20, or 40 with an invariant."""
         if self.population_size is not None:
@@ -318,6 +351,11 @@ class SearchSettings(ScoreSettings):
         if self.loss_family in POPULATION_SIZES:
             return POPULATION_SIZES[self.loss_family]
         return 20 if self.invariant == "none" else 40
+
+    @property
+    def rivals_per_generation(self) -> int:
+        """The population size of the search that tunes cross-entropy."""
+        return min(RIVAL_POPULATION, self.candidates_per_generation)
 
     @property
     def step_size(self) -> float:

@@ -76,7 +76,7 @@ def work(url: str, generations: int, workers: int, start: Any, spent: Any) -> No
         storage = open_storage(url)
         probe = evaluators.tasks[0].probe
         fingerprint = {"num_classes": probe.num_classes, "num_weights": probe.num_weights}
-        context = ExplorationContext(settings, storage, fingerprint, evaluators, HyperparameterSpace(), progress)
+        context = ExplorationContext(settings, storage, fingerprint, evaluators, HyperparameterSpace(), progress, 0.0)
         start.wait()
         sources = explore(context)
         spent.put(time.process_time() - progress.begin)

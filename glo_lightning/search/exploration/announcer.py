@@ -1,7 +1,7 @@
 """Announce each generation of a study once, when it is complete."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import optuna
 
@@ -18,10 +18,12 @@ from glo_lightning.search.records.candidates import (
     summarize_generations,
 )
 from glo_lightning.search.records.history import sum_fates
+from glo_lightning.search.records.plan import planned_generations
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.study import fingerprint_of
 from glo_lightning.search.tasks import predicted
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.words import duration
 
 SHARE = 0.05
 """Share of a search's time that may go into looking at how it stands; looks take longer as a study grows."""
@@ -38,6 +40,7 @@ class GenerationAnnouncer:
         title: what is searched, and what its losses do without, in lines.
         progress: where generations are announced.
         ahead: what comes after them, as a number of trainings of candidates that would take as long.
+        outlook: returns these two numbers anew, where they may change.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class GenerationAnnouncer:
         title: str,
         progress: Progress,
         ahead: float = 0.0,
+        outlook: Callable[[], tuple[int, float]] | None = None,
     ) -> None:
         self.study = study
         self.monitor = monitor
@@ -57,6 +61,7 @@ class GenerationAnnouncer:
         self.title = title
         self.progress = progress
         self.ahead = ahead
+        self.outlook = outlook
         self._baseline: BaselineScore | None = None
         self._told = 0
         self._look_after = 0.0
@@ -76,16 +81,26 @@ class GenerationAnnouncer:
         )
         tasks = (search, *(task for name, task in search.items() if name.startswith("task ")))
         caveats = dict.fromkeys(task["caveat"] for task in tasks if "caveat" in task)
-        candidates, ahead = settings.generations * settings.candidates_per_generation, trainings_ahead(settings, length)
+
+        def outlook() -> tuple[int, float]:
+            generations = planned_generations(settings, study)
+            candidates = generations * settings.candidates_per_generation
+            return generations, trainings_ahead(settings, length, trained=candidates)
+
+        generations, ahead = outlook()
+        candidates = generations * settings.candidates_per_generation
         cost = f"{candidates} candidates, and a verdict that takes as long as {ahead:.0f} more"
+        if settings.budget_seconds is not None:
+            cost += f": what surely fits into {duration(settings.budget_seconds)}"
         return cls(
             study,
             search_monitor(settings),
             settings.candidates_per_generation,
-            settings.generations,
+            generations,
             "\n".join([f"searching {settings.loss_family} losses for {subject}", *caveats, cost]),
             progress,
             ahead,
+            outlook if settings.time_budget is not None else None,
         )
 
     def begin(self) -> None:
@@ -130,6 +145,8 @@ class GenerationAnnouncer:
         return candidates, summarize_generations(candidates, self.monitor)
 
     def _standing(self, summaries: Sequence[GenerationSummary]) -> Standing:
+        if self.outlook is not None:
+            self.generations, self.ahead = self.outlook()
         bests = [summary.best for summary in summaries if summary.best is not None]
         fates = sum_fates([summary.fates for summary in summaries])
         return Standing(

@@ -55,6 +55,7 @@ class ExplorationContext:
         evaluators: make what trains.
         hyperparameters: that are searched along with the loss.
         progress: where generations are announced.
+        began: when the search began or was gone on with, in seconds since the epoch.
     """
 
     settings: SearchSettings
@@ -63,6 +64,7 @@ class ExplorationContext:
     evaluators: EvaluatorFactory
     hyperparameters: HyperparameterSpace
     progress: Progress
+    began: float
 
     @property
     def num_classes(self) -> tuple[int, ...]:

@@ -71,10 +71,11 @@ class EvaluatorFactory:
         if set(self.settings.joint) - {LEARNING_RATE_FACTOR} and self.settings.evaluator != "trainer":
             say("Training one candidate after another: the candidates differ in their hyperparameters.")
             return "trainer"
+        together = -(-self.settings.candidates_per_generation // self.settings.workers)
         ways = [
             choose_evaluator(
                 self.settings.evaluator, each.task, task_monitor(self.settings), self.settings.loss_attribute,
-                self._share, say,
+                together, say,
             )
             for each in self.tasks
         ]  # fmt: skip
@@ -90,14 +91,9 @@ class EvaluatorFactory:
                 task.task, task_monitor(settings), settings.loss_attribute, settings.seed, settings.outputs
             )
 
-    @property
-    def batch(self) -> int:
-        """Candidates to claim at once."""
-        return self._share if self.way == "population" else 1
-
-    @property
-    def _share(self) -> int:
-        return -(-self.settings.candidates_per_generation // self.settings.workers)
+    def share(self, count: int) -> int:
+        """Return how many trainings out of so many a worker claims at once: its share, where they train together."""
+        return -(-count // self.settings.workers) if self.way == "population" else 1
 
     def make(self, length: Length = "partial", split: Split = "val", abort: bool = False) -> Evaluator:
         """Return an evaluator of candidates, which scores by :attr:`monitor`.

@@ -1,6 +1,7 @@
 """GLO: genetic programming over expressions, then CMA-ES over the coefficients of the best."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import optuna
 
@@ -8,12 +9,14 @@ from glo_lightning.errors import StudyError
 from glo_lightning.options import option
 from glo_lightning.search.engines.genetic import KNOWN_LOSSES
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
+from glo_lightning.search.exploration.budget import TimeBudget
 from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.screening import ALL_STEPS, PAPER_STEPS, Screen
 from glo_lightning.search.exploration.stage import explore_study
 from glo_lightning.search.exploration.tree_explorer import TreeExplorer
 from glo_lightning.search.progress import trainings_ahead, trainings_of_a_tuning
 from glo_lightning.search.records.candidates import ranked, read_candidates
+from glo_lightning.search.records.plan import in_force
 from glo_lightning.search.samplers import GenerationalCmaEsSampler, GeneticSampler
 from glo_lightning.search.samplers.screens import Sameness
 from glo_lightning.search.spaces.asked import as_asked
@@ -37,6 +40,7 @@ def explore_trees(context: ExplorationContext) -> list[Source]:
     trees = _explore_expressions(context)
     if context.settings.stage == "trees":
         return [trees]
+    context = replace(context, settings=in_force(context.settings, trees.study))
     expressions = _best_expressions(context, trees.study)
     tuned = [_tune(context, each, len(expressions) - place) for place, each in enumerate(expressions, 1)]
     names = {source.study.study_name for source in tuned}
@@ -56,15 +60,16 @@ def _explore_expressions(context: ExplorationContext) -> Source:
         redraw=not paper,
         seed=settings.seed,
         max_retry=settings.attempts,
-        max_generations=settings.generations,
+        max_generations=settings.generation_count,
     )
     study = context.open_study(sampler)
+    budget = TimeBudget.of(context, study)
     if settings.stage == "coefficients":
-        _require_finished(study, sampler, settings.generations)
+        _require_finished(study, sampler, settings.generation_count)
     announcer = GenerationAnnouncer.of_search(study, settings, context.progress, context.relative_length)
     space = as_asked(ExpressionSpace(), settings, context.num_classes[0])
     # The screen stands in for the invariant.
-    return explore_study(context, announcer, sampler, space, TreeExplorer, invariant="none")
+    return explore_study(context, announcer, sampler, space, TreeExplorer, "none", budget)
 
 
 def _sameness(context: ExplorationContext) -> Sameness:

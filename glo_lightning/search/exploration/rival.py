@@ -20,9 +20,6 @@ from glo_lightning.search.storage.decision import decide_once
 from glo_lightning.search.storage.study import RIVAL_STAGE
 from glo_lightning.training.checks.class_counts import count_classes
 
-POPULATION = 20
-"""Most candidates in a generation: two to four parameters need many generations rather than large ones."""
-
 UNBALANCED = 1.5
 """How many times as frequent as the rarest class the commonest is where classes are unbalanced."""
 
@@ -53,7 +50,7 @@ def explore_rival(context: ExplorationContext, sources: Sequence[Source]) -> Riv
         context, hyperparameters=hyperparameters_of(task, {LEARNING_RATE_FACTOR: RATE_FACTORS, **settings.joint})
     )
     trained = sum(count_trained(read_candidates(source.study)) for source in sources)
-    population = min(POPULATION, settings.candidates_per_generation)
+    population = settings.rivals_per_generation
     generations = math.ceil(settings.rival_budget * trained / population)
     distributions = {**space.distributions, **context.hyperparameters.distributions}
     sampler = GenerationalCmaEsSampler(

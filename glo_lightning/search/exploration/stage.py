@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
+from glo_lightning.search.exploration.budget import TimeBudget
 from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.explorer import Explorer
 from glo_lightning.search.samplers import GenerationalSampler
@@ -17,6 +18,7 @@ def explore_study(
     space: LossSpace,
     explorer: type[Explorer] = Explorer,
     invariant: Literal["none"] | Invariant | None = None,
+    budget: TimeBudget | None = None,
 ) -> Source:
     """Propose, check, train and tell candidates until a study is complete, together with whoever else works on it.
 
@@ -27,13 +29,14 @@ def explore_study(
         space: turns a trial into a loss.
         explorer: this process's part of the work.
         invariant: which candidates may train; the settings' by default.
+        budget: decides how many generations run; by default all that the sampler was asked for.
 
     Returns:
         The study, and what its candidates mean.
     """
     settings = context.settings
     announcer.begin()
-    explorer(
+    worker = explorer(
         announcer.study,
         sampler,
         space,
@@ -42,9 +45,12 @@ def explore_study(
         context.starts,
         invariant or settings.invariant,
         settings.seed,
-        batch=context.evaluators.batch,
+        batch=context.evaluators.share(announcer.population_size),
         announce=announcer.glance,
         hyperparameters=context.hyperparameters,
-    ).run()
+    )
+    for generations in [sampler.max_generations] if budget is None else budget.stops():
+        sampler.max_generations = generations
+        worker.run()
     announcer.update()
     return Source(announcer.study, space, context.hyperparameters)

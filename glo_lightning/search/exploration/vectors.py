@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
+from glo_lightning.search.exploration.budget import TimeBudget
 from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.explorer import least_favourable
 from glo_lightning.search.exploration.stage import explore_study
@@ -29,8 +30,9 @@ def explore_vectors(context: ExplorationContext) -> list[Source]:
     sampler = _make_sampler(context.settings, vectors, context.hyperparameters, context.starts)
     space = as_asked(vectors, context.settings, context.num_classes[0])
     study = context.open_study(sampler)
+    budget = TimeBudget.of(context, study)
     announcer = GenerationAnnouncer.of_search(study, context.settings, context.progress, context.relative_length)
-    return [explore_study(context, announcer, sampler, space)]
+    return [explore_study(context, announcer, sampler, space, budget=budget)]
 
 
 def _make_sampler(
@@ -57,5 +59,5 @@ def _make_sampler(
         seed=settings.seed,
         max_retry=settings.attempts,
         is_feasible=is_feasible if resample else None,
-        max_generations=settings.generations,
+        max_generations=settings.generation_count,
     )

@@ -181,7 +181,7 @@ class Verdict:
 
 def asked(settings: SearchSettings) -> dict[str, Any]:
     """Return how much a run of a search is asked to do."""
-    return {name: getattr(settings, name) for name in ASKED}
+    return {**{name: getattr(settings, name) for name in ASKED}, "generations": settings.generation_count}
 
 
 def is_answered(study: optuna.Study | None, settings: SearchSettings) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json, write_table, write_whole
 from glo_lightning.losses import Loss, save_loss
 from glo_lightning.safe_yaml import read_yaml, read_yaml_file, write_yaml
-from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.records.plan import in_force
+from glo_lightning.search.settings import SearchSettings, read_settings
 from glo_lightning.search.storage.open import without_password
 
 if TYPE_CHECKING:
@@ -72,16 +74,26 @@ class SearchOutput:
             raise
         except KeyboardInterrupt:
             with suppress(GloError):
-                self.record_evaluator(find())
+                self.record_decisions(find())
             raise
 
-    def record_evaluator(self, study: optuna.Study | None) -> None:
-        """Write how candidates were trained in place of ``auto``, so that the configuration repeats the search."""
-        way = None if study is None else study.user_attrs.get("evaluator")
+    def record_decisions(self, study: optuna.Study | None) -> None:
+        """Write what a study decided, so that the configuration repeats the search.
+
+        That is how candidates were trained in place of ``auto``, and how many generations fitted in place of the time.
+        """
+        if study is None:
+            return
         content = self._read_config()
-        if way is not None and content["search"].get("evaluator") == "auto":
-            content["search"]["evaluator"] = way
-            self._write_config(content)
+        before, decided = content["search"], dict[str, Any]()
+        if "evaluator" in study.user_attrs and before.get("evaluator") == "auto":
+            decided["evaluator"] = study.user_attrs["evaluator"]
+        asked = read_settings(before)
+        settings = in_force(asked, study)
+        if settings != asked:
+            decided |= {"generations": settings.generations, "time_budget": None}
+        if decided:
+            self._write_config({**content, "search": {**before, **decided}})
 
     @property
     def _config(self) -> Path:
@@ -116,6 +128,13 @@ class SearchOutput:
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """Turn tuples into lists and paths, which Python users pass where text is meant, into text."""
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+    """Turn what Python users pass into what a configuration file has: lists, text for paths, seconds."""
+    return {name: _plain_value(value) for name, value in settings.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return list(value) if isinstance(value, tuple) else value

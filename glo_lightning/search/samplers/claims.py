@@ -69,7 +69,7 @@ class Claims(Generic[C]):
         agree: returns the history, after the settings have been agreed on with the study; ``None`` as long as nobody
             has stored them. It stores them itself if its argument is true, which only the holder of the turn passes.
         describe: parameters, distributions and user attributes of the trial with a slot and its candidate.
-        max_generations: generations after which nothing is open; ``None`` for no end.
+        max_generations: returns the generations after which nothing is open, which may grow; ``None`` for no end.
         grace_period: seconds of silence after which a worker is presumed dead.
     """
 
@@ -78,7 +78,7 @@ class Claims(Generic[C]):
         store: TrialStore,
         agree: Callable[[bool], History[C] | None],
         describe: Callable[[Slot, C], Description],
-        max_generations: int | None,
+        max_generations: Callable[[], int | None],
         grace_period: float,
     ) -> None:
         self._store = store
@@ -284,7 +284,8 @@ class Claims(Generic[C]):
 
     def is_finished(self, generation: int) -> bool:
         """Whether a search that reached this generation is finished."""
-        return self._max_generations is not None and generation >= self._max_generations
+        most = self._max_generations()
+        return most is not None and generation >= most
 
     def _mind(self, snapshot: Snapshot) -> None:
         """Before waiting: see that the wait can end, and give up on the dead."""

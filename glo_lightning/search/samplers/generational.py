@@ -105,7 +105,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
             "max_retry": whole("max_retry", max_retry, 0),
         }
         self._defaults = {**defaults, "seed": secrets.randbits(32), "max_retry": 1}
-        self._max_generations = whole("max_generations", max_generations, 0)
+        self.max_generations = whole("max_generations", max_generations, 0)
         self._grace_period = positive("grace_period", grace_period)
         self._studies: dict[tuple[int, int], Claims[C]] = {}
 
@@ -260,7 +260,7 @@ class GenerationalSampler(BaseSampler, Generic[C]):
                 TrialStore(study),
                 lambda in_turn: self._agree(study, in_turn),
                 self._describe,
-                self._max_generations,
+                lambda: self.max_generations,
                 self._grace_period,
             )
             self._studies.setdefault(key, claims)  # two threads may come here, one wins

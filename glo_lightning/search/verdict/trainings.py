@@ -62,7 +62,7 @@ class VerdictTrainings:
         epochs = [task.epochs if length == "partial" else task.full_epochs for task in self.evaluators.tasks]
         basis = {"epochs": epochs if len(epochs) > 1 else epochs[0], "split": "val"}
         announce = partial(self._announce, purpose, length, count, 0)
-        return self._shared(self.evaluators.make(length), purpose, basis, self.monitor, announce)
+        return self._shared(self.evaluators.make(length), purpose, basis, self.monitor, announce, count)
 
     def evaluator_on_test(self, task: ProbedTask, place: int, count: int) -> SharedTrainings:
         """Return what trains fully and scores on the test split of one task.
@@ -77,7 +77,7 @@ class VerdictTrainings:
             basis["own loss"] = task.probe.own_loss
         announce = partial(self._announce, "comparison", "full", count * len(self.evaluators.tasks), count * place)
         evaluator = self.evaluators.make_for(task, "full", "test")
-        return self._shared(evaluator, "comparison", basis, task_monitor(self.settings), announce)
+        return self._shared(evaluator, "comparison", basis, task_monitor(self.settings), announce, count)
 
     def _shared(
         self,
@@ -86,10 +86,11 @@ class VerdictTrainings:
         basis: Mapping[str, Any],
         monitor: Monitor,
         announce: Callable[[int], None],
+        count: int,
     ) -> SharedTrainings:
         announce(0)
-        attempts, batch = self.settings.attempts, self.evaluators.batch
-        return SharedTrainings(evaluator, self.study, purpose, basis, monitor, attempts, batch, announce)
+        batch = self.evaluators.share(min(count, self.settings.candidates_per_generation))
+        return SharedTrainings(evaluator, self.study, purpose, basis, monitor, self.settings.attempts, batch, announce)
 
     def _announce(self, purpose: str, length: Length, total: int, before: int, done: int) -> None:
         full = self.evaluators.tasks[0].relative_length

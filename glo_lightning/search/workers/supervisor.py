@@ -37,7 +37,9 @@ LOOK_SECONDS = 2.0
 """Time between two looks at the study, for progress."""
 
 
-def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress) -> None:
+def supervise(
+    settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress, began: float
+) -> None:
     """Have workers explore and judge, until the verdict is in the study.
 
     Args:
@@ -45,6 +47,7 @@ def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Pl
         tasks: what is trained, by name; must be rebuildable.
         placement: of one training.
         progress: told of every generation.
+        began: when the search began or was gone on with, in seconds since the epoch.
 
     Raises:
         SettingsError: if the workers cannot be had.
@@ -67,21 +70,24 @@ def supervise(settings: SearchSettings, tasks: Mapping[str, Task], placement: Pl
     epochs = max_epochs(next(iter(tasks.values())))
     length = full_epochs(settings, epochs) / epochs
     observer = _Observer(settings, open_storage(settings.storage), progress, length)
-    launcher = _make_launcher(settings, functools.partial(work, settings, rebuilds, section()), placement, observer)
+    launcher = _make_launcher(
+        settings, functools.partial(work, settings, rebuilds, section(), began), placement, observer
+    )
     with quiet_optuna():
         launcher.run(observer.look)
         observer.update()
 
 
-def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]], door: str = "") -> None:
+def work(settings: SearchSettings, rebuilds: Mapping[str, Callable[[], Task]], door: str, began: float) -> None:
     """Take part in a search from a process of its own; errors call settings as they do at the door it came through."""
     with options_of(door), shown("quiet") as console:  # the parent tells
         tasks = {name: rebuild() for name, rebuild in rebuilds.items()}
         placement, silence = place_all(tasks), Progress(console)
         if placement.ranks == 1 or placement.external:
-            take_part(settings, tasks, placement, silence)
+            take_part(settings, open_storage(settings.storage), tasks, placement, silence, began)
         else:  # a Ray task that was given several GPUs
-            supervise(replace(settings, launcher="local", workers=1, worker_gpus=None), tasks, placement, silence)
+            alone = replace(settings, launcher="local", workers=1, worker_gpus=None)
+            supervise(alone, tasks, placement, silence, began)
 
 
 def _make_launcher(

@@ -16,10 +16,10 @@ from glo_lightning.search.exploration.rival import explore_rival
 from glo_lightning.search.monitors import task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.ranges import Range
+from glo_lightning.search.records.plan import in_force
 from glo_lightning.search.records.verdict import Verdict
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.hyperparameters import RATE_FACTORS, hyperparameters_of
-from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import quiet_optuna
 from glo_lightning.search.tasks import ProbedTask, probe_tasks
 from glo_lightning.search.verdict.judge import Judge
@@ -74,15 +74,22 @@ class Part:
 
 
 def take_part(
-    settings: SearchSettings, tasks: Mapping[str, Task], placement: Placement, progress: Progress
+    settings: SearchSettings,
+    storage: BaseStorage,
+    tasks: Mapping[str, Task],
+    placement: Placement,
+    progress: Progress,
+    began: float,
 ) -> Part | None:
     """Explore and judge, with whoever else works on the study, until both are done.
 
     Args:
-        settings: of the search, with a storage.
+        settings: of the search.
+        storage: of its studies.
         tasks: what is trained, by name; one task alone, or several on a single device each.
         placement: of this process.
         progress: told of every generation.
+        began: when the search began or was gone on with, in seconds since the epoch.
 
     Returns:
         Study and verdict; None for a rank that follows another.
@@ -95,16 +102,14 @@ def take_part(
             (probed,) = probe_tasks(settings, tasks)
             serve({"": lambda: probed.task}, task_monitor(settings), settings.loss_attribute, Channel())
             return None
-        assert settings.storage is not None
-        storage = open_storage(settings.storage)
         all_probed = probe_tasks(settings, tasks)
         with Channel() if placement.ranks > 1 else nullcontext() as channel:
             evaluators = EvaluatorFactory(settings, all_probed, channel)
-            return _explore_and_judge(settings, storage, evaluators, progress)
+            return _explore_and_judge(settings, storage, evaluators, progress, began)
 
 
 def _explore_and_judge(
-    settings: SearchSettings, storage: BaseStorage, evaluators: EvaluatorFactory, progress: Progress
+    settings: SearchSettings, storage: BaseStorage, evaluators: EvaluatorFactory, progress: Progress, began: float
 ) -> Part:
     first, *others = evaluators.tasks
     settings = with_learning_rate(settings, evaluators.tasks)
@@ -116,8 +121,10 @@ def _explore_and_judge(
     if settings.outputs == "real":
         fingerprint |= {"target_mean": first.targets.mean, "target_sigma": first.targets.sigma}
     hyperparameters = hyperparameters_of(first.task, settings.joint)
-    context = ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress)
+    context = ExplorationContext(settings, storage, fingerprint, evaluators, hyperparameters, progress, began)
     sources = explore(context)
+    settings = in_force(settings, sources[0].study)
+    context = replace(context, settings=settings)
     rival = explore_rival(context, sources) if settings.comparison_seeds and settings.rival_budget else None
     return Part(sources[0].study, Judge(settings, sources, evaluators, progress, rival).judge())
 

@@ -86,7 +86,7 @@ def test_the_choice_between_evaluators_is_kept_with_the_configuration(tmp_path: 
         raise KeyboardInterrupt
     assert Configuration.read(tmp_path).settings.evaluator == "population"
     with output.configured(SearchSettings(evaluator="trainer"), "search: {evaluator: trainer}\n"):
-        output.record_evaluator(study)
+        output.record_decisions(study)
     assert Configuration.read(tmp_path).settings.evaluator == "trainer", "what was asked for stays"
 
 

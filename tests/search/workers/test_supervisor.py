@@ -21,6 +21,8 @@ from glo_lightning.cli.main import main
 from glo_lightning.errors import GloError
 from glo_lightning.search import LossSearch
 from glo_lightning.search.records.candidates import read_candidates
+from glo_lightning.search.records.configuration import Configuration
+from glo_lightning.search.records.plan import PLAN
 from glo_lightning.search.records.result import SearchResult
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.samplers.worker_identity import WorkerIdentity
@@ -152,10 +154,14 @@ def test_the_command_line_starts_workers_that_know_its_modules(
     arguments = [
         "--model=mine.Model", "--model.width=5", "--data=mine.Data", "--trainer.accelerator=cpu",
         "--trainer.max_epochs=1", "--search.workers=2", "--search.generations=2", "--search.population_size=6",
-        "--search.comparison_seeds=0", "--search.finalist_seeds=1",
+        "--search.comparison_seeds=0", "--search.finalist_seeds=1", "--search.time_budget=1h",
     ]  # fmt: skip
     assert main(["search", *arguments]) == 0
     assert "The discovered loss" in capsys.readouterr().out
+    plan = optuna.load_study(study_name="search", storage="sqlite:///runs/search/study.db").user_attrs[PLAN]
+    assert plan == {"seconds": 3600.0, "at_most": 2, "generations": 2, "final": True}
+    written = Configuration.read(tmp_path / "runs" / "search").settings
+    assert (written.generations, written.time_budget) == (2, None)
     storage = open_storage(tmp_path / "runs" / "search" / "study.db")
     assert len({WorkerIdentity.of_worker(trial) for trial in _trials(storage)}) == 2
     assert main(["search", *arguments, "--search.monitor=val_f1"]) == 2
