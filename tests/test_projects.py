@@ -11,8 +11,16 @@ ROOT = Path(__file__).parents[1]
 PROJECTS = ROOT / "tests" / "projects"
 
 
-def run(folder: Path, *command: str) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), str(PROJECTS)])}
+TRANSFORMERS = (
+    "transformers>=5", "tokenizers", "safetensors", "huggingface-hub", "hf-xet", "httpx2", "httpcore2", "regex",
+    "accelerate", "typer", "click", "shellingham",
+)  # fmt: skip
+"""What a Trainer of theirs needs and we do not: where it is installed, torchmetrics imports it into every search."""
+
+
+def run(folder: Path, *command: str, path: str = "") -> str:
+    path = os.pathsep.join(filter(None, [str(ROOT), str(PROJECTS), path]))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     done = subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -45,7 +53,16 @@ def test_a_hydra_app(tmp_path: Path) -> None:
     assert (tmp_path / "found" / "best_loss.json").exists()
 
 
-@pytest.mark.parametrize("name", ["plain_loaders.py", "optuna_objective.py", "hydra_app/app.py"])
+def test_a_hugging_face_trainer(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", str(site), *TRANSFORMERS]
+    installed = subprocess.run([sys.executable, *pip], capture_output=True, text=True, check=False)
+    if installed.returncode:
+        pytest.skip(f"transformers cannot be installed: {installed.stderr.strip().splitlines()[-1]}")
+    assert "L = " in run(tmp_path, str(PROJECTS / "hugging_face.py"), path=str(site))
+
+
+@pytest.mark.parametrize("name", ["plain_loaders.py", "optuna_objective.py", "hydra_app/app.py", "hugging_face.py"])
 def test_few_lines_are_ours(name: str) -> None:
     ours, inside = 0, False
     for line in (PROJECTS / name).read_text().splitlines():
