@@ -60,6 +60,8 @@ class SearchSettings(ScoreSettings):
             outputs=real, at order 1 or with other inputs than y and h).
         start: of family=taylor: mean of the first generation: zeros, as in the papers, or cross_entropy, its expansion
             (with outputs=real, the squared error).
+        known_first: of family=drive: whether losses of the literature that stand label noise open the first generation,
+            in the place of draws (with outputs=softmax).
         class_aware: of families taylor and drive: whether losses know how frequent the classes are, for long tails; the
             strengths of logit adjustment, class weights and margins are searched along.
         joint: of families taylor, drive and residual: numbers of the model that CMA-ES searches along with the loss,
@@ -128,6 +130,7 @@ class SearchSettings(ScoreSettings):
     inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
     parameters: Literal["auto", Parameters] = setting("auto", section=SEARCHED)
     start: Literal["zeros", "cross_entropy"] = setting("zeros", section=SEARCHED)
+    known_first: bool = setting(True, section=SEARCHED)
     class_aware: bool = setting(False, section=SEARCHED)
     joint: dict[str, Range] = setting({}, section=SEARCHED)
     normalize: Literal["none", "drive"] = setting("none", section=SEARCHED)
@@ -342,6 +345,11 @@ class SearchSettings(ScoreSettings):
     def budget_seconds(self) -> float | None:
         """The time for the whole search, in seconds; None for no end."""
         return None if self.time_budget is None else read_time_span(self.time_budget)
+
+    @property
+    def opens_with_known(self) -> bool:
+        """Whether losses of the literature are the first candidates."""
+        return self.known_first and self.loss_family == "drive" and self.outputs == "softmax"
 
     @property
     def candidates_per_generation(self) -> int:

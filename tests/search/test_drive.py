@@ -15,6 +15,7 @@ from glo_lightning.losses import ClassAwareLoss, DriveLoss, SigmoidLoss, TwoSide
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch, SearchResult
 from glo_lightning.search.records.read import Archive
+from glo_lightning.search.spaces.drive import DriveSpace
 from glo_lightning.training.checks.class_counts import count_classes
 from glo_lightning.training.task import python_task
 from tests.search.toy import TRAINER, ToyData, ToyModel
@@ -49,8 +50,8 @@ def test_adam_has_it_in_the_learning_rate(tmp_path: Path, evaluator: str) -> Non
     result = search(tmp_path, model, ToyData(), evaluator=evaluator)
     assert set(result.best_hyperparameters) == {LEARNING_RATE_FACTOR}
     assert float(result.best_loss.scale) == 1.0
-    factors = [trial.params[LEARNING_RATE_FACTOR] for trial in result.study.trials]
-    assert len(set(factors)) == len(factors)
+    drawn = [trial.params[LEARNING_RATE_FACTOR] for trial in result.study.trials[4:]]
+    assert len(set(drawn)) == len(drawn)
     assert result.comparison is not None
     assert "cross-entropy, joint" in [each.name for each in result.comparison.results]
 
@@ -92,6 +93,21 @@ class Served(LightningDataModule):
 
     def train_dataloader(self) -> Any:
         return DataLoader(self.data, 2)
+
+
+@pytest.mark.parametrize(("optimizer", "learning_rate"), [("sgd", 0.1), ("adam", 0.01)])
+def test_known_losses_are_the_first_candidates(tmp_path: Path, optimizer: str, learning_rate: float) -> None:
+    def model() -> Classifier:
+        return Classifier(mlp(3, 4, (4,)), optimizer=optimizer, learning_rate=learning_rate)
+
+    asked = {"generations": 1, "population_size": 6, "comparison_seeds": 0}
+    trials = search(tmp_path / "known", model, ToyData(), **asked).study.trials
+    space = DriveSpace(3, with_scale=optimizer == "sgd")
+    assert [[trial.params[name] for name in space.distributions] for trial in trials[:4]] == space.known
+    assert optimizer == "sgd" or {trial.params[LEARNING_RATE_FACTOR] for trial in trials[:4]} == {1.0}
+    drawn = search(tmp_path / "drawn", model, ToyData(), **asked, known_first=False).study.trials
+    assert [trial.params for trial in drawn[4:]] == [trial.params for trial in trials[4:]]
+    assert all(trial.params != first.params for trial, first in zip(drawn[:4], trials[:4], strict=True))
 
 
 def test_labels_are_counted_batch_by_batch() -> None:

@@ -67,6 +67,24 @@ def test_what_training_can_tell_apart_is_searched_where_it_is_known(asked: dict[
 
 
 @pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, False),
+        ({"outputs": "real"}, False),
+        ({"family": "drive"}, True),
+        ({"family": "drive", "known_first": False}, False),
+        ({"family": "drive", "outputs": "sigmoid"}, False),
+        ({"family": "glo"}, False),
+    ],
+)
+def test_known_losses_come_first_where_there_are_some(asked: dict[str, Any], expected: bool) -> None:
+    settings = SearchSettings(**asked)
+    assert settings.opens_with_known == expected
+    assert searched(settings, []).get("known_first", False) == expected
+    assert searched(read_settings(searched(settings, [])), []).keys() >= {"family", "seed"}
+
+
+@pytest.mark.parametrize(
     ("before", "changes"),
     [
         ({}, {"family": "drive"}),

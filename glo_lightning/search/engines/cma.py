@@ -32,6 +32,7 @@ class CmaEngine:
         bounds: optional lower and upper limits, shape (D, 2); draws outside are drawn again.
         is_feasible: optional test of a candidate, shape (D,); infeasible ones are drawn again, up to
             ``MAX_DRAWS`` times, after which the last draw is used.
+        first: candidates that open the first generation in the place of draws, each of shape (D,).
 
     Example:
         >>> engine = CmaEngine(np.zeros(2), sigma=1.2, population_size=6, seed=0)
@@ -53,11 +54,13 @@ class CmaEngine:
         seed: int,
         bounds: NDArray[np.float64] | None = None,
         is_feasible: Callable[[Theta], bool] | None = None,
+        first: Sequence[Theta] = (),
     ) -> None:
         self._cma = CMA(mean=mean, sigma=sigma, population_size=population_size, bounds=bounds)
         self.generation = 0
         self._seed = seed
         self._is_feasible = is_feasible
+        self._first = first
 
     @property
     def population_size(self) -> int:
@@ -77,6 +80,8 @@ class CmaEngine:
 
     def candidate(self, index: int) -> Theta:
         """Draw candidate ``index`` of the current generation; shape (D,), float64."""
+        if self.generation == 0 and index < len(self._first):
+            return self._first[index].copy()
         for attempt in range(MAX_DRAWS):
             words = np.random.SeedSequence([self._seed, self.generation, index, attempt]).generate_state(4)
             self._cma.reseed_rng(words)

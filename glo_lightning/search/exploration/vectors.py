@@ -43,6 +43,7 @@ def _make_sampler(
 ) -> GenerationalCmaEsSampler:
     distributions = {**space.distributions, **hyperparameters.distributions}
     from_cross_entropy = settings.start == "cross_entropy" or settings.loss_family in ("drive", "residual")
+    known = space.known[: settings.candidates_per_generation] if settings.opens_with_known else []
     mean = space.cross_entropy if from_cross_entropy else [0.0] * len(space.distributions)
 
     def is_feasible(theta: np.ndarray) -> bool:
@@ -56,6 +57,7 @@ def _make_sampler(
         sigma=settings.step_size,
         scales={**space.scales, **hyperparameters.scales},
         mean=[*mean, *hyperparameters.start] if from_cross_entropy or hyperparameters.start else None,
+        first=[[*point, *hyperparameters.start] for point in known],
         seed=settings.seed,
         max_retry=settings.attempts,
         is_feasible=is_feasible if resample else None,

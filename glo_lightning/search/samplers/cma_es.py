@@ -29,6 +29,8 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
         sigma: initial step size, > 0, in units of each component's scale.
         scales: units of some components, above 0, in natural logarithms where ``log=True``; of all others 1.
         mean: start of the search, D numbers within the bounds; by default zeros.
+        first: vectors that open the first generation in the place of draws, each D numbers within the bounds; no more
+            than a population.
         seed: any integer >= 0; by default drawn once per study.
         max_retry: times a failed candidate is issued again before it ranks worst.
         is_feasible: optional test of a vector of shape (D,); infeasible draws are drawn again, and the hundredth is
@@ -62,6 +64,7 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
         sigma: float = 1.2,
         scales: Mapping[str, float] | None = None,
         mean: Sequence[float] | None = None,
+        first: Sequence[Sequence[float]] = (),
         seed: int | None = None,
         max_retry: int = 1,
         is_feasible: Callable[[Theta], bool] | None = None,
@@ -70,18 +73,29 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
     ) -> None:
         coordinates = Coordinates(search_space, scales or {})
         dimension = len(search_space)
-        start = np.zeros(dimension) if mean is None else _vector(mean, dimension)
-        if not ((coordinates.low <= start) & (start <= coordinates.high)).all():
-            raise SettingsError("a mean within the bounds", repr(start.tolist()), "Pass mean= or widen the bounds.")
+        start = np.zeros(dimension) if mean is None else _vector("mean", mean, dimension)
+        opening = [_vector("first vector", each, dimension) for each in first]
+        for name, vector in [("mean", start), *(("first vector", each) for each in opening)]:
+            if not ((coordinates.low <= vector) & (vector <= coordinates.high)).all():
+                raise SettingsError(
+                    f"a {name} within the bounds", repr(vector.tolist()), "Pass another, or widen the bounds."
+                )
+        default_size = 4 + int(3 * math.log(dimension))
+        size = whole("population_size", population_size, 4)
+        if len(opening) > (size or default_size):
+            raise SettingsError(
+                f"at most {size or default_size} first vectors, a population", f"{len(opening)}", "Leave some out."
+            )
         settings = {
             "engine": "cma-es",
             "space": [[name, *_describe(each, (scales or {}).get(name))] for name, each in search_space.items()],
-            "population_size": whole("population_size", population_size, 4),
+            "population_size": size,
             "sigma": positive("sigma", sigma),
             "mean": None if mean is None else start.tolist(),
+            "first": [each.tolist() for each in opening] or None,
             "resample": is_feasible is not None,
         }
-        defaults = {"population_size": 4 + int(3 * math.log(dimension)), "mean": start.tolist()}
+        defaults = {"population_size": default_size, "mean": start.tolist(), "first": []}
         super().__init__(
             search_space,
             settings,
@@ -103,6 +117,7 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
             settings["seed"],
             self._coordinates.bounds,
             None if self._is_feasible is None else self._is_feasible_at,
+            [self._coordinates.of(np.array(each)) for each in settings.get("first", [])],
         )
 
     def encode(self, candidate: Theta) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -127,11 +142,11 @@ def _describe(distribution: FloatDistribution, scale: float | None) -> list[Any]
     return [distribution.low, distribution.high, *unit]
 
 
-def _vector(mean: Sequence[float], dimension: int) -> np.ndarray:
+def _vector(name: str, numbers: Sequence[float], dimension: int) -> np.ndarray:
     try:
-        vector = np.array(mean, dtype=np.float64)
+        vector = np.array(numbers, dtype=np.float64)
     except (TypeError, ValueError):
         vector = np.empty(0)
     if vector.shape != (dimension,):
-        raise SettingsError(f"a mean of {dimension} numbers", repr(mean), "Give one per parameter.")
+        raise SettingsError(f"a {name} of {dimension} numbers", repr(numbers), "Give one per parameter.")
     return vector

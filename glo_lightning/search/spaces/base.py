@@ -33,6 +33,11 @@ class VectorSpace(LossSpace, Protocol):
         ...
 
     @property
+    def known(self) -> list[list[float]]:
+        """Points of losses that the literature recommends, if any are members."""
+        ...
+
+    @property
     def scales(self) -> dict[str, float]:
         """What CMA-ES counts as 1 in some parameters; in all others it is 1."""
         ...

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from optuna.distributions import FloatDistribution
 
 from glo_lightning.losses import DriveLoss, TwoSidedLoss, two_sided_drive
+from glo_lightning.losses.drive import Member
 from glo_lightning.search.spaces.base import UNBOUNDED
 
 EXPONENT = FloatDistribution(-0.95, 16.0)
@@ -13,6 +14,9 @@ EXPONENT = FloatDistribution(-0.95, 16.0)
 
 LOG_SCALE = FloatDistribution(-16.0, 16.0)
 """Beyond these nothing trains."""
+
+KNOWN: tuple[tuple[Member, float], ...] = (("cross_entropy", 0.0), ("gce", 0.7), ("sce", 0.0), ("agce", 2.0))
+"""Members that the literature recommends, with the exponent q that it recommends for them."""
 
 
 class DriveSpace:
@@ -28,6 +32,8 @@ class DriveSpace:
         ['log_scale', 'q', 'g', 'c_1', 'c_2']
         >>> space.build(dict.fromkeys(space.distributions, 0.0)).to_dict() == DriveLoss().to_dict()
         True
+        >>> len(space.known)
+        4
 
     Source: derivations.md, section 9.
     """
@@ -43,6 +49,18 @@ class DriveSpace:
     def cross_entropy(self) -> list[float]:
         """Zeros, which are cross-entropy itself."""
         return [0.0] * len(self.distributions)
+
+    @property
+    def known(self) -> list[list[float]]:
+        """Cross-entropy, and the generalised, symmetric and asymmetric generalised ones, which stand label noise."""
+        losses = [DriveLoss.like(name, self.num_classes, q=q) for name, q in KNOWN]
+        return [self._point(loss) for loss in losses]
+
+    def _point(self, loss: DriveLoss) -> list[float]:
+        c_1, c_2 = [*loss.c.tolist(), 0.0, 0.0][:2]
+        shape = [float(loss.q), float(loss.g), c_1, c_2]
+        log_scale = max(math.log(float(loss.scale)), LOG_SCALE.low)  # of millions of classes it would be lower
+        return [log_scale, *shape] if self.with_scale else shape
 
     def build(self, parameters: Mapping[str, float]) -> DriveLoss:
         """Make the drive loss with these parameters."""
@@ -80,6 +98,11 @@ class TwoSidedDriveSpace:
     def cross_entropy(self) -> list[float]:
         """Zeros, which are binary cross-entropy itself."""
         return [0.0] * len(self.distributions)
+
+    @property
+    def known(self) -> list[list[float]]:
+        """None that has been measured."""
+        return []
 
     def build(self, parameters: Mapping[str, float]) -> TwoSidedLoss:
         """Make the drive loss with these parameters."""

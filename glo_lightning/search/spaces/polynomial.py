@@ -41,6 +41,11 @@ class TaylorSpace:
         theta: list[float] = cross_entropy_taylor(self.order).theta.tolist()
         return theta
 
+    @property
+    def known(self) -> list[list[float]]:
+        """None that has been measured."""
+        return []
+
     def build(self, parameters: Mapping[str, float]) -> TaylorLoss:
         """Make the Taylor loss whose theta the parameters spell."""
         theta = [parameters[name] for name in self.distributions]
@@ -111,6 +116,11 @@ class CanonicalSpace:
     def cross_entropy(self) -> list[float]:
         """Canonical parameters of cross-entropy's expansion about (1/2, 1/2)."""
         return list(canonical(cross_entropy_taylor(self.order), self.num_classes).parameters)
+
+    @property
+    def known(self) -> list[list[float]]:
+        """None that has been measured."""
+        return []
 
     def build(self, parameters: Mapping[str, float]) -> TaylorLoss:
         """Make the Taylor loss with these canonical parameters."""

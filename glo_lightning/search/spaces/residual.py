@@ -45,6 +45,11 @@ class ResidualSpace:
         """The squared error, which is to numbers what cross-entropy is to classes."""
         return [2.0, 0.0, 0.0]
 
+    @property
+    def known(self) -> list[list[float]]:
+        """None that has been measured."""
+        return []
+
     def build(self, parameters: Mapping[str, float]) -> ResidualLoss:
         """Make the residual loss with these parameters."""
         return ResidualLoss(

@@ -34,6 +34,11 @@ class HeadsSpace:
         """The point whose losses are cross-entropy, or its expansion."""
         return self.space.cross_entropy * len(self._prefixes)
 
+    @property
+    def known(self) -> list[list[float]]:
+        """Points where all heads have the same loss of the literature."""
+        return [point * len(self._prefixes) for point in self.space.known]
+
     def build(self, parameters: Mapping[str, float]) -> HeadsLoss:
         """Make the losses of all heads."""
         names = self.space.distributions
@@ -112,6 +117,11 @@ class ClassAwareSpace:
     def cross_entropy(self) -> list[float]:
         """The point whose loss is cross-entropy of everybody alike."""
         return [*self.space.cross_entropy, 0.0, 0.0, 0.0]
+
+    @property
+    def known(self) -> list[list[float]]:
+        """Points of losses of the literature, of everybody alike."""
+        return [[*point, 0.0, 0.0, 0.0] for point in self.space.known]
 
     def build(self, parameters: Mapping[str, float]) -> ClassAwareLoss:
         """Make the loss inside, and wrap it."""

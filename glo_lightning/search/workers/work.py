@@ -154,7 +154,8 @@ def searched(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> dict[str,
         abort_below=below.pop() if len(below) == 1 else settings.abort_below,
         tasks=tuple(task.name for task in tasks) if settings.tasks else (),
     )
-    return {name: _json(getattr(resolved, name)) for name in SEARCHED}
+    known_first = {"known_first": True} if settings.opens_with_known else {}
+    return {name: _json(getattr(resolved, name)) for name in SEARCHED} | known_first
 
 
 def _task_facts(task: Task, probe: Probe) -> dict[str, object]:

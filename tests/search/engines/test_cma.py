@@ -111,3 +111,22 @@ def test_equal_ranks_count_in_the_order_of_their_index() -> None:
     tied.tell([Outcome(theta, 0 if index < 4 else 4, None) for index, theta in enumerate(thetas)])
     strict.tell([Outcome(theta, index, None) for index, theta in enumerate(thetas)])
     assert tied.state() == strict.state()
+
+
+def test_first_candidates_open_the_first_generation_alone() -> None:
+    first = [np.full(DIMENSION, 1.0), np.full(DIMENSION, -7.0)]
+    engine, free = make_engine(first=first), make_engine()
+    for index in range(POPULATION):
+        expected = first[index] if index < len(first) else free.candidate(index)
+        np.testing.assert_array_equal(engine.candidate(index), expected)
+    engine.candidate(0)[:] = 0.0
+    opening = advance(engine)
+    np.testing.assert_array_equal(opening[0], first[0])
+    assert all(not np.array_equal(theta, known) for theta in advance(engine) for known in first)
+
+
+def test_the_best_of_the_first_candidates_draws_the_mean() -> None:
+    optimum = np.full(DIMENSION, 1.0)
+    engine, free = make_engine(first=[optimum]), make_engine()
+    advance(engine), advance(free)
+    assert np.linalg.norm(engine.mean - optimum) < np.linalg.norm(free.mean - optimum)

@@ -7,12 +7,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glo_lightning.losses import ClassAwareLoss, CrossEntropyLoss, DriveLoss, SigmoidLoss
+from glo_lightning.losses import ClassAwareLoss, CrossEntropyLoss, DriveLoss, SigmoidLoss, known_losses
 from glo_lightning.search import Range
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.asked import as_asked, make_space
 from glo_lightning.search.spaces.drive import DriveSpace, TwoSidedDriveSpace
-from glo_lightning.search.spaces.wrapped import ClassAwareSpace
+from glo_lightning.search.spaces.wrapped import ClassAwareSpace, HeadsSpace
 from glo_lightning.theory import startup_drive
 
 
@@ -45,6 +45,26 @@ def test_class_aware_losses_begin_as_the_loss_inside() -> None:
     logits, target = torch.randn(5, 3), torch.arange(5) % 3
     torch.testing.assert_close(loss(logits, target), DriveLoss(num_classes=3)(logits, target))
     assert space.scales == DriveSpace(3).scales
+
+
+@pytest.mark.parametrize("num_classes", [2, 10, 1000])
+def test_the_literatures_members_are_points_of_the_space(num_classes: int) -> None:
+    space, known = DriveSpace(num_classes), known_losses(num_classes)
+    logits, target = torch.randn(64, num_classes, dtype=torch.float64), torch.randint(num_classes, (64,))
+    names = "cross_entropy", "generalised_cross_entropy", "symmetric_cross_entropy"
+    for name, point in zip((*names, "asymmetric_generalised_cross_entropy"), space.known, strict=True):
+        loss = space.build(dict(zip(space.distributions, point, strict=True)))
+        torch.testing.assert_close(loss(logits, target), known[name].loss(logits, target))
+
+
+def test_the_literatures_members_are_within_the_bounds_of_any_task_and_keep_their_shape_without_a_scale() -> None:
+    for space in (DriveSpace(10**7), ClassAwareSpace(DriveSpace(3), [8, 4, 1]), HeadsSpace(DriveSpace(3), 2)):
+        for point in space.known:
+            parameters = dict(zip(space.distributions, point, strict=True))
+            assert all(each.low <= parameters[name] <= each.high for name, each in space.distributions.items())
+            space.build(parameters)
+    with_scale, without = DriveSpace(5).known, DriveSpace(5, with_scale=False).known
+    assert [point[1:] for point in with_scale] == without
 
 
 def test_sigmoid_outputs_have_a_drive_for_yes_and_one_for_no() -> None:
