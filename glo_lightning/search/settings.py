@@ -32,12 +32,13 @@ VERDICT = "the verdict"
 
 OF_TREES = ("stage", "screen", "known", "tuned_trees", "coefficient_generations")
 OF_POLYNOMIALS = ("order", "inputs", "parameters", "start")
+OF_DRIVES = ("known_first",)
 
 UNUSED = {
-    "taylor": OF_TREES,
+    "taylor": (*OF_TREES, *OF_DRIVES),
     "drive": (*OF_TREES, *OF_POLYNOMIALS, "normalize"),
-    "residual": (*OF_TREES, *OF_POLYNOMIALS, "normalize", "class_aware"),
-    "glo": (*OF_POLYNOMIALS, "sigma", "on_violation", "joint", "class_aware"),
+    "residual": (*OF_TREES, *OF_POLYNOMIALS, *OF_DRIVES, "normalize", "class_aware"),
+    "glo": (*OF_POLYNOMIALS, *OF_DRIVES, "sigma", "on_violation", "joint", "class_aware"),
 }
 """Settings that a family has no use for."""
 

@@ -84,6 +84,12 @@ def test_known_losses_come_first_where_there_are_some(asked: dict[str, Any], exp
     assert searched(read_settings(searched(settings, [])), []).keys() >= {"family", "seed"}
 
 
+@pytest.mark.parametrize("asked", [{}, {"outputs": "real"}, {"family": "glo"}])
+def test_families_without_known_losses_refuse_to_be_told_of_them(asked: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="known_first"):
+        SearchSettings(**asked, known_first=False)
+
+
 @pytest.mark.parametrize(
     ("before", "changes"),
     [

@@ -34,11 +34,12 @@ from page.tasks import Work
 
 Split = Literal["val", "test"]
 
+DRIVE = {"family": "drive", "population_size": 8, "generations": 7, "known_first": False}
+"""What a search finds without the literature's losses, which are its rivals in a verdict."""
+
 FAMILIES: dict[str, dict[str, Any]] = {
-    "drive": {"family": "drive", "population_size": 8, "generations": 7},
-    "drive, rate": {
-        "family": "drive", "population_size": 8, "generations": 7, "joint": {LEARNING_RATE_FACTOR: RATE_FACTORS},
-    },
+    "drive": DRIVE,
+    "drive, rate": {**DRIVE, "joint": {LEARNING_RATE_FACTOR: RATE_FACTORS}},
     "Taylor": {"family": "taylor", "parameters": "canonical", "population_size": 20, "generations": 5},
     "trees": {
         "family": "glo", "population_size": 40, "generations": 3, "tuned_trees": 2, "coefficient_generations": 4,
