@@ -1,7 +1,7 @@
 """CMA-ES over an Optuna study, generation by generation."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,9 @@ class GenerationalCmaEsSampler(GenerationalSampler[Theta]):
         coordinates = Coordinates(search_space, scales or {})
         dimension = len(search_space)
         start = np.zeros(dimension) if mean is None else _vector("mean", mean, dimension)
-        opening = [_vector("first vector", each, dimension) for each in first]
+        opening = [
+            _vector("first vector", each, dimension) for each in (first if isinstance(first, Iterable) else [first])
+        ]
         for name, vector in [("mean", start), *(("first vector", each) for each in opening)]:
             if not ((coordinates.low <= vector) & (vector <= coordinates.high)).all():
                 raise SettingsError(

@@ -66,6 +66,7 @@ BAD = {
         st.just("mean"),
         st.just(0.5),
     ),
+    "first": st.sampled_from([[[0.0]], [0.0] * 4, [[math.nan] * 4], [[1e13] * 4], [["a"] * 4], "first", 0.5]),
     "max_retry": st.one_of(st.integers(max_value=-1), st.just(1.5), st.just("1")),
     "max_generations": st.one_of(st.integers(max_value=-1), st.just(1.5), st.just("1")),
     "grace_period": st.one_of(st.floats(max_value=0.0), st.just(math.nan), st.just("30")),
