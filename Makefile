@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 ARGS   ?=
 JOBS   ?= 2
-BENCHES ?= loss_step throughput trainer_overhead recorder trainability scaling sampler screens glo_search
+BENCHES ?= loss_step throughput trainer_overhead recorder trainability scaling sampler screens glo_search noise long_tails metrics transfer claims
 RUN    ?= runs/digits_noisy_drive
 
 .PHONY: install search test lint bench dashboard report notebooks docs dist clean

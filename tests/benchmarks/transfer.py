@@ -1,6 +1,6 @@
 """Losses found on one task, on all others: what they are worth where nobody searched.
 
-    python tests/benchmarks/transfer.py [--data DIR] [--mnist]
+    python tests/benchmarks/transfer.py [--targets digits "60 %" wine] [--data DIR]
 
 Sources are the losses in the records of noise.py, a search over two tasks at once (clean digits, and digits with 60 %
 of the labels wrong), and two losses of the literature. Each trains on every target as it is, beside cross-entropy, and
@@ -94,6 +94,9 @@ def main() -> None:
     records = Records(options.output / "transfer.json")
     together = search_together(options.runs / "together", options.data, options.quick).to_dict()
     for target in options.targets:
+        if TARGETS[target][0] == "mnist" and not (options.data / "MNIST").exists():
+            print(f"{target}: left out, for there is no {options.data / 'MNIST'}")
+            continue
         classes = work_of(target, options.quick)[0].model().num_classes
         known = known_losses(classes)
         losses = {

@@ -30,7 +30,7 @@ def options_of(
         parser.add_argument(f"--{conditions_name}", nargs="+", choices=conditions, default=conditions)
     if families:
         parser.add_argument("--families", nargs="+", choices=families, default=families)
-    parser.add_argument("--searches", type=int, default=2, help="of each kind, by their seeds 0, 1, ...")
+        parser.add_argument("--searches", type=int, default=2, help="of each kind, by their seeds 0, 1, ...")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of MNIST/raw and cifar10/train/CLASS")
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmarks"), help="where searches are kept")
     parser.add_argument("--output", type=Path, default=HERE / "measured", help="folder of the records")

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from glo_lightning.compare.comparison import SIGNIFICANCE, Comparison, LossResult
+from page.plots import save
 
 
 def matrix(comparisons: Mapping[str, Comparison]) -> str:
@@ -22,12 +23,10 @@ def matrix(comparisons: Mapping[str, Comparison]) -> str:
 
 def draw_matrix(comparisons: Mapping[str, Comparison], path: Path) -> None:
     """Draw the same as coloured cells: blue is better than cross-entropy, red worse, in points of accuracy."""
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     names = _names(comparisons)
     gains = np.array([[100 * _gain(each.result(name)) for each in comparisons.values()] for name in names])
-    figure, axis = plt.subplots(figsize=(1.6 + 0.62 * len(comparisons), 1.2 + 0.24 * len(names)), layout="constrained")
+    figure = Figure((1.6 + 0.62 * len(comparisons), 1.2 + 0.24 * len(names)), layout="constrained")
+    axis = figure.subplots()
     image = axis.imshow(gains, cmap="RdBu", vmin=-20, vmax=20, aspect="auto")
     axis.set_xticks(range(len(comparisons)), list(comparisons), rotation=40, ha="right", fontsize=7)
     axis.set_yticks(range(len(names)), names, fontsize=7)
@@ -35,10 +34,7 @@ def draw_matrix(comparisons: Mapping[str, Comparison], path: Path) -> None:
         colour = "white" if abs(gains[row, column]) > 13 else "black"
         axis.text(column, row, f"{gains[row, column]:+.0f}", ha="center", va="center", fontsize=6, color=colour)
     figure.colorbar(image, label="points over cross-entropy", extend="both")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context({"svg.hashsalt": "page"}):
-        figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    save(figure, path)
 
 
 def _names(comparisons: Mapping[str, Comparison]) -> list[str]:

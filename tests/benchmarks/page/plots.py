@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
+from matplotlib.figure import Figure
 
 from page.records import Record
 from page.tables import families_of, pooled
@@ -26,11 +27,9 @@ def draw(records: Sequence[Record], conditions: Iterable[str], label: str, path:
         label: of the y-axis.
         path: of the SVG.
     """
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     tasks = list(dict.fromkeys(each.task for each in records))
-    figure, axes = plt.subplots(1, len(tasks), figsize=(4.6 * len(tasks), 3.4), squeeze=False, layout="constrained")
+    figure = Figure((4.6 * len(tasks) + 1.4, 3.4), layout="constrained")
+    axes = figure.subplots(1, len(tasks), squeeze=False)
     for axis, task in zip(axes[0], tasks, strict=True):
         own = [each for each in records if each.task == task]
         shown = [name for name in conditions if any(each.condition == name for each in own)]
@@ -46,16 +45,21 @@ def draw(records: Sequence[Record], conditions: Iterable[str], label: str, path:
                         x + shift, statistics.mean(sample), spread, fmt="o", color=COLOURS[name], markersize=5,
                         label=_label(name, series) if not x else None,
                     )  # fmt: skip
-        axis.set_xticks(range(len(shown)), shown)
+        axis.set_xticks(range(len(shown)), shown if len(shown) > 1 else [""])
         axis.set_title(WORKS[task].words if task in WORKS else task, fontsize=9)
         axis.grid(axis="y", alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel(label)
-    axes[0][0].legend(fontsize=7, frameon=False)
+    named = {label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside right upper", fontsize=8, frameon=False)
+    save(figure, path)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure that is the same, byte for byte, whenever it is drawn of the same records."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context({"svg.hashsalt": "page"}):
-        figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
+    with matplotlib.rc_context({"svg.hashsalt": "page", "svg.fonttype": "none"}):
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def _label(name: str, series: Sequence[str]) -> str:
