@@ -3,8 +3,9 @@
 import argparse
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
 import torch
@@ -20,6 +21,7 @@ def options_of(
     conditions: Iterable[str] = (),
     families: Iterable[str] = (),
     conditions_name: str = "conditions",
+    more: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> argparse.Namespace:
     """Parse the command line; --quick is one search of almost nothing in a folder that goes away."""
     conditions, families = list(conditions), list(families)
@@ -35,6 +37,8 @@ def options_of(
     parser.add_argument("--runs", type=Path, default=Path("runs/benchmarks"), help="where searches are kept")
     parser.add_argument("--output", type=Path, default=HERE / "measured", help="folder of the records")
     parser.add_argument("--figures", type=Path, default=HERE / "figures", help="folder of the plot")
+    for name, explained in (more or {}).items():
+        parser.add_argument(name, **explained)
     parser.add_argument("--quick", action="store_true", help="show that it runs, and measure nothing")
     options = parser.parse_args()
     torch.set_num_threads(1)
