@@ -20,7 +20,13 @@ EVALUATION_BATCH_SIZE = 512
 
 @dataclass(frozen=True)
 class Splits:
-    """Three disjoint parts of a data set: each inputs (M, ...) and class indices (M,) int64, or floating targets."""
+    """Three disjoint parts of a data set: each inputs (M, ...) and class indices (M,) int64, or floating targets.
+
+    Args:
+        train: what models learn.
+        val: what decides which loss is better.
+        test: what nobody sees before a comparison.
+    """
 
     train: Examples
     val: Examples

@@ -13,7 +13,11 @@ from glo_lightning.options import option
 
 
 def outputs_of(loss: Loss) -> Outputs:
-    """Return what the outputs of a model mean that a loss is called with."""
+    """Return what the outputs of a model mean that a loss is called with.
+
+    Args:
+        loss: any loss.
+    """
     return loss.outputs
 
 

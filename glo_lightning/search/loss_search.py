@@ -22,8 +22,7 @@ class LossSearch(SearchSettings):
 
     Candidates are proposed by CMA-ES generation by generation, checked by the trainability invariant, trained
     partially, and scored by a validation metric. The best few are re-scored with fresh seeds, and the winner is
-    compared with cross-entropy by full trainings on the test split. The arguments are those of
-    :class:`~glo_lightning.search.settings.SearchSettings`.
+    compared with cross-entropy by full trainings on the test split.
 
     Example:
         >>> from glo_lightning.data import DigitsDataModule
@@ -110,13 +109,14 @@ class LossSearch(SearchSettings):
         """Look for all problems at once, and say what the search would cost; nothing is written.
 
         Args:
-            model: as :meth:`run` takes it.
-            datamodule: likewise.
-            trainer: likewise.
-            train_dataloaders: likewise.
-            val_dataloaders: likewise.
-            test_dataloaders: likewise.
-            start_from: likewise.
+            model: what :meth:`run` will get: a LightningModule class, a function that returns a new module, or a module.
+            datamodule: a data module, a class of it that needs no arguments, or DataLoaders as a tuple (train, val,
+                test) or a dict by these names.
+            trainer: keyword arguments of ``lightning.Trainer``, or a function that makes a new one.
+            train_dataloaders: in place of a data module, as ``Trainer.fit`` takes them.
+            val_dataloaders: beside them.
+            test_dataloaders: beside them; without, ``comparison_seeds`` must be 0.
+            start_from: of a module: scratch, or weights to begin every training with those that it has.
 
         Returns:
             What must be mended first, and what the search would do; printed, it can be read.

@@ -83,7 +83,10 @@ class SuggestedSpace:
         self.cross_entropy = self._own.cross_entropy
 
     def build(self, parameters: Mapping[str, Any]) -> Loss:
-        """Make the loss with these parameters, by their prefixed names.
+        """Make the loss with some parameters.
+
+        Args:
+            parameters: numbers by their prefixed names, such as the params of a trial; others are not read.
 
         Raises:
             SettingsError: if one is missing.
