@@ -109,7 +109,7 @@ class LossSearch(SearchSettings):
         """Look for all problems at once, and say what the search would cost; nothing is written.
 
         Args:
-            model: what :meth:`run` will get: a LightningModule class, a function that returns a new module, or a module.
+            model: what :meth:`run` will get: a LightningModule class, a function that returns a new one, or a module.
             datamodule: a data module, a class of it that needs no arguments, or DataLoaders as a tuple (train, val,
                 test) or a dict by these names.
             trainer: keyword arguments of ``lightning.Trainer``, or a function that makes a new one.

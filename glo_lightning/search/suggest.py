@@ -11,12 +11,11 @@ from glo_lightning.checked import Checked, fitted
 from glo_lightning.errors import LossError, SettingsError
 from glo_lightning.losses import Loss, Outputs
 from glo_lightning.losses.class_aware import counts_of
-from glo_lightning.losses.expression.nodes import BINARY, LABEL, PREDICTION, UNARY
 from glo_lightning.losses.precision import listed
 from glo_lightning.search.records.suggested import PRUNED, note_suggestion
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.asked import as_asked, make_space
-from glo_lightning.search.spaces.trees import ExpressionSpace
+from glo_lightning.search.spaces.trees import ExpressionSpace, suggest_expression
 from glo_lightning.theory import trainability
 from glo_lightning.theory.gamma import check_num_classes
 
@@ -26,9 +25,6 @@ Invariant = Literal["none", "paper", "exact", "stable"]
 
 REACH = 4.0
 """Initial step sizes of CMA-ES to either side of where a search starts, within which parameters are suggested."""
-
-MAX_TREE_DEPTH = 3
-"""Operators above each other in a suggested tree; GLO's search begins with two."""
 
 
 class SuggestedSpace:
@@ -149,7 +145,7 @@ def suggest_loss(
     if family == "trees":
         if listed(class_counts):
             raise SettingsError("no class_counts with trees", repr(class_counts), "Leave them out, or suggest drive.")
-        expression = _suggest_tree(trial, prefix + "node", MAX_TREE_DEPTH)
+        expression = suggest_expression(trial, prefix + "node")
         settings = SearchSettings(family="glo", outputs=outputs)
         try:
             loss: Loss = as_asked(ExpressionSpace(), settings, classes).build({"expression": expression})
@@ -213,18 +209,6 @@ def _fitting_counts(settings: SearchSettings, num_classes: int, class_counts: Se
 
 def _around(start: float, reach: float, bounds: FloatDistribution) -> FloatDistribution:
     return FloatDistribution(max(bounds.low, start - reach), min(bounds.high, start + reach))
-
-
-def _suggest_tree(trial: BaseTrial, name: str, depth: int) -> str:
-    """Suggest an expression from its root down; places are told apart by the path to them."""
-    symbols = [LABEL, PREDICTION, "1", "-1", *((*UNARY, *BINARY) if depth else ())]
-    symbol = trial.suggest_categorical(name, symbols)
-    if symbol in UNARY:
-        return f"{symbol}({_suggest_tree(trial, name + '.0', depth - 1)})"
-    if symbol in BINARY:
-        left, right = (_suggest_tree(trial, f"{name}.{side}", depth - 1) for side in (0, 1))
-        return f"({left}) {symbol} ({right})"
-    return f"({symbol})"
 
 
 def _pruned(trial: BaseTrial, prefix: str, reason: str) -> TrialPruned:

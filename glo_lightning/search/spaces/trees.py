@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from optuna.trial import BaseTrial
+
 from glo_lightning.losses import TreeLoss
+from glo_lightning.losses.expression.nodes import BINARY, LABEL, PREDICTION, UNARY
 from glo_lightning.search.spaces.base import UNBOUNDED
 
 
@@ -61,6 +64,38 @@ class CoefficientSpace:
     def build(self, parameters: Mapping[str, float]) -> TreeLoss:
         """Make the loss whose coefficients the parameters spell."""
         return TreeLoss(self.expression, [parameters[name] for name in self.distributions])
+
+
+MAX_DEPTH = 3
+"""Operators above each other in a suggested tree; GLO's search begins with two."""
+
+LEAVES = (LABEL, PREDICTION, "1", "-1")
+
+
+def suggest_expression(trial: BaseTrial, name: str, depth: int = MAX_DEPTH) -> str:
+    """Suggest an expression from its root down, a symbol for each place.
+
+    Args:
+        trial: of a study whose sampler knows conditional parameters.
+        name: of the root's parameter; those below it add the path to them.
+        depth: operators that may still stand above each other.
+
+    Returns:
+        The expression, as :class:`ExpressionSpace` builds it.
+
+    Example:
+        >>> from optuna.trial import FixedTrial
+        >>> trial = FixedTrial({"node": "*", "node.0": "y", "node.1": "log", "node.1.0": "h"})
+        >>> suggest_expression(trial, "node")
+        '((y)) * (log((h)))'
+    """
+    symbol = trial.suggest_categorical(name, [*LEAVES, *((*UNARY, *BINARY) if depth else ())])
+    if symbol in UNARY:
+        return f"{symbol}({suggest_expression(trial, name + '.0', depth - 1)})"
+    if symbol in BINARY:
+        left, right = (suggest_expression(trial, f"{name}.{side}", depth - 1) for side in (0, 1))
+        return f"({left}) {symbol} ({right})"
+    return f"({symbol})"
 
 
 COEFFICIENT_POPULATION = 12
