@@ -45,6 +45,9 @@ KNOWN = "best known: "
 JOINT = ", joint"
 """How the names of rivals end that have the hyperparameters found along with a loss."""
 
+SCALED = " × "
+"""What stands before the factor in the name of a loss that is a multiple of another one."""
+
 SMOOTHING = 0.1
 """Label smoothing as it is commonly used."""
 
@@ -87,7 +90,7 @@ def with_baselines(
         for loss in losses.values():
             twin = scaled_twin(loss, usual, num_classes, start)
             if twin is not None and twin[0] != "1":
-                together[f"{name} × {twin[0]}"] = twin[1]
+                together[f"{name}{SCALED}{twin[0]}"] = twin[1]
     others: dict[Baseline, Loss] = {
         "cross_entropy": CrossEntropyLoss(),
         "label_smoothing": CrossEntropyLoss(label_smoothing=SMOOTHING),

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from glo_lightning.compare.comparison import Comparison, LossResult, commonest
-from glo_lightning.compare.rivals import JOINT, KNOWN, OWN, TUNED
+from glo_lightning.compare.rivals import JOINT, KNOWN, OWN, SCALED, TUNED
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.words import say
 
@@ -23,6 +23,12 @@ LEGEND = {
 }
 """What columns mean whose names do not say it."""
 
+ROWS = {
+    JOINT: "joint  with the learning rate and whatever else was found along with the discovered loss",
+    SCALED: "×  as steep at its start as the discovered loss, which a larger learning rate would do, too",
+}
+"""What rows mean of a comparison with a discovered loss."""
+
 MEDIUM_EFFECT = 0.5
 """Standard deviations below which a difference matters little. Source: Cohen's conventions."""
 
@@ -33,8 +39,10 @@ def columns(comparison: Comparison) -> tuple[str, ...]:
 
 
 def legend(comparison: Comparison) -> list[str]:
-    """Return a line for each column whose name needs one: the name, two blanks and its meaning."""
-    return [f"{name}  {LEGEND[name]}" for name in columns(comparison) if name in LEGEND]
+    """Return a line for what needs one of the rows and columns: its name, two blanks and its meaning."""
+    names = [] if comparison.focus is None else [each.name for each in comparison.results]
+    rows = [line for part, line in ROWS.items() if any(part in name for name in names)]
+    return rows + [f"{name}  {LEGEND[name]}" for name in columns(comparison) if name in LEGEND]
 
 
 def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -180,7 +188,7 @@ def _sentence(comparison: Comparison, rival: str) -> str:
 
 def _reason(rival: str) -> str:
     """Return what a rival that is not beaten has in common with the discovered loss, as the cause of its gain."""
-    base, _, scales = rival.partition(" × ")
+    base, _, scales = rival.partition(SCALED)
     if base.endswith(JOINT) and not scales:
         return " Perhaps it gains only by the hyperparameters found, which that has, too."
     factors = [float(scale) for scale in scales.split(", ") if scale]

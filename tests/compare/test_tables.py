@@ -189,6 +189,14 @@ def test_rows_are_compared_with_the_discovered_loss_and_say_what_they_cost_and_w
     assert headline(plain).startswith("The discovered loss beats cross-entropy, which is your own loss (+0.4000")
 
 
+def test_names_of_rows_that_do_not_say_it_are_explained() -> None:
+    names = ("cross-entropy", "cross-entropy, joint", "cross-entropy, joint × 2", "discovered")
+    joint, scaled, *_ = legend(_verdict(dict.fromkeys(names, 0.5)))
+    assert joint.startswith("joint  with the learning rate")
+    assert scaled.startswith("×  as steep at its start")
+    assert len(legend(_verdict({"cross-entropy": 0.5, "discovered": 0.9}))) == 2
+
+
 def test_without_a_loss_in_focus_rows_are_compared_with_the_first_and_tell_effects() -> None:
     comparison = compare_metrics({"a": (0.1, 0.2), "b": (0.3, 0.4)}, Monitor(), (1, 2))
     assert columns(comparison)[-1] == "g"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from glo_lightning.compare.comparison import Origin
-from glo_lightning.compare.rivals import BASELINES, JOINT, OWN, scaled_twin
+from glo_lightning.compare.rivals import BASELINES, JOINT, OWN, SCALED, scaled_twin
 from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.losses import Loss, Outputs, baseline_loss, in_units_of
 from glo_lightning.search.records.verdict import DISCOVERED
@@ -56,5 +56,5 @@ def line_up(
         lined_up.append(Rival(name, usual, joint))
     twin = scaled_twin(winner.loss, usual, task.num_classes, task.probe.first_batch)
     if twin is not None and twin[0] != "1":  # that would be the same row again
-        lined_up.append(Rival(f"{name} × {twin[0]}", twin[1], joint))
+        lined_up.append(Rival(f"{name}{SCALED}{twin[0]}", twin[1], joint))
     return [*lined_up, *found, Rival(DISCOVERED, winner.loss, joint, Origin(cost))]
