@@ -122,10 +122,22 @@ class Comparison:
         return self.baseline if self.focus is None else self.focus
 
     @property
+    def ranked(self) -> tuple[LossResult, ...]:
+        """The results as people are shown them: the rivals of the loss in focus, the strongest first, and then it.
+
+        Rivals of which all trainings diverged come last. Without a loss in focus it is the order of the results.
+        """
+        if self.focus is None:
+            return self.results
+        rivals = [result for result in self.results if result.name != self.focus]
+        rivals.sort(key=lambda result: (not result.is_measured, self.monitor.rank_key(result.mean)))
+        return (*rivals, self.result(self.focus))
+
+    @property
     def strongest(self) -> str | None:
         """Name of the rival of the loss in focus that did best; None if there is none that was ever measured."""
-        rivals = [result for result in self.results if result.name != self.reference and result.is_measured]
-        return min(rivals, key=lambda result: self.monitor.rank_key(result.mean)).name if rivals else None
+        rivals = [result for result in self.ranked if result.name != self.reference and result.is_measured]
+        return rivals[0].name if rivals else None
 
     def against(self, name: str, reference: str) -> LossResult:
         """Return a loss's result with any other as its reference.

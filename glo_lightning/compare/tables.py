@@ -48,16 +48,17 @@ def legend(comparison: Comparison) -> list[str]:
 def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """Return a row per loss, in the order of :func:`columns`; differences are from the comparison's reference.
 
-    A loss whose trainings all diverged has no numbers; one of which some did is marked with †.
+    Of a search's verdict the strongest rival has the first row, and the discovered loss the last. A loss whose
+    trainings all diverged has no numbers; one of which some did is marked with †.
     """
-    return [_row(result.name, comparison) for result in comparison.results]
+    return [_row(result.name, comparison) for result in comparison.ranked]
 
 
 def comparison_table(comparison: Comparison, data: str = "") -> Table:
     """Return the rows as a table of at most 80 columns.
 
     Args:
-        comparison: losses side by side, the baseline first.
+        comparison: losses side by side.
         data: what they were trained on, for the title, if that needs to be said.
     """
     title = f"{comparison.title}, {len(comparison.seeds)} seeds each" + (f", {data}" if data else "")
@@ -105,7 +106,7 @@ def verdict_sentences(comparison: Comparison) -> list[str]:
     if comparison.focus is None:
         return divergence_sentences(comparison)
     strongest = comparison.strongest
-    others = [result.name for result in comparison.results if result.name not in (comparison.focus, strongest)]
+    others = [result.name for result in comparison.ranked if result.name not in (comparison.focus, strongest)]
     verdicts = [headline(comparison), *(_sentence(comparison, rival) for rival in others)]
     told = [*filter(None, verdicts)]
     if strongest is not None and comparison.result(comparison.focus).is_measured:
@@ -115,7 +116,7 @@ def verdict_sentences(comparison: Comparison) -> list[str]:
 
 def divergence_sentences(comparison: Comparison) -> list[str]:
     """Say of which losses trainings diverged, because that decides their means."""
-    return [_tell_divergence(result, comparison) for result in comparison.results if result.num_diverged]
+    return [_tell_divergence(result, comparison) for result in comparison.ranked if result.num_diverged]
 
 
 def learnt_nothing(who: str, metric: float, untrained: float, monitor: Monitor) -> str:
@@ -143,7 +144,7 @@ def render(comparison: Comparison, width: int = 80) -> str:
     """Return the table and the sentences as plain text.
 
     Args:
-        comparison: losses side by side, the baseline first.
+        comparison: losses side by side.
         width: columns.
     """
     console = Console(width=width, file=io.StringIO(), highlight=False)

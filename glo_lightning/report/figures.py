@@ -156,10 +156,11 @@ def draw_fidelity(fidelity: Fidelity, monitor: Monitor) -> "Figure":
 def draw_comparison(comparison: Comparison) -> "Figure":
     """Draw every training's metric, and mean and standard deviation of each loss.
 
-    Trainings that diverged are arrows at the edge, as are means that they carry away.
+    A line stands at the mean of the strongest rival. Trainings that diverged are arrows at the edge, as are means that
+    they carry away.
     """
     figure, axes = _panel(0.75 + 0.5 * len(comparison.results))
-    monitor, results = comparison.monitor, comparison.results
+    monitor, results = comparison.monitor, comparison.ranked
     limits = _limits([metric for result in results for metric in _reach(result)])
     arrow, edge = ("<", limits[0]) if monitor.mode == "max" else (">", limits[1])
     for row, result in enumerate(results):

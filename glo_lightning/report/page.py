@@ -62,6 +62,7 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "pictures": _draw_search(archive, leader),
         "stages": _count_stages(archive),
         "generations": len(_complete(archive)),
+        "planned": planned_generations(archive.settings, archive.study),
         "failures": archive.failures(),
         "phases": phases,
         "trainings": sum(phase.trainings for phase in phases),
@@ -88,7 +89,7 @@ def _complete(archive: Archive) -> list[GenerationSummary]:
 def _draw_comparison(comparison: Comparison) -> Picture:
     words = (
         "Mean and standard deviation; each stroke is one training. The dotted line is the mean of "
-        f"{comparison.baseline}."
+        f"{comparison.ranked[0].name}, the strongest rival."
     )
     if any(result.num_diverged for result in comparison.results):
         words += " Arrows are trainings that diverged, and means that they carry away, outside the picture."

@@ -106,7 +106,7 @@ def test_the_same_p_stands_in_table_and_sentence_and_it_is_holms() -> None:
     pairs = [ttest_rel(metrics["discovered"], metrics[rival]).pvalue for rival in rivals]
     first, second = (f"{p_value:.4f}" for p_value in holm(raw))
     rows, sentences = comparison_rows(comparison), verdict_sentences(comparison)
-    assert [row[3] for row in rows] == [first, second, ""]
+    assert [row[3] for row in rows] == [second, first, ""], "the strongest rival first"
     by_pairs = [f"{p_value:.4f}" if p_value >= 1e-4 else f"{p_value:.0e}" for p_value in holm(pairs)]
     assert f"twin (+0.0200 [{_ends(comparison, 'twin')}], p = {second}, paired p = {by_pairs[1]})" in (sentences[0])
     assert f"p = {first}, paired p = {by_pairs[0]})" in sentences[1]
@@ -178,9 +178,9 @@ def test_the_sentence_gives_the_reason_that_the_unbeaten_rival_stands_for(rival:
 def test_rows_are_compared_with_the_discovered_loss_and_say_what_they_cost_and_whose_they_are() -> None:
     means = {"cross-entropy": 0.5, OWN: 0.7, "discovered": 0.9}
     comparison = _verdict(means, own=OWN, origins={"discovered": Origin(400)})
-    assert [row[0] for row in comparison_rows(comparison)] == list(means)
+    assert [row[0] for row in comparison_rows(comparison)] == [OWN, "cross-entropy", "discovered"]
     assert [row[-1] for row in comparison_rows(comparison)] == ["0", "0", "400"]
-    assert comparison_rows(comparison)[1][2].startswith("-0.2000 [-0.2")
+    assert comparison_rows(comparison)[0][2].startswith("-0.2000 [-0.2")
     assert comparison_rows(comparison)[2][2] == "reference"
     assert headline(comparison).startswith("The discovered loss beats your own loss (+0.2000")
     assert legend(comparison)[-1].startswith("cost  trainings")
@@ -217,3 +217,30 @@ def test_the_tuned_rival_is_told_with_what_it_took_and_what_it_is(cost: int, wor
     assert sentences[-1] == f"{TUNED_ROW}: learning rate × 5.8, label smoothing 0.3."
     assert max(map(len, render(comparison).partition("The discovered")[0].splitlines())) <= 80
     assert Comparison.from_dict(comparison.to_dict()) == comparison
+
+
+def test_the_strongest_rival_has_the_first_row_wherever_a_verdict_is_shown() -> None:
+    means = {"cross-entropy": 0.5, "cross-entropy × 2": 0.7, TUNED_ROW: 0.8, "discovered": 0.75}
+    up, down = _verdict(means), _verdict(means, "min")
+    assert [result.name for result in up.ranked] == [TUNED_ROW, "cross-entropy × 2", "cross-entropy", "discovered"]
+    assert [result.name for result in down.ranked] == ["cross-entropy", "cross-entropy × 2", TUNED_ROW, "discovered"]
+    for comparison in (up, down):
+        assert comparison.ranked[0].name == comparison.strongest
+        assert comparison.baseline == "cross-entropy", "which is not a matter of rank"
+        names = [result.name for result in comparison.ranked]
+        assert [row[0] for row in comparison_rows(comparison)] == names
+        for text in (render(comparison), comparison_markdown(comparison)):
+            places = [text.index(f" {name} ") for name in names]
+            assert places == sorted(places)
+        told = [sentence for sentence in verdict_sentences(comparison) if sentence.startswith(("The disc", "Within"))]
+        assert len(told) == 3, "one for each rival, in the same order"
+        assert told[0] == headline(comparison)
+
+
+def test_rivals_that_always_diverged_come_last_and_without_a_focus_the_order_is_kept() -> None:
+    metrics = {"cross-entropy": (0.0,) * 3, "other": (0.4, 0.5, 0.6), "discovered": (0.7, 0.8, 0.9)}
+    reasons = {"cross-entropy": ("at step 4",) * 3}
+    verdict = compare_metrics(metrics, Monitor("loss", "min"), (1, 2, 3), focus="discovered", divergences=reasons)
+    assert [result.name for result in verdict.ranked] == ["other", "cross-entropy", "discovered"]
+    plain = compare_metrics(metrics, Monitor(), (1, 2, 3))
+    assert plain.ranked == plain.results
