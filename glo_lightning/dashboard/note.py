@@ -15,8 +15,8 @@ from glo_lightning.search.records.candidates import (
     summarize_generations,
 )
 from glo_lightning.search.records.verdict import STORED, Verdict
-from glo_lightning.search.samplers.optuna_adapter import id_of_study, id_of_trial
-from glo_lightning.search.storage.study import FINGERPRINT, is_rival, stage_title, tuned_expression
+from glo_lightning.search.samplers.optuna_adapter import id_of_study, id_of_trial, storage_of
+from glo_lightning.search.storage.study import FINGERPRINT, find_study, is_rival, stage_title, tuned_expression
 from glo_lightning.training.monitor import Monitor
 
 TITLE = "# How the search stands"
@@ -53,7 +53,8 @@ def write_note(study: optuna.Study) -> str:
     expression = tuned_expression(study.study_name)
     is_stage = expression or is_rival(study.study_name)
     title = f"{TITLE}: {stage_title(study.study_name)}" if is_stage else TITLE
-    parts = [title, _standing(generations, monitor, baseline_of(study))]
+    lead = find_study(study.study_name.partition("/")[0], storage_of(study)) or study
+    parts = [title, _standing(generations, monitor, baseline_of(lead))]
     verdict = Verdict.from_dict(study.user_attrs[STORED]) if STORED in study.user_attrs else None
     if verdict is not None:
         parts.append(_tell(verdict))

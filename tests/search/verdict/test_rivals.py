@@ -249,6 +249,7 @@ def test_the_report_the_dashboard_and_the_phases_know_the_rivals(alone: SearchRe
         assert text in page
         assert text in note
     assert "the tuned rival" in write_note(rival_study(alone)).splitlines()[0]
+    assert "Trained as they are, cross-entropy has" in write_note(rival_study(alone)), "measured once for all stages"
     assert isinstance(space_of(rival_study(alone)), RivalSpace)
 
 
