@@ -1,5 +1,6 @@
 """Work through a list of trainings together with every other process that has the same to do, and lose none of it."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glo_lightning.errors import SettingsError, StudyError
+from glo_lightning.losses import Loss
 from glo_lightning.search.samplers import GenerationalSampler
 from glo_lightning.search.samplers.fixed import FixedListSampler, read_verdicts
 from glo_lightning.search.samplers.optuna_adapter import storage_of
@@ -153,19 +155,18 @@ class _ListWorker(TrialWorker):
         self.runs = runs
         self.finished = finished
         self.shared = shared
+        self._formula = functools.cache(_formula)  # one loss trains with many seeds
 
     def prepare(self, trial: Trial) -> Run | None:
         key, run = self.runs[self.sampler.slot_of(trial).index]
-        trial.set_user_attr(KEY, key)
-        trial.set_user_attr("formula", "the model's own loss" if run.loss is None else run.loss.formula("unicode"))
-        trial.set_user_attr("seed", run.seed)
+        self.note(trial, **{KEY: key, "formula": self._formula(run.loss), "seed": run.seed})
         if run.hyperparameters:
-            trial.set_user_attr("hyperparameters", dict(run.hyperparameters))
+            self.note(trial, hyperparameters=dict(run.hyperparameters))
         if key not in self.finished:
             return run
         name, earlier = self.finished[key]
         assert earlier.value is not None
-        trial.set_user_attr(REUSED, name)
+        self.note(trial, **{REUSED: name})
         self.tell(trial, _read_evaluation(name, earlier, earlier.value))
         return None
 
@@ -174,6 +175,10 @@ class _ListWorker(TrialWorker):
 
     def _announce_progress(self) -> None:
         self.shared.announce(len(read_verdicts(self.study)))
+
+
+def _formula(loss: Loss | None) -> str:
+    return "the model's own loss" if loss is None else loss.formula("unicode")
 
 
 def _read_evaluation(study_name: str, trial: FrozenTrial, metric: float) -> Evaluation:

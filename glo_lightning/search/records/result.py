@@ -93,17 +93,23 @@ class SearchResult:
         require_extra("frames", "data frames")
         import pandas as pd
 
-        return pd.DataFrame(candidate_rows(self.study))
+        return pd.DataFrame(candidate_rows(self.study, formulas=True))
 
 
-def candidate_rows(study: optuna.Study) -> list[dict[str, Any]]:
-    """Return the candidates of a search, in order, those of later stages last."""
+def candidate_rows(study: optuna.Study, formulas: bool = False) -> list[dict[str, Any]]:
+    """Return the candidates of a search, in order, those of later stages last.
+
+    Args:
+        study: of the search.
+        formulas: whether to write the losses as text, beside the parameters that say the same; that takes longer than
+            a small network's training.
+    """
     rows = []
     for candidate in (each for stage in (study, *later_stages(study)) for each in read_candidates(stage)):
         row = {each.name: getattr(candidate, each.name) for each in fields(candidate)}
-        row = {"formula" if name == "written" else name: value for name, value in row.items()}
-        row["formula"] = candidate.formula
-        del row["step"], row["write"]  # the reason begins with the step
+        del row["step"], row["written"], row["write"]  # the reason begins with the step
+        if formulas:
+            row["formula"] = candidate.formula
         parameters, theory, origin = row.pop("parameters"), row.pop("theory"), row.pop("origin")
         descent = {name: origin[name] for name in ("operation", "parents", "mutations") if name in origin}
         by_task = {f"metric[{name}]": metric for name, metric in row.pop("metrics").items()}

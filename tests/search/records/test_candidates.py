@@ -171,7 +171,7 @@ def test_a_generation_of_violations_has_no_best() -> None:
 
 
 def test_frame_has_one_row_per_candidate(study: optuna.Study) -> None:
-    frame = pd.DataFrame(candidate_rows(study))
+    frame = pd.DataFrame(candidate_rows(study, formulas=True))
     assert list(frame["index"]) == [0, 1, 2, 0]
     assert {"theta_0", "drive", "status", "formula", "seconds"} <= set(frame.columns)
 
