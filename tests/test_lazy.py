@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -41,6 +42,45 @@ print(sorted({"lightning", "torchmetrics", "torchvision", "pandas", "matplotlib"
 """
     output = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert output.splitlines() == ["[]"]
+
+
+AFTER = """
+import sys
+from glo_lightning.cli.main import main
+for command in {commands!r}:
+    assert main(command) == 0
+print("loaded", sorted({absent!r} & sys.modules.keys()))
+"""
+
+TRAINS = {"lightning", "torchmetrics", "torchvision", "sklearn", "pandas", "cmaes", "torch._dynamo", "jsonargparse"}
+STUDIES = {"optuna", "sqlalchemy", "scipy", "matplotlib", *TRAINS} - {"torch._dynamo"}  # which torch.func imports
+    "optuna",
+    "sqlalchemy",
+    "scipy",
+    "matplotlib",
+    "lightning",
+    "torchmetrics",
+    "torchvision",
+    "sklearn",
+    "pandas",
+}
+SHOWS = {"optuna_dashboard", "jinja2", "plotly", "tensorboard", "torch.utils.tensorboard", "grpc", "ray", "onnx"}
+SMALL = "--search.generations=1 --search.population_size=4 --search.comparison_seeds=0 --search.finalist_seeds=1"
+
+
+def loaded_after(folder: Path, absent: set[str], *commands: str) -> str:
+    """Say which of some modules a process has loaded after commands."""
+    script = AFTER.format(commands=[command.split() for command in commands], absent=absent)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_verbs_load_what_they_need_and_no_more(tmp_path: Path) -> None:
+    search = f"search {SMALL} --trainer.max_epochs=1 --trainer.accelerator=cpu"
+    assert loaded_after(tmp_path, SHOWS, search) == "loaded []"
+    assert loaded_after(tmp_path, TRAINS, "report runs/search") == "loaded []"
+    assert loaded_after(tmp_path, STUDIES, "export baikal", "theory baikal mse") == "loaded []"
 
 
 def test_an_unknown_name_is_an_attribute_error_as_in_any_module() -> None:
