@@ -54,16 +54,6 @@ print("loaded", sorted({absent!r} & sys.modules.keys()))
 
 TRAINS = {"lightning", "torchmetrics", "torchvision", "sklearn", "pandas", "cmaes", "torch._dynamo", "jsonargparse"}
 STUDIES = {"optuna", "sqlalchemy", "scipy", "matplotlib", *TRAINS} - {"torch._dynamo"}  # which torch.func imports
-    "optuna",
-    "sqlalchemy",
-    "scipy",
-    "matplotlib",
-    "lightning",
-    "torchmetrics",
-    "torchvision",
-    "sklearn",
-    "pandas",
-}
 SHOWS = {"optuna_dashboard", "jinja2", "plotly", "tensorboard", "torch.utils.tensorboard", "grpc", "ray", "onnx"}
 SMALL = "--search.generations=1 --search.population_size=4 --search.comparison_seeds=0 --search.finalist_seeds=1"
 
