@@ -16,7 +16,8 @@ FLOORS = (
     "search.engines", "search.samplers", "search.storage",
     "training", "search.trial_worker", "cli", "compare", "train", "checkpoints", "robustness", "landscape",
     "search.ranges", "search.settings", "search.monitors", "search.spaces", "search.tasks", "search.records",
-    "search.progress", "search.exploration", "search.verdict", "search.workers", "search",
+    "search.progress", "search.exploration", "search.verdict", "search.workers",
+    "baselines", "search",
     "report", "dashboard", "export",
 )  # fmt: skip
 
@@ -40,7 +41,7 @@ OPEN: dict[str, set[str]] = {
 
 # Third-party packages that only some rooms may import.
 RESERVED: dict[str, set[str]] = {
-    "optuna": {"search", "report", "callbacks", "dashboard", "compare"},
+    "optuna": {"search", "report", "callbacks", "dashboard", "compare", "baselines"},
     "optuna_dashboard": {"dashboard"},
     "cmaes": {"search.engines"},
     "lightning": {"models", "data", "callbacks", "training", "cli", "train", "compare", "checkpoints", "search"},

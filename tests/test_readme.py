@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch.cli import LightningCLI
 from torch import nn
 
+from glo_lightning.baselines.command import BASELINES
 from glo_lightning.cli.main import VERBS, main
 from glo_lightning.cli.own_cli import OwnCLIArguments
 from glo_lightning.cli.task_cli import TaskCLI
@@ -35,7 +36,9 @@ RESULTS = "tests/benchmarks/RESULTS.md"
 THEORY = "glo_lightning/theory/README.md"
 PAGES = (README, RESULTS, THEORY, "configs/README.md")
 LINKED = (*PAGES, "glo_lightning/theory/derivations.md", "glo_lightning/CHANGELOG.md")
-TRAINING_VERBS: dict[str, Verb[Any]] = {verb.section: verb for verb in (SEARCH, TRAIN, COMPARE, ROBUSTNESS, LANDSCAPE)}
+TRAINING_VERBS: dict[str, Verb[Any]] = {
+    verb.room: verb for verb in (SEARCH, BASELINES, TRAIN, COMPARE, ROBUSTNESS, LANDSCAPE)
+}
 
 MY_PROJECT = """
 import torch

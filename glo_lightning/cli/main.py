@@ -12,6 +12,7 @@ from glo_lightning.cli.collector import without_collector
 from glo_lightning.errors import GloError, hide_passwords
 
 VERBS = {
+    "baselines": ("glo_lightning.baselines.command", "train what is known, and say whether a search would pay"),
     "search": ("glo_lightning.search.command", "find a loss for your model"),
     "train": ("glo_lightning.train.command", "train a model with any loss"),
     "compare": ("glo_lightning.compare.command", "compare losses by full trainings with many seeds"),

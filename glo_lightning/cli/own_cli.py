@@ -97,12 +97,17 @@ class OwnCLIArguments(Generic[SettingsT]):
         arguments: the command line without the program's name.
         flag: before the import path of the CLI.
 
+    Attributes:
+        given: the whole command line.
+        arguments: those that are left to the CLI.
+
     Raises:
         SettingsError: if the import path is missing.
     """
 
     def __init__(self, verb: Verb[SettingsT], arguments: Sequence[str], flag: str) -> None:
         self.verb = verb
+        self.given = tuple(arguments)
         parser = PlainParser(verb.section, add_help=False)
         parser.add_argument(flag, dest="cli")
         found, rest = parser.parse_known_args(arguments)

@@ -36,7 +36,7 @@ def run(verb: Verb[Any], arguments: Sequence[str], action: str = "run") -> int:
     from glo_lightning.cli.task_cli import TaskCLI
 
     with options_of(verb.section):
-        output = importlib.import_module(f"glo_lightning.{verb.section}.output")
+        output = importlib.import_module(f"glo_lightning.{verb.room}.output")
         cli = TaskCLI(verb, arguments)
         for note in cli.notes:
             _logger.warning(note)
@@ -66,6 +66,6 @@ def run_own_cli(verb: Verb[Any], arguments: Sequence[str], flag: str, action: st
     from glo_lightning.cli.own_cli import OwnCLIArguments
 
     with options_of(verb.section):
-        output = importlib.import_module(f"glo_lightning.{verb.section}.output")
+        output = importlib.import_module(f"glo_lightning.{verb.room}.output")
         collect_again()
         return int(getattr(output, action)(OwnCLIArguments(verb, arguments, flag)))

@@ -44,6 +44,7 @@ class Verb(Generic[SettingsT]):
         introduction: below them, one or more lines.
         shorthands: own options that may be given without their section, and what the usage calls their values;
             with dots behind for several.
+        name: what it is called where that is not the name of its section.
     """
 
     section: str
@@ -51,11 +52,17 @@ class Verb(Generic[SettingsT]):
     heading: str
     introduction: str
     shorthands: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def room(self) -> str:
+        """The folder of the package that it is in."""
+        return self.name or self.section
 
     @property
     def program(self) -> str:
         """What to call it by."""
-        return f"python -m glo_lightning.{self.section}"
+        return f"python -m glo_lightning.{self.room}"
 
     @property
     def usage(self) -> str:

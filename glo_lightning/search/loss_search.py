@@ -8,6 +8,7 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.search.settings import SearchSettings
 
 if TYPE_CHECKING:
+    from glo_lightning.baselines.run import Baselines
     from glo_lightning.cli.own_cli import OwnCLI
     from glo_lightning.search.check import Findings
     from glo_lightning.search.records.result import SearchResult
@@ -128,6 +129,44 @@ class LossSearch(SearchSettings):
 
         loaders = {"train": train_dataloaders, "val": val_dataloaders, "test": test_dataloaders}
         return check_search(self, {"": self._task(model, datamodule, trainer, loaders, start_from)})
+
+    def baselines(
+        self,
+        model: "Model",
+        datamodule: "Data | None" = None,
+        trainer: Mapping[str, Any] | None = None,
+        *,
+        train_dataloaders: Any = None,
+        val_dataloaders: Any = None,
+        start_from: "StartFrom" = "scratch",
+    ) -> "Baselines":
+        """Train what is known on training and validation data, and say whether a search would pay, and which.
+
+        Cross-entropy, label smoothing and the losses of the literature, each at the learning rate that suits it; what
+        is trained already is not trained again. With ``start="baselines"``, :meth:`run` begins from the best.
+
+        Args:
+            model: as :meth:`run` takes it.
+            datamodule: likewise; test data are not needed.
+            trainer: likewise.
+            train_dataloaders: likewise.
+            val_dataloaders: likewise.
+            start_from: likewise.
+
+        Returns:
+            The leaderboard, the advice, and what to do next; printed, it can be read.
+
+        Raises:
+            GloError: as from :meth:`run`, or if a training crashed.
+        """
+        from functools import partial
+
+        from glo_lightning.baselines.next_step import in_python
+        from glo_lightning.baselines.run import run_baselines
+
+        loaders = {"train": train_dataloaders, "val": val_dataloaders, "test": None}
+        task = self._task(model, datamodule, trainer, loaders, start_from)
+        return run_baselines(self, task, partial(in_python, self))
 
     def run_tasks(self, tasks: "Mapping[str, Task]") -> "SearchResult":
         """Search a loss that does well on several tasks, choose and compare on each of them and overall.

@@ -29,16 +29,20 @@ RIVAL_POPULATION = 20
 SEARCHED = "what is searched"
 LENGTH = "how long"
 VERDICT = "the verdict"
+BEFORE = "before a search"
 
 OF_TREES = ("stage", "screen", "known", "tuned_trees", "coefficient_generations")
-OF_POLYNOMIALS = ("order", "inputs", "parameters", "start")
+OF_POLYNOMIALS = ("order", "inputs", "parameters")
 OF_DRIVES = ("known_first",)
+
+STARTS = {"taylor": ("zeros", "cross_entropy"), "drive": ("zeros", "baselines"), "residual": ("zeros", "baselines")}
+"""Where a search of each family may begin; zeros are cross-entropy, or the squared error, but for polynomials."""
 
 UNUSED = {
     "taylor": (*OF_TREES, *OF_DRIVES),
     "drive": (*OF_TREES, *OF_POLYNOMIALS, "normalize"),
     "residual": (*OF_TREES, *OF_POLYNOMIALS, *OF_DRIVES, "normalize", "class_aware"),
-    "glo": (*OF_POLYNOMIALS, *OF_DRIVES, "sigma", "on_violation", "joint", "class_aware"),
+    "glo": (*OF_POLYNOMIALS, *OF_DRIVES, "start", "sigma", "on_violation", "joint", "class_aware"),
 }
 """Settings that a family has no use for."""
 
@@ -59,8 +63,9 @@ class SearchSettings(ScoreSettings):
         parameters: of family=taylor: canonical (search only those that training can tell apart: 4 instead of 8 at
             order 3), theta (all, as the papers do) or auto (canonical, but theta with invariant=paper, with
             outputs=real, at order 1 or with other inputs than y and h).
-        start: of family=taylor: mean of the first generation: zeros, as in the papers, or cross_entropy, its expansion
-            (with outputs=real, the squared error).
+        start: mean of the first generation. Of family=taylor: zeros, as in the papers, or cross_entropy, its expansion
+            (with outputs=real, the squared error). Of families drive and residual: zeros, which are cross-entropy (the
+            squared error), or baselines, the best of what python -m glo_lightning.baselines has trained.
         known_first: of family=drive: whether losses of the literature that stand label noise open the first generation,
             in the place of draws (with outputs=softmax).
         class_aware: of families taylor and drive: whether losses know how frequent the classes are, for long tails; the
@@ -113,6 +118,8 @@ class SearchSettings(ScoreSettings):
         comparison_epochs: epochs of a full training; by default 4 times the Trainer's max_epochs.
         fidelity_sample: candidates, 3 or more, that are also trained fully, to see whether partial trainings rank
             losses as full ones do; 0 skips it.
+        baseline_seeds: of python -m glo_lightning.baselines, which comes before a search: trainings of each known loss.
+            The more there are, the smaller a gain that it can tell.
         storage: an Optuna storage URL; by default SQLite in the output folder.
         study_name: name of the study; running the same name again continues it.
         workers: processes that search together on this machine, each with GPUs of its own. Any other machine joins by
@@ -130,7 +137,7 @@ class SearchSettings(ScoreSettings):
     order: int = setting(3, at_least=1, section=SEARCHED)
     inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
     parameters: Literal["auto", Parameters] = setting("auto", section=SEARCHED)
-    start: Literal["zeros", "cross_entropy"] = setting("zeros", section=SEARCHED)
+    start: Literal["zeros", "cross_entropy", "baselines"] = setting("zeros", section=SEARCHED)
     known_first: bool = setting(True, section=SEARCHED)
     class_aware: bool = setting(False, section=SEARCHED)
     joint: dict[str, Range] = setting({}, section=SEARCHED)
@@ -170,6 +177,8 @@ class SearchSettings(ScoreSettings):
     fidelity_sample: int = setting(
         0, at_least=3, off=0, cure="A rank correlation needs a sample: use 10, or 0 to skip.", section=VERDICT
     )
+
+    baseline_seeds: int = setting(8, at_least=3, cure="A spread needs some trainings: use 8.", section=BEFORE)
 
     storage: str | None = setting(None, section=PLACE)
     study_name: str = setting("search", names_folder=True, section=PLACE)
@@ -216,6 +225,14 @@ class SearchSettings(ScoreSettings):
                     repr(value),
                     f"Leave {option(field.name)} out, or choose another family.",
                 )
+        starts = STARTS.get(self.loss_family)
+        if starts is not None and self.start not in starts:
+            others = " or ".join(option("family", family) for family, each in STARTS.items() if self.start in each)
+            raise SettingsError(
+                f"{option('start')} out of {', '.join(starts)} with {option('family', self.loss_family)}",
+                option("start", self.start),
+                f"Leave {option('start')} out, or use {others}.",
+            )
 
     def _check_outputs(self) -> None:
         """Refuse losses of classes for predicted numbers, and losses of numbers for classes."""

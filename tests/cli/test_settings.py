@@ -131,7 +131,14 @@ def test_a_search_from_python_explains_itself_without_a_second_copy() -> None:
 def test_the_help_of_a_search_has_sections() -> None:
     printed = SEARCH.quick_help()
     sections = re.findall(r"^(\w[^\n]*):$", printed, re.MULTILINE)
-    assert sections == ["what is searched", "how long", "how it is scored", "the verdict", "where it runs"]
+    assert sections == [
+        "what is searched",
+        "how long",
+        "how it is scored",
+        "the verdict",
+        "before a search",
+        "where it runs",
+    ]
     assert all(limits_of(field).section in sections for field in dataclasses.fields(SearchSettings))
     assert "[--search." not in printed.partition("what is")[0].replace("[--search.*", "")
     assert "(type: a whole number, default: 20)" in " ".join(printed.split())

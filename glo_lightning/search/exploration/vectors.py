@@ -9,6 +9,7 @@ from glo_lightning.search.exploration.budget import TimeBudget
 from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.explorer import least_favourable
 from glo_lightning.search.exploration.stage import explore_study
+from glo_lightning.search.exploration.start import Start, starting_point
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.asked import as_asked, make_space
@@ -27,10 +28,13 @@ def explore_vectors(context: ExplorationContext) -> list[Source]:
         context.targets.mean,
         context.targets.sigma,
     )
-    sampler = _make_sampler(context.settings, vectors, context.hyperparameters, context.starts)
+    start = starting_point(context.settings, vectors, context.hyperparameters)
+    sampler = _make_sampler(context.settings, vectors, context.hyperparameters, context.starts, start)
     space = as_asked(vectors, context.settings, context.num_classes[0])
-    study = context.open_study(sampler)
+    study = context.open_study(sampler, facts=start.facts)
     budget = TimeBudget.of(context, study)
+    if start.note:
+        context.progress.note(start.note)
     announcer = GenerationAnnouncer.of_search(study, context.settings, context.progress, context.relative_length)
     return [explore_study(context, announcer, sampler, space, budget=budget)]
 
@@ -40,11 +44,11 @@ def _make_sampler(
     space: VectorSpace,
     hyperparameters: HyperparameterSpace,
     starts: Sequence[int | FirstBatch],
+    start: Start,
 ) -> GenerationalCmaEsSampler:
     distributions = {**space.distributions, **hyperparameters.distributions}
-    from_cross_entropy = settings.start == "cross_entropy" or settings.loss_family in ("drive", "residual")
-    known = space.known[: settings.candidates_per_generation] if settings.opens_with_known else []
-    mean = space.cross_entropy if from_cross_entropy else [0.0] * len(space.distributions)
+    known = space.known if settings.opens_with_known else []
+    opening = [*start.opening, *([*point, *hyperparameters.start] for point in known)]
 
     def is_feasible(theta: np.ndarray) -> bool:
         loss = space.build(dict(zip(distributions, theta.tolist(), strict=True)))
@@ -56,8 +60,8 @@ def _make_sampler(
         population_size=settings.candidates_per_generation,
         sigma=settings.step_size,
         scales={**space.scales, **hyperparameters.scales},
-        mean=[*mean, *hyperparameters.start] if from_cross_entropy or hyperparameters.start else None,
-        first=[[*point, *hyperparameters.start] for point in known],
+        mean=start.point,
+        first=opening[: settings.candidates_per_generation],
         seed=settings.seed,
         max_retry=settings.attempts,
         is_feasible=is_feasible if resample else None,

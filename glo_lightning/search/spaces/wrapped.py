@@ -39,6 +39,10 @@ class HeadsSpace:
         """Points where all heads have the same loss of the literature."""
         return [point * len(self._prefixes) for point in self.space.known]
 
+    def repeated(self, parameters: Mapping[str, float]) -> dict[str, float]:
+        """Return the point whose losses are all the one of these parameters."""
+        return {prefix + name: value for prefix in self._prefixes for name, value in parameters.items()}
+
     def build(self, parameters: Mapping[str, float]) -> HeadsLoss:
         """Make the losses of all heads."""
         names = self.space.distributions

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import optuna
 import torch
@@ -113,9 +114,9 @@ def _explore_and_judge(
 ) -> Part:
     first, *others = evaluators.tasks
     settings = with_learning_rate(settings, evaluators.tasks)
-    fingerprint = {**searched(settings, evaluators.tasks), **_task_facts(first.task, first.probe)}
+    fingerprint = {**searched(settings, evaluators.tasks), **task_facts(first.task, first.probe)}
     if others:
-        fingerprint |= {f"task {each.name}": _task_facts(each.task, each.probe) for each in evaluators.tasks}
+        fingerprint |= {f"task {each.name}": task_facts(each.task, each.probe) for each in evaluators.tasks}
     if first.class_counts:
         fingerprint["class_counts"] = list(first.class_counts)
     if settings.outputs == "real":
@@ -158,7 +159,8 @@ def searched(settings: SearchSettings, tasks: Sequence[ProbedTask]) -> dict[str,
     return {name: _json(getattr(resolved, name)) for name in SEARCHED} | known_first
 
 
-def _task_facts(task: Task, probe: Probe) -> dict[str, object]:
+def task_facts(task: Task, probe: Probe) -> dict[str, Any]:
+    """Return what must not change about a task while anything is trained on it, as JSON values."""
     description = dict(task.description)
     trainer = {name: value for name, value in description.pop("trainer", {}).items() if name not in CIRCUMSTANCES}
     return {
