@@ -15,13 +15,15 @@ from glo_lightning.words import say
 
 EFFECT = "g"
 COST = "cost"
+UNTESTED = "–"
 
 LEGEND = {
     "p": "Welch's t-test, after Holm for all tests of the comparison",
     EFFECT: "the difference in standard deviations (Hedges)",
     COST: "trainings that went into finding the loss, before the comparison",
+    UNTESTED: "no test: nothing varies from seed to seed",
 }
-"""What columns mean whose names do not say it."""
+"""What columns and signs mean that do not say it."""
 
 ROWS = {
     JOINT: "joint  with the learning rate and whatever else was found along with the discovered loss",
@@ -39,10 +41,12 @@ def columns(comparison: Comparison) -> tuple[str, ...]:
 
 
 def legend(comparison: Comparison) -> list[str]:
-    """Return a line for what needs one of the rows and columns: its name, two blanks and its meaning."""
+    """Return a line for what needs one of the rows, columns and signs: its name, two blanks and its meaning."""
     names = [] if comparison.focus is None else [each.name for each in comparison.results]
     rows = [line for part, line in ROWS.items() if any(part in name for name in names)]
-    return rows + [f"{name}  {LEGEND[name]}" for name in columns(comparison) if name in LEGEND]
+    is_untested = any(0.0 in (result.adjusted_p, result.paired_p) for result in comparison.results)
+    shown = (*columns(comparison), UNTESTED * is_untested)
+    return rows + [f"{name}  {LEGEND[name]}" for name in shown if name in LEGEND]
 
 
 def comparison_rows(comparison: Comparison) -> list[tuple[str, ...]]:
@@ -255,7 +259,7 @@ def _difference(result: LossResult) -> str:
 def _p_value(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.4f}" if value >= 1e-4 else f"{value:.0e}" if value else "0"
+    return f"{value:.4f}" if value >= 1e-4 else f"{value:.0e}" if value else UNTESTED
 
 
 def number(value: float, sign: str = "") -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glo_lightning.losses import Loss, TaylorLoss, multi_indices
+from glo_lightning.errors import SettingsError
+from glo_lightning.losses import Loss, TaylorLoss, multi_indices, outputs_of
 from glo_lightning.theory.gamma import (
     AnyLoss,
     check_num_classes,
@@ -57,7 +58,7 @@ def null_epoch(loss: AnyLoss, num_classes: int) -> NullEpoch:
         The null epoch; if the loss is undefined there, ``undefined`` says where.
 
     Raises:
-        SettingsError: if ``num_classes`` is below 2.
+        SettingsError: if ``num_classes`` is below 2, or not 2 for a loss of sigmoid outputs.
 
     Example:
         >>> from glo_lightning.losses import BaikalLoss
@@ -67,6 +68,12 @@ def null_epoch(loss: AnyLoss, num_classes: int) -> NullEpoch:
     Source: derivations.md, sections 4 and 7.7.
     """
     check_num_classes(num_classes)
+    if isinstance(loss, Loss) and outputs_of(loss) == "sigmoid" and num_classes != 2:
+        raise SettingsError(
+            "num_classes=2 for a loss of sigmoid outputs, each of which is a yes or a no",
+            repr(num_classes),
+            "Pass 2, however many labels there are.",
+        )
     if isinstance(loss, TaylorLoss) and "f" not in loss.inputs:
         return _null_epoch_of_taylor(loss, num_classes)
     return _null_epoch_of_gamma(loss, num_classes) if has_gamma(loss) else _null_epoch_of_logits(loss, num_classes)

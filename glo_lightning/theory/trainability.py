@@ -88,7 +88,7 @@ def trainability(loss: AnyLoss, num_classes: int, kappa: float | None = None) ->
         The verdicts. A loss undefined at the null epoch fails them all, and ``reason`` says where.
 
     Raises:
-        SettingsError: if ``num_classes`` or ``kappa`` is outside its range.
+        SettingsError: if ``num_classes`` or ``kappa`` is outside its range; for sigmoid outputs there are 2 classes.
 
     Example:
         >>> from glo_lightning.losses import MeanSquaredErrorLoss

@@ -183,7 +183,7 @@ def test_rows_are_compared_with_the_discovered_loss_and_say_what_they_cost_and_w
     assert comparison_rows(comparison)[0][2].startswith("-0.2000 [-0.2")
     assert comparison_rows(comparison)[2][2] == "reference"
     assert headline(comparison).startswith("The discovered loss beats your own loss (+0.2000")
-    assert legend(comparison)[-1].startswith("cost  trainings")
+    assert any(line.startswith("cost  trainings") for line in legend(comparison))
     plain = _verdict({"cross-entropy": 0.5, "discovered": 0.9}, own="cross-entropy")
     assert comparison_rows(plain)[0][0] == "cross-entropy (yours)"
     assert headline(plain).startswith("The discovered loss beats cross-entropy, which is your own loss (+0.4000")
@@ -194,7 +194,9 @@ def test_names_of_rows_that_do_not_say_it_are_explained() -> None:
     joint, scaled, *_ = legend(_verdict(dict.fromkeys(names, 0.5)))
     assert joint.startswith("joint  with the learning rate")
     assert scaled.startswith("×  as steep at its start")
-    assert len(legend(_verdict({"cross-entropy": 0.5, "discovered": 0.9}))) == 2
+    varied = {"cross-entropy": (0.5, 0.6, 0.4), "discovered": (0.9, 0.91, 0.93)}
+    plain = legend(compare_metrics(varied, Monitor(), (1, 2, 3), focus="discovered"))
+    assert [line.split()[0] for line in plain] == ["p", "cost"]
 
 
 def test_without_a_loss_in_focus_rows_are_compared_with_the_first_and_tell_effects() -> None:
@@ -244,3 +246,12 @@ def test_rivals_that_always_diverged_come_last_and_without_a_focus_the_order_is_
     assert [result.name for result in verdict.ranked] == ["other", "cross-entropy", "discovered"]
     plain = compare_metrics(metrics, Monitor(), (1, 2, 3))
     assert plain.ranked == plain.results
+
+
+def test_where_nothing_varies_there_is_no_p_and_the_table_says_why() -> None:
+    constant = {"cross-entropy": (0.5,) * 3, "discovered": (0.6,) * 3}
+    comparison = compare_metrics(constant, Monitor(), (1, 2, 3), focus="discovered")
+    assert comparison_rows(comparison)[0][3] == "–"
+    assert "beats cross-entropy (+0.1000 [+0.1000, +0.1000], p = –, paired p = –)" in headline(comparison)
+    assert legend(comparison)[-1].startswith("–  no test: nothing varies from seed to seed")
+    assert "0e+00" not in render(comparison)

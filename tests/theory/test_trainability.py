@@ -1,22 +1,24 @@
 import math
 import sys
+from typing import Any
 
 import pytest
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from glo_lightning.errors import GloError
+from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.losses import (
     CrossEntropyLoss,
     Loss,
     MeanSquaredErrorLoss,
+    SigmoidLoss,
     TaylorLoss,
     TreeLoss,
     cross_entropy_taylor,
     named_loss,
 )
-from glo_lightning.theory import default_kappa, trainability
+from glo_lightning.theory import default_kappa, null_epoch, startup_drive, trainability
 
 close = pytest.approx
 
@@ -175,3 +177,11 @@ def test_refuses_fewer_than_two_classes(num_classes: int) -> None:
 def test_refuses_a_negative_kappa(kappa: float) -> None:
     with pytest.raises(GloError, match="kappa of 0 or more"):
         trainability(CrossEntropyLoss(), 10, kappa)
+
+
+@pytest.mark.parametrize("judge", [trainability, startup_drive, null_epoch])
+def test_a_yes_or_no_is_two_classes_however_many_labels_there_are(judge: Any) -> None:
+    inside = MeanSquaredErrorLoss()
+    assert judge(SigmoidLoss(inside), 2) == judge(inside, 2)
+    with pytest.raises(SettingsError, match=r"num_classes=2 for a loss of sigmoid outputs, .*, got 10\. Pass 2"):
+        judge(SigmoidLoss(inside), 10)
