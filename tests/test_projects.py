@@ -1,6 +1,8 @@
 """Small projects as their owners wrote them: each finds a loss with a few lines more."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,13 +64,36 @@ def test_a_hugging_face_trainer(tmp_path: Path) -> None:
     assert "L = " in run(tmp_path, str(PROJECTS / "hugging_face.py"), path=str(site))
 
 
-@pytest.mark.parametrize("name", ["plain_loaders.py", "optuna_objective.py", "hydra_app/app.py", "hugging_face.py"])
-def test_few_lines_are_ours(name: str) -> None:
-    ours, inside = 0, False
-    for line in (PROJECTS / name).read_text().splitlines():
-        inside = inside or line.strip() == "# + begin"
-        if line.strip().startswith("# +"):
-            inside = line.strip() != "# + end" and inside
+PAGE = (PROJECTS / "README.md").read_text(encoding="utf-8")
+CHANGES = dict(re.findall(r"^## \[[\w.]+\]\((.*?)\).*?```diff\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_project_changes_by_six_lines_at_most(name: str) -> None:
+    lines = CHANGES[name].splitlines()
+    added = [line[1:] for line in lines if line.startswith("+") and line != "+"]
+    assert 1 <= len(added) <= 6
+    if name == "lightning_cli.py":
+        assert "glo_lightning.search" not in (PROJECTS / name).read_text()
+        return
+    before = (PROJECTS / name).read_text(encoding="utf-8").splitlines()
+    removed: list[str] = []
+    place = 0
+    for kind, text in ((line[:1], line[1:]) for line in lines):
+        if kind == "-":
+            removed.append(text)
             continue
-        ours += bool(line.strip()) and (inside or "# +" in line)
-    assert 1 <= ours <= 6
+        place = before.index(text, place)
+        here = removed if kind == "+" else [text]
+        before[place : place + 1] = here
+        place, removed = place + len(here), [] if kind == "+" else removed
+    nodes = list(ast.walk(ast.parse("\n".join(before))))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert not names & {"LossSearch", "suggest_loss", "result", "loss"}
+    imported = {alias.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}
+    assert not imported & {"LossSearch", "suggest_loss"}
+
+
+def test_the_page_has_every_project() -> None:
+    files = {path.name for path in PROJECTS.iterdir()} - {"README.md", "__pycache__"}
+    assert {name.split("/")[0] for name in CHANGES} == files

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch.cli import LightningCLI
+from packaging.requirements import Requirement
 from torch import nn
 
 from glo_lightning.baselines.command import BASELINES
@@ -23,19 +24,21 @@ from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.cli.verb import Verb
 from glo_lightning.compare.command import COMPARE
 from glo_lightning.export import write_module
+from glo_lightning.extras import EXTRAS
 from glo_lightning.landscape.command import LANDSCAPE
 from glo_lightning.losses import CrossEntropyLoss, Loss, named_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.robustness.command import ROBUSTNESS
 from glo_lightning.search.command import CHECK, OWN_CLI, SEARCH
 from glo_lightning.train.command import TRAIN
+from tests.benchmarks.installation import setup
 
 ROOT = Path(__file__).parent.parent
 README = "README.md"
 RESULTS = "tests/benchmarks/RESULTS.md"
 THEORY = "glo_lightning/theory/README.md"
 PAGES = (README, RESULTS, THEORY, "configs/README.md")
-LINKED = (*PAGES, "glo_lightning/theory/derivations.md", "glo_lightning/CHANGELOG.md")
+LINKED = (*PAGES, "tests/projects/README.md", "glo_lightning/theory/derivations.md", "glo_lightning/CHANGELOG.md")
 TRAINING_VERBS: dict[str, Verb[Any]] = {
     verb.room: verb for verb in (SEARCH, BASELINES, TRAIN, COMPARE, ROBUSTNESS, LANDSCAPE)
 }
@@ -339,7 +342,8 @@ def test_a_command_parses(command: str, project: Path, capsys: pytest.CaptureFix
     if program == "make":
         assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in rest[:1])
     elif program == "pip":
-        assert rest == ["install", re.search(r"^name = (.*)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)[1]]  # type: ignore[index]
+        assert Requirement(rest[1]).name == setup()["metadata"]["name"]
+        assert Requirement(rest[1]).extras <= EXTRAS.keys()
     elif program == "python" and rest[0].endswith(".py"):
         _check_by_help(rest[1:], lambda arguments: _run_script(rest[0], arguments), capsys)
     else:

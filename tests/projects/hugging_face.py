@@ -4,7 +4,7 @@ import optuna
 import torch
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments, set_seed
 
-from glo_lightning import suggest_loss  # +
+from glo_lightning import suggest_loss
 
 
 def texts(count: int, seed: int) -> list[dict[str, torch.Tensor]]:
@@ -18,7 +18,7 @@ def accuracy(predicted) -> dict[str, float]:
 
 
 def objective(trial: optuna.Trial) -> float:
-    loss = suggest_loss(trial, "drive", num_classes=2)  # +
+    loss = suggest_loss(trial, "drive", num_classes=2)
     set_seed(0)
     arguments = TrainingArguments(
         learning_rate=trial.suggest_float("learning_rate", 1e-3, 1e-1, log=True),
@@ -38,7 +38,7 @@ def objective(trial: optuna.Trial) -> float:
         train_dataset=texts(512, 0),
         eval_dataset=texts(256, 1),
         compute_metrics=accuracy,
-        compute_loss_func=lambda outputs, labels, num_items_in_batch=None: loss(outputs.logits, labels),  # +
+        compute_loss_func=lambda outputs, labels, num_items_in_batch=None: loss(outputs.logits, labels),
     )
     trainer.train()
     return trainer.evaluate()["eval_accuracy"]

@@ -4,7 +4,7 @@ import optuna
 import torch
 from torch import nn
 
-from glo_lightning import suggest_loss  # +
+from glo_lightning import suggest_loss
 
 INPUTS = torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
 TARGET = (INPUTS.prod(-1) > 0).long()
@@ -14,7 +14,7 @@ def objective(trial: optuna.Trial) -> float:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
     optimizer = torch.optim.Adam(network.parameters(), trial.suggest_float("lr", 1e-3, 1e-1, log=True))
-    loss_fn = suggest_loss(trial, "drive", num_classes=2)  # + in place of nn.CrossEntropyLoss()
+    loss_fn = suggest_loss(trial, "drive", num_classes=2)
     accuracy = 0.0
     for epoch in range(5):
         for inputs, target in zip(INPUTS[:192].split(32), TARGET[:192].split(32), strict=True):

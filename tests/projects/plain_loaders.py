@@ -5,6 +5,8 @@ from lightning.pytorch import LightningModule, Trainer, seed_everything
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from glo_lightning import LossSearch
+
 
 class Network(LightningModule):
     def __init__(self) -> None:
@@ -32,14 +34,10 @@ def loader(count: int, seed: int) -> DataLoader:
 if __name__ == "__main__":
     seed_everything(0)
     trainer = {"max_epochs": 2, "accelerator": "cpu", "logger": False, "enable_checkpointing": False}
-    # + begin
-    from glo_lightning import LossSearch
-
     search = LossSearch(generations=2, population_size=6, comparison_seeds=0)
     result = search.run(Network, train_dataloaders=loader(256, 0), val_dataloaders=loader(128, 1), trainer=trainer)
-    # + end
     model = Network()
-    model.loss_fn = result.best_loss  # +
+    model.loss_fn = result.best_loss
     fitted = Trainer(**trainer, enable_progress_bar=False)
     fitted.fit(model, loader(256, 0), loader(128, 1))
     print("trained:", float(fitted.callback_metrics["val_accuracy"]))
