@@ -134,7 +134,7 @@ class LossSearch(SearchSettings):
         self,
         model: "Model",
         datamodule: "Data | None" = None,
-        trainer: Mapping[str, Any] | None = None,
+        trainer: "TrainerSource | None" = None,
         *,
         train_dataloaders: Any = None,
         val_dataloaders: Any = None,
@@ -146,12 +146,13 @@ class LossSearch(SearchSettings):
         is trained already is not trained again. With ``start="baselines"``, :meth:`run` begins from the best.
 
         Args:
-            model: as :meth:`run` takes it.
-            datamodule: likewise; test data are not needed.
-            trainer: likewise.
-            train_dataloaders: likewise.
-            val_dataloaders: likewise.
-            start_from: likewise.
+            model: a LightningModule class, a function that returns a new one, or a module.
+            datamodule: a data module, a class of it that needs no arguments, or DataLoaders as a tuple (train, val) or a
+                dict by these names; test data are not needed.
+            trainer: keyword arguments of ``lightning.Trainer``, or a function that makes a new one.
+            train_dataloaders: in place of a data module, as ``Trainer.fit`` takes them.
+            val_dataloaders: beside them.
+            start_from: of a module: scratch, or weights to begin every training with those that it has.
 
         Returns:
             The leaderboard, the advice, and what to do next; printed, it can be read.
