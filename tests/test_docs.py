@@ -53,7 +53,7 @@ def public() -> Iterator[tuple[str, Any]]:
                 )
 
 
-@pytest.mark.parametrize(("where", "thing"), public(), ids=lambda each: each if isinstance(each, str) else "")
+@pytest.mark.parametrize(("where", "thing"), list(public()), ids=lambda each: each if isinstance(each, str) else "")
 def test_every_argument_is_described(where: str, thing: Any) -> None:
     told = described(inspect.getdoc(thing) or "")
     missing = [name for name in arguments(thing) if name not in told]

@@ -147,8 +147,8 @@ class LossSearch(SearchSettings):
 
         Args:
             model: a LightningModule class, a function that returns a new one, or a module.
-            datamodule: a data module, a class of it that needs no arguments, or DataLoaders as a tuple (train, val) or a
-                dict by these names; test data are not needed.
+            datamodule: a data module, a class of it that needs no arguments, or DataLoaders as a tuple (train, val) or
+                a dict by these names; test data are not needed.
             trainer: keyword arguments of ``lightning.Trainer``, or a function that makes a new one.
             train_dataloaders: in place of a data module, as ``Trainer.fit`` takes them.
             val_dataloaders: beside them.
