@@ -8,7 +8,6 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningModule
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from glo_lightning.errors import ModelError
 
@@ -108,7 +107,7 @@ def _changed_buffers(model: LightningModule, built: LightningModule, again: Ligh
 
     Apart from those that it draws at random, and from a normalisation's, which training learns as it does weights.
     """
-    learnt = [module for module in model.modules() if isinstance(module, _NormBase)]
+    learnt = [module for module in model.modules() if hasattr(module, "running_mean")]
     own, first, second = dict(model.named_buffers()), dict(built.named_buffers()), dict(again.named_buffers())
     return [
         name
