@@ -190,13 +190,16 @@ def _verdict(answer: Answer, headroom: Lead | None, ahead: Lead | None, settings
     }[answer]
     if headroom is None:
         return f"{told}: there is nothing to compare {RIVALS[settings.outputs]} with, for all else diverged."
-    best = f"the best of {RIVALS[settings.outputs]}"
-    if headroom.gain > 0.0:
-        shown = f"{headroom.name} is ahead of {headroom.over}, {best}"
-    else:
-        shown = f"{headroom.name}, the best of the known losses, is not ahead of {headroom.over}, {best}"
+    over = f"{headroom.over}, the best of {RIVALS[settings.outputs]}"
+    shown = {
+        "pays": f"{headroom.name} is ahead of {over}",
+        "does not pay": f"{headroom.name} is not ahead of {over}, by as much as a verdict would show",
+        "cannot be told": f"{headroom.name} may be ahead of {over}",
+    }[answer]
     if answer == "does not pay" and _is_certain(ahead):
-        shown += f", and no family of a search contains it, or anything as good ({ahead})"
+        shown = (
+            f"{headroom.name} is ahead of {over}, and no family of a search contains it or anything as good ({ahead})"
+        )
     return f"{told}: {shown}."
 
 
@@ -225,7 +228,7 @@ def _tell_awareness(aware: Lead | None, class_counts: tuple[int, ...]) -> list[s
 
 def _tell_length(board: Leaderboard, epochs: int) -> str:
     correlations = board.rank_correlations()
-    if not correlations:
+    if not correlations or board.epochs == 1:
         return ""
     if epochs == board.epochs:
         return f"Partial trainings need all {epochs} epochs: fewer rank losses otherwise."

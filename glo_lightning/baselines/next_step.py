@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from glo_lightning.baselines.advice import Advice
@@ -76,12 +77,14 @@ def _changes(given: SearchSettings, advice: Advice, settings: SearchSettings) ->
 
 def _training(arguments: Sequence[str], task: Task, trained: Trained, advice: Advice, settings: SearchSettings) -> str:
     """Return the full training with the best of the leaderboard."""
-    plain = TrainSettings()
+    name, plain = f"{settings.study_name}_best_baseline", TrainSettings()
     asked: dict[str, Any] = {
         "loss": str(settings.folder / BEST_BASELINE),
-        "name": f"{settings.study_name}_best_baseline",
+        "name": name,
         "epochs": trained.leaderboard.epochs,
     }
+    if replace(plain, name=name).folder.exists():  # perhaps of another loss
+        asked["resume"] = False
     shared = ("monitor", "mode", "outputs", "loss_attribute")
     asked |= {name: getattr(settings, name) for name in shared if getattr(settings, name) != getattr(plain, name)}
     own = _left(arguments, lambda option: not option.startswith("search."))

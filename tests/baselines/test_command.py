@@ -133,7 +133,12 @@ def test_the_command_to_run_next_runs_as_it_is_printed(
     assert Path(left).is_file()
     if answer == "pays":
         assert "beginning from" in caplog.text
+        assert main(["baselines", *given]) == 0
+        assert "Files in runs/toy. Next" in capsys.readouterr().out, "that search has begun here"
         assert {"--search.family=drive", "--search.parameters=auto", "--search.start=baselines"} <= set(ready)
+    if answer == "does not pay":
+        assert main(["baselines", *given, "--search.baseline_seeds=4"]) == 0  # may find another loss
+        assert main(_ready(capsys.readouterr().out.splitlines()[-1].strip())) == 0
     if answer == "cannot be told":
         assert len(_record()["rows"][0]["metrics"]) == 4
 
@@ -175,9 +180,6 @@ def test_a_search_that_has_begun_keeps_its_name() -> None:
     search.run(classifier, ToyData(), TRAINER)
     baselines = search.baselines(classifier, ToyData(), TRAINER)
     assert baselines.folder == Path("runs/toy_baselines")
-    follows = replace(search, study_name="toy_baselines", start="baselines")
-    follows.run(classifier, ToyData(), TRAINER)
-    assert follows.baselines(classifier, ToyData(), TRAINER).folder == baselines.folder
     with pytest.raises(GloError, match="study_name='toy_baselines'"):
         replace(search, output_dir="runs/toy").baselines(classifier, ToyData(), TRAINER)
 
@@ -214,7 +216,7 @@ class YesOrNo(OwnModel):
 
 
 def test_yes_or_no_with_a_loss_and_a_metric_of_ones_own_and_without_test_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainings, "RATES", (1.0, 3.16))  # one after another takes its time
+    monkeypatch.setattr(trainings, "RATES", (1.0,))  # one after another takes its time
     data = binary()
     loaders = {f"{split}_dataloaders": DataLoader(Subset(data, part), 32) for split, part in SPLITS.items()}
     own = {"outputs": "sigmoid", "monitor": "val_metric", "loss_attribute": "criterion", "evaluator": "auto"}
