@@ -53,6 +53,7 @@ def test_a_hydra_app(tmp_path: Path) -> None:
     printed = run(tmp_path, str(PROJECTS / "hydra_app" / "app.py"), "+search.seed=1", "hydra.run.dir=.")
     assert "found: L" in printed
     assert (tmp_path / "found" / "best_loss.json").exists()
+    assert "generation" in (tmp_path / "app.log").read_text(), "what a search tells goes where Hydra's logging goes"
 
 
 def test_a_hugging_face_trainer(tmp_path: Path) -> None:
