@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from glo_lightning.checked import nearest
+from glo_lightning.cli.shared_file import CLI
 from glo_lightning.cli.verb import SECTIONS
 from glo_lightning.errors import SettingsError
 
@@ -62,6 +63,10 @@ def adapted(content: Any, verb: str, classes: Mapping[str, str], note: Callable[
             kept[name] = {"class_path": classes.get(name), "init_args": dict(each)} if _is_plain(each) else each
             if _is_plain(each) and name not in classes:
                 unnamed[name] = list(map(str, each))
+        elif name == CLI:
+            raise SettingsError(
+                f"--{CLI} {each} beside a file that is for this LightningCLI", "none", "Give it, too: search takes it."
+            )
         elif name not in (*SECTIONS, "base"):
             raise _unknown(name, verb)
     if unnamed:

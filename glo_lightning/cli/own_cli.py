@@ -15,12 +15,13 @@ from lightning.pytorch.cli import LightningCLI
 
 from glo_lightning.cli.parser import TaskParser
 from glo_lightning.cli.refusals import explained
+from glo_lightning.cli.shared_file import CLI, split_file
 from glo_lightning.cli.task_cli import find_option
 from glo_lightning.cli.verb import SettingsT, Verb
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.plain_parser import PlainParser
-from glo_lightning.safe_yaml import read_yaml
+from glo_lightning.safe_yaml import read_yaml, write_yaml
 from glo_lightning.training.task import (
     LEAN_TRAINER,
     Task,
@@ -31,6 +32,9 @@ from glo_lightning.training.task import (
 
 OwnCLI = type[LightningCLI] | functools.partial[LightningCLI]
 """A class of it, or a partial with the arguments that it is called with."""
+
+CONFIG_FILE = ("-c", "--config")
+"""What a LightningCLI calls a configuration file."""
 
 
 def cli_task(cli: OwnCLI, arguments: Sequence[str]) -> Task:
@@ -92,6 +96,8 @@ def _positional(cli: OwnCLI) -> tuple[Any, ...]:
 class OwnCLIArguments(Generic[SettingsT]):
     """A command line of which the verb's options are read here, and all others by a CLI of somebody's own.
 
+    A configuration file may have a section of the verb beside those of the CLI.
+
     Args:
         verb: whose options begin with its section.
         arguments: the command line without the program's name.
@@ -112,30 +118,46 @@ class OwnCLIArguments(Generic[SettingsT]):
         parser.add_argument(flag, dest="cli")
         found, rest = parser.parse_known_args(arguments)
         self._cli: str = found.cli
-        self._own: list[str] = []
         self.arguments: tuple[str, ...] = ()
+        of_files: list[str] = []
+        own: list[str] = []
         while rest:
             option, *rest = rest
-            if not option.startswith(f"--{verb.section}."):
+            name, is_whole, value = option.partition("=")
+            if not name.startswith(f"--{verb.section}.") and name not in CONFIG_FILE:
                 self.arguments += (option,)
                 continue
-            self._own.append(option)
-            if "=" not in option and rest:
-                self._own.append(rest[0])
-                del rest[0]
+            if not is_whole and rest:
+                value, *rest = rest
+            if name in CONFIG_FILE:
+                options, value = split_file(value, verb.section)
+                of_files += options
+                self.arguments += (f"--config={value}",)
+            else:
+                own.append(f"{name}={value}")
+        self._own = [*of_files, *own]
 
     def settings(self) -> SettingsT:
         """Return the verb's own options."""
-        parser = TaskParser(prog=self.verb.program, usage=self.verb.usage)
-        self.verb.add_options(parser)
-        return self.verb.read(vars(parser.parse_args(self._own)[self.verb.section]))
+        return self.verb.read(self._values())
 
     def task(self) -> Task:
         """Return the task that the other options describe."""
+        return self._task
+
+    def whole_configuration(self) -> str:
+        """Return all options as YAML, so that ``--config``, with the same CLI, repeats the command."""
+        return write_yaml({CLI: self._cli, **self._task.description, self.verb.section: self._values()})
+
+    @functools.cached_property
+    def _task(self) -> Task:
         return cli_task(load_cli(self._cli), self.arguments)
 
-    def whole_configuration(self) -> None:
-        """Return nothing: what the CLI of somebody's own has read, it writes itself."""
+    def _values(self) -> dict[str, Any]:
+        parser = TaskParser(prog=self.verb.program, usage=self.verb.usage)
+        self.verb.add_options(parser)
+        values: dict[str, Any] = vars(parser.parse_args(self._own)[self.verb.section])
+        return values
 
 
 @contextmanager

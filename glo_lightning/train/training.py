@@ -22,6 +22,7 @@ from glo_lightning.losses import Loss
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.checks.splits import check_splits
+from glo_lightning.training.gpu_labels import gpu_labels_explained
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
@@ -86,7 +87,7 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         TrainingLossLog(),
         LearningRateMonitor("epoch"),
     ]
-    with quiet_lightning():
+    with quiet_lightning(), gpu_labels_explained():
         seed_everything(settings.seed, workers=True, verbose=False)
         model = task.build_model()
         trainer = _trainer(task, monitor, callbacks, settings, folder)

@@ -14,9 +14,10 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.callbacks.learning_rate import LearningRateFactor
 from glo_lightning.callbacks.report import MetricReport
 from glo_lightning.callbacks.validated_weights import ValidatedWeights
-from glo_lightning.errors import GloError, LossError, SettingsError
+from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.hyperparameters import learning_rate_factor
 from glo_lightning.training.abort import AbortRule, ValidationFollower, attempt_seed
+from glo_lightning.training.gpu_labels import gpu_labels_explained
 from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.monitored_trainer import build_trainer
@@ -74,17 +75,11 @@ class TrainerEvaluator:
 
     def _attempt(self, run: Run, abort: AbortRule | None) -> Evaluation:
         try:
-            with quiet_lightning(), ordered_by(run.seed, self.task.datamodule):
+            with quiet_lightning(), ordered_by(run.seed, self.task.datamodule), gpu_labels_explained():
                 return self._train(run, abort)
         except GloError:
             raise
         except Exception as error:
-            if "device-side assert" in str(error):  # after which this process can use the GPU no more
-                raise LossError(
-                    "labels in 0..C-1",
-                    "an index that the GPU refuses",
-                    "Train with --trainer.accelerator=cpu, which tells the labels and what to do about them.",
-                ) from error
             # A crash, out of memory above all, is this candidate's own; the next one starts afresh.
             torch.cuda.empty_cache()
             return Evaluation(

@@ -135,15 +135,24 @@ def test_a_loss_is_left_as_it_was() -> None:
         assert not loss._forward_hooks
 
 
-def test_a_gpu_that_refuses_an_index_is_no_failure_of_a_candidate() -> None:
+@pytest.mark.parametrize("door", ["evaluator", "train"])
+def test_a_gpu_that_refuses_an_index_is_no_failure_of_a_candidate(door: str, tmp_path: Path) -> None:
     class Asserting(Model):
         def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
-            self.loss_fn(self.network(batch[0]), batch[1])
-            raise RuntimeError("CUDA error: device-side assert triggered")
+            loss: Tensor = self.loss_fn(self.network(batch[0]), batch[1])
+            if self.current_epoch:
+                raise RuntimeError("CUDA error: device-side assert triggered")
+            return loss
 
-    task = python_task(Asserting, data_of(CLASSES), {"accelerator": "cpu", "max_epochs": 1})
+    task = python_task(Asserting, data_of(CLASSES), {"accelerator": "cpu", "max_epochs": 2})
+    doors = {
+        "evaluator": lambda: TrainerEvaluator(task, Monitor("val_score")).evaluate([Run(CrossEntropyLoss(), 0)]),
+        "train": lambda: train_fully(
+            task, CrossEntropyLoss(), TrainSettings(monitor="val_score", test=False), tmp_path
+        ),
+    }
     with pytest.raises(LossError, match="an index that the GPU refuses"):
-        TrainerEvaluator(task, Monitor("val_score")).evaluate([Run(CrossEntropyLoss(), 0)])
+        doors[door]()
 
 
 def call_positionally(loss: nn.Module, target: Tensor) -> Any:

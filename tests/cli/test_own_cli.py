@@ -15,10 +15,13 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from glo_lightning.cli.main import main
-from glo_lightning.cli.own_cli import cli_task, load_cli
+from glo_lightning.cli.own_cli import OwnCLIArguments, cli_task, load_cli
 from glo_lightning.errors import GloError, ModelError
 from glo_lightning.losses import CrossEntropyLoss, load_loss
+from glo_lightning.report.page import build_page
 from glo_lightning.search import LossSearch
+from glo_lightning.search.command import SEARCH
+from glo_lightning.search.records.read import Archive
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Run
 from glo_lightning.training.trainer import TrainerEvaluator
@@ -192,6 +195,15 @@ def test_the_command_line_takes_it_by_its_path(capsys: pytest.CaptureFixture[str
     assert first.to_dict() == second.to_dict() == by_python.best_loss.to_dict()
     assert main(["search", "--check", *arguments]) == 0
     assert "This search can begin." in capsys.readouterr().out
+    written = yaml.safe_load(Path("run", "config.yaml").read_text())
+    assert (written["cli"], written["width"]) == ("tests.cli.test_own_cli.OwnCLI", 5)
+    again = ["--cli=tests.cli.test_own_cli.OwnCLI", "--config=run/config.yaml", "--search.output_dir=again"]
+    assert main(["search", *again]) == 0, "it is whole"
+    assert load_loss(Path("again", "best_loss.json")).to_dict() == first.to_dict()
+    page = build_page(Archive.open(Path("run")))
+    assert "python -m glo_lightning.search --cli tests.cli.test_own_cli.OwnCLI --config config.yaml" in page
+    assert main(["search", "--config=run/config.yaml"]) == 2
+    assert "Expected --cli tests.cli.test_own_cli.OwnCLI beside a file" in capsys.readouterr().err
 
 
 def test_the_help_of_the_search_is_there_at_this_door_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,3 +229,29 @@ def test_what_does_not_fit_the_command_line_is_refused(
     with suppress(SystemExit):
         assert main(["search", *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", [["--config=both.yaml"], ["--config", "both.yaml"], ["-c", "both.yaml"]])
+def test_a_file_may_have_sections_of_both(flag: list[str]) -> None:
+    Path("both.yaml").write_text(
+        "width: 5\noptimizer: {lr: 0.3}\nsearch: {generations: 3, inputs: [y, h, t], sigma: 1e-1}\n"
+    )
+    Path("theirs.yaml").write_text("width: 6\n")
+    both = OwnCLIArguments(SEARCH, ["--cli=tests.cli.test_own_cli.OwnCLI", *flag, *QUICK], "--cli")
+    assert (both.settings().generations, both.settings().inputs, both.settings().sigma) == (3, ("y", "h", "t"), 0.1)
+    assert both.task().description["width"] == 5
+    assert both.task().configured("optimizer.lr") == 0.3
+    later = ["--cli=tests.cli.test_own_cli.OwnCLI", "--search.generations=4", *flag, "--config=theirs.yaml", *QUICK]
+    changed = OwnCLIArguments(SEARCH, later, "--cli")
+    assert changed.settings().generations == 4, "the command line decides"
+    assert changed.task().description["width"] == 6, "and the later of two files"
+
+
+def test_a_section_that_holds_no_options_is_refused() -> None:
+    Path("wrong.yaml").write_text("width: 5\nsearch: 3\n")
+    with pytest.raises(GloError, match=r"a section search with options in wrong\.yaml, got 3"):
+        OwnCLIArguments(SEARCH, ["--cli=tests.cli.test_own_cli.OwnCLI", "--config=wrong.yaml"], "--cli")
+    Path("unknown.yaml").write_text("search: {generation: 3}\n")
+    unknown = OwnCLIArguments(SEARCH, ["--cli=tests.cli.test_own_cli.OwnCLI", "--config=unknown.yaml"], "--cli")
+    with pytest.raises(GloError, match=r"Did you mean --search\.generations"):
+        unknown.settings()

@@ -15,6 +15,7 @@ from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch, SearchResult
 from glo_lightning.search.exploration import evaluators
 from glo_lightning.search.records.candidates import read_candidates
+from glo_lightning.search.records.configuration import Configuration
 from glo_lightning.theory import trainability
 
 CPU = {"accelerator": "cpu", "max_epochs": 1}
@@ -103,6 +104,19 @@ def test_auto_stays_with_what_it_chose_first(tmp_path: Path, monkeypatch: pytest
     again = _run(_search(tmp_path, generations=2))
     assert again.study.user_attrs["evaluator"] == chosen
     assert len(read_candidates(again.study)) == 12
+
+
+@pytest.mark.parametrize("storage", ["memory", None])
+def test_a_search_that_is_stopped_tells_how_it_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: str | None
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluators.EvaluatorFactory, "make", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        _run(_search(tmp_path, storage=storage))
+    assert Configuration.read(tmp_path).settings.evaluator in ("trainer", "population")
 
 
 def test_the_comparison_is_stored_and_not_repeated(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from optuna.storages import BaseStorage
 
+from glo_lightning.cli.shared_file import CLI
 from glo_lightning.errors import SettingsError, StudyError, hide_passwords
 from glo_lightning.safe_yaml import read_yaml_file
 from glo_lightning.search.settings import SearchSettings, read_settings
@@ -20,12 +21,14 @@ class Configuration:
         settings: of the last run.
         shown: its text, a password in the storage's address hidden.
         names_a_model: whether it also names model, data and Trainer, so that the command line can repeat the search.
+        cli: the LightningCLI that it is for; empty for none but ours.
     """
 
     folder: Path
     settings: SearchSettings
     shown: str
     names_a_model: bool
+    cli: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> "Configuration":
@@ -53,7 +56,8 @@ class Configuration:
         if not isinstance(content, dict) or not isinstance(content["search"], dict):
             raise StudyError(f"the settings of a search in {path}", "something else", "Restore the file.")
         settings = read_settings(content["search"])
-        return cls(folder, settings, hide_passwords(path.read_text(encoding="utf-8")), "model" in content)
+        cli = str(content.get(CLI, ""))
+        return cls(folder, settings, hide_passwords(path.read_text(encoding="utf-8")), "model" in content, cli)
 
     @property
     def storage_url(self) -> str:

@@ -10,6 +10,7 @@ from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.hyperparameters import learning_rate_factor
 from glo_lightning.losses import Loss, baseline_loss
 from glo_lightning.training.abort import AbortRule, attempt_seed
+from glo_lightning.training.gpu_labels import gpu_labels_explained
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population.plan import Plan, Split, make_plan
 from glo_lightning.training.population.recipe import refuse
@@ -114,7 +115,7 @@ class PopulationEvaluator:
 
     def _train(self, runs: Sequence[Run], abort: AbortRule | None) -> list[Evaluation]:
         try:
-            with quiet_lightning():
+            with quiet_lightning(), gpu_labels_explained():
                 return Population(self._plan, runs, abort).train()
         except GloError:
             raise
