@@ -75,7 +75,10 @@ def panel(record: Record) -> Record:
 
 def main() -> None:
     options: Any = options_of(
-        __doc__, conditions=CLAIMS, families=("drive", "drive, rate", "Taylor"), conditions_name="claims"
+        __doc__,
+        conditions=CLAIMS,
+        families=("drive", "drive, rate", "known, drive", "Taylor"),
+        conditions_name="claims",
     )
     records = Records(options.output / "claims.json")
     for claim in options.claims:

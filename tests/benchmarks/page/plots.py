@@ -13,7 +13,7 @@ from page.tasks import WORKS
 
 COLOURS = {
     "cross-entropy": "#9a9a9a", "tuned": "#d98324", "best known": "#3a8f5c",
-    "drive": "#1f4e9e", "drive, rate": "#7a3fa0", "Taylor": "#5b8fd6", "trees": "#a3b8e8",
+    "drive": "#1f4e9e", "drive, rate": "#7a3fa0", "known, drive": "#c2307e", "Taylor": "#5b8fd6", "trees": "#a3b8e8",
 }  # fmt: skip
 """Grey for what everybody has, warm and green for the rivals, blue and violet for what was found."""
 

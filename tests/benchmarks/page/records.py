@@ -62,10 +62,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            **{
-                name: getattr(self, name)
-                for name in ("task", "condition", "family", "search", "trainings", "found", "loss")
-            },
+            **{name: getattr(self, name) for name in PLAIN},
             "cpu_seconds": round(self.cpu_seconds, 1),
             "comparison": _to_dict(self.comparison),
             "others": {name: _to_dict(each) for name, each in self.others.items()},

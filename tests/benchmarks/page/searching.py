@@ -35,17 +35,22 @@ from page.tasks import Work
 Split = Literal["val", "test"]
 
 DRIVE = {"family": "drive", "population_size": 8, "generations": 7, "known_first": False}
-"""What a search finds without the literature's losses, which are its rivals in a verdict."""
+"""A search from cross-entropy alone."""
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "drive": DRIVE,
     "drive, rate": {**DRIVE, "joint": {LEARNING_RATE_FACTOR: RATE_FACTORS}},
+    "known, drive": {**DRIVE, "known_first": True},
     "Taylor": {"family": "taylor", "parameters": "canonical", "population_size": 20, "generations": 5},
     "trees": {
         "family": "glo", "population_size": 40, "generations": 3, "tuned_trees": 2, "coefficient_generations": 4,
     },
 }  # fmt: skip
-"""What is searched, by the names that tables give it; "rate" is the learning rate, searched along with the loss."""
+"""What is searched, by the names that tables give it.
+
+"rate" is the learning rate, searched along with the loss; "known" are losses of the literature, with which a search of
+drive losses opens unless told otherwise.
+"""
 
 QUICK = {"generations": 1, "finalists": 1, "finalist_seeds": 1, "rival_budget": 0.5}
 """Settings of a search that only shows that it runs."""
