@@ -87,13 +87,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**printed, "folder": folder}
+    return {**printed, "folder": folder, "said": done.stderr}
 
 
 def test_the_core_searches_trains_and_takes_losses_home(told: dict[str, Any]) -> None:
     assert told["needy"] == [], "whatever is imported at once comes with the core"
     assert {"best_loss.json", "comparison.json", "history.json", "study.db", "trials.csv"} <= set(told["files"])
     assert "history.png" not in told["files"]
+    assert "Without Matplotlib, history.png is not drawn: pip install 'glo-lightning[figures]'." in told["said"]
     assert "pip install 'glo-lightning[frames]'" in told["to_frame"]
     assert (told["train"], told["export"], told["theory"]) == (0, 0, 0)
     training = told["folder"] / "runs" / "train_baikal"

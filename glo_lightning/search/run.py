@@ -86,7 +86,8 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         if part.verdict.hyperparameters:
             output.write_json("best_hyperparameters.json", part.verdict.hyperparameters)
         output.write_json("comparison.json", part.verdict.to_dict())
-        write_history_files(part.study, part.verdict.finalists[0], search_monitor(settings), output)
+        with shown(verbosity):
+            write_history_files(part.study, part.verdict.finalists[0], search_monitor(settings), output)
     return SearchResult(
         part.verdict.loss,
         part.study,
