@@ -141,4 +141,4 @@ def test_the_help_of_a_search_has_sections() -> None:
     ]
     assert all(limits_of(field).section in sections for field in dataclasses.fields(SearchSettings))
     assert "[--search." not in printed.partition("what is")[0].replace("[--search.*", "")
-    assert "(type: a whole number, default: 20)" in " ".join(printed.split())
+    assert "(type: a whole number, default: 5)" in " ".join(printed.split())

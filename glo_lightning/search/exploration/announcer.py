@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import optuna
 
+from glo_lightning.search.exploration.start import STARTED_FROM
 from glo_lightning.search.monitors import search_monitor
 from glo_lightning.search.progress import Progress, Standing, trainings_ahead
 from glo_lightning.search.records.candidates import (
@@ -81,6 +82,7 @@ class GenerationAnnouncer:
         )
         tasks = (search, *(task for name, task in search.items() if name.startswith("task ")))
         caveats = dict.fromkeys(task["caveat"] for task in tasks if "caveat" in task)
+        begin = f", beginning from {search[STARTED_FROM]}" if STARTED_FROM in search else ""
 
         def outlook() -> tuple[int, float]:
             generations = planned_generations(settings, study)
@@ -97,7 +99,7 @@ class GenerationAnnouncer:
             search_monitor(settings),
             settings.candidates_per_generation,
             generations,
-            "\n".join([f"searching {settings.loss_family} losses for {subject}", *caveats, cost]),
+            "\n".join([f"searching {settings.loss_family} losses for {subject}{begin}", *caveats, cost]),
             progress,
             ahead,
             outlook if settings.time_budget is not None else None,

@@ -18,6 +18,9 @@ from glo_lightning.search.spaces.located import locate
 BASELINES_FILE = "baselines.json"
 """What the verb baselines leaves in the folder of a search."""
 
+STARTED_FROM = "started_from"
+"""Fact of a search that says which baseline it began from."""
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -44,13 +47,11 @@ class Start:
     Args:
         point: of its space and its hyperparameters; None for zeros.
         opening: points that are the first candidates.
-        note: a line about it, if it is worth one.
         facts: what must not change while the search runs.
     """
 
     point: list[float] | None
     opening: tuple[list[float], ...] = ()
-    note: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -105,9 +106,8 @@ def _from_baselines(settings: SearchSettings, space: VectorSpace, hyperparameter
             f"Leave {option('start')} out, or train the baselines again.",
         )
     baseline, point = found
-    ahead = "" if baseline is baselines[0] else f"; ahead of it is {baselines[0]}, which that family does not contain"
-    note = f"beginning from {baseline}, the best {settings.loss_family} loss of {path}{ahead}"
-    return Start(point, (point,), note, {"start_point": point})
+    ahead = "" if baseline is baselines[0] else f" ({baselines[0]} is ahead of it and no {settings.loss_family} loss)"
+    return Start(point, (point,), {"start_point": point, STARTED_FROM: f"{baseline}{ahead}"})
 
 
 def _read(path: Path, settings: SearchSettings) -> list[Baseline]:

@@ -33,8 +33,6 @@ def explore_vectors(context: ExplorationContext) -> list[Source]:
     space = as_asked(vectors, context.settings, context.num_classes[0])
     study = context.open_study(sampler, facts=start.facts)
     budget = TimeBudget.of(context, study)
-    if start.note:
-        context.progress.note(start.note)
     announcer = GenerationAnnouncer.of_search(study, context.settings, context.progress, context.relative_length)
     return [explore_study(context, announcer, sampler, space, budget=budget)]
 
