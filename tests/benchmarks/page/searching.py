@@ -90,16 +90,12 @@ class Searched:
         results = self.comparison.results
         return sum(each.origin.cost + len(each.metrics) for each in results)
 
-    def of_verdict(self) -> dict[str, list[Evaluation]]:
-        """Return the verdict's trainings again, from its study."""
-        return self._train(self.monitor)
-
     def at_best_epoch(self) -> Comparison:
         """Compare the losses as they were after the epoch at which the validation metric was best.
 
         The learning rate is constant, so that a training of fewer epochs is the beginning of a longer one.
         """
-        last = self.of_verdict()
+        last = self._train(self.monitor)
         stopped = {name: list(each) for name, each in last.items()}
         by_epochs: dict[int, list[tuple[str, int]]] = {}
         for name, evaluations in last.items():
@@ -127,6 +123,7 @@ class Searched:
         )
 
     def _train(self, monitor: Monitor) -> dict[str, list[Evaluation]]:
+        """Train all losses fully; what the verdict has trained for the same metric is read from its study."""
         seeds = self.comparison.seeds
         every = [replace(run, seed=seed) for run in self.runs.values() for seed in seeds]
         evaluations = iter(self._shared("comparison", monitor, self.epochs).evaluate(every))
