@@ -18,7 +18,7 @@ from glo_lightning.search.progress import trainings_ahead
 from glo_lightning.search.settings import UNUSED, SearchSettings
 from glo_lightning.search.spaces.asked import make_space
 from glo_lightning.search.spaces.base import VectorSpace
-from glo_lightning.search.spaces.hyperparameters import hyperparameters_of
+from glo_lightning.search.spaces.hyperparameters import HyperparameterSpace, hyperparameters_of
 from glo_lightning.search.spaces.located import locate
 from glo_lightning.search.workers.work import with_learning_rate
 from glo_lightning.words import duration
@@ -90,42 +90,69 @@ def advise(settings: SearchSettings, trained: Trained) -> Advice:
         settings: of the search that might follow.
         trained: what was trained before it.
     """
-    board, task = trained.leaderboard, trained.task
+    board = trained.leaderboard
+    aware = _awareness(board)
+    aim = _Aim.of(settings, trained, aware)
     shapes = [row for row in board.rows if row.member.side == "shape"]
     usual = [row for row in board.rows if row.member.side != "shape"]
-    aware = _awareness(board)
-    changes = _family(settings, None if aware is None else aware.low > 0.0 or None)
-    searched = with_learning_rate(replace(settings, **changes), [task])
-    hyperparameters = hyperparameters_of(task.task, searched.joint)
-    counts = trained.class_counts if searched.class_aware else ()
-    space = make_space(searched, task.num_classes, task.probe.num_heads, counts, task.targets.mean, task.targets.sigma)
-    inside = [row for row in shapes if _contains(space, row)]
+    inside = [row for row in shapes if aim.contains(row)]
     outside = [row for row in shapes if row not in inside]
     headroom, reach, ahead = board.lead(shapes, usual), board.lead(inside, usual), board.lead(outside, inside)
     noise = board.best().std if reach is None else reach.noise
     worthwhile = least_shown(noise, settings.comparison_seeds or 10)
-    dimensions = len(space.distributions) + len(hyperparameters.distributions)
-    population = searched.candidates_per_generation
-    changes["generations"] = math.ceil(CANDIDATES_PER_PARAMETER * dimensions / population)
-    epochs = _partial_epochs(settings, board)
-    if epochs != task.epochs:
-        changes["comparison_epochs"] = board.epochs
     answer = _answer(reach, ahead, worthwhile)
-    start = best_within(board.baselines(), space, hyperparameters)
     more = _more_seeds(reach, worthwhile, settings.baseline_seeds) if answer == "cannot be told" else None
-    begin = "at cross-entropy" if start is None else f"from {start[0]}"
-    search = "A search all the same" if answer == "does not pay" else "The search"
     sentences = [
         _verdict(answer, headroom, ahead, settings),
         _use(answer, board, more),
-        f"{search}: {changes['family']} losses, beginning {begin}.",
+        _tell_search(answer, aim, board),
         *_tell_awareness(aware, trained.class_counts),
-        _tell_length(board, epochs),
-        _cost(replace(settings, **changes), board, epochs, changes["generations"] * population),
+        _tell_length(board, aim.epochs),
+        _cost(replace(settings, **aim.changes), board, aim),
     ]
-    return Advice(
-        answer, headroom, reach, noise, worthwhile, board.best(), changes, epochs, more, tuple(filter(None, sentences))
-    )
+    told = tuple(filter(None, sentences))
+    return Advice(answer, headroom, reach, noise, worthwhile, board.best(), aim.changes, aim.epochs, more, told)
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """The search that is advised.
+
+    Args:
+        changes: settings where others than those given are advised.
+        space: of its losses.
+        hyperparameters: that are searched along.
+        epochs: of a partial training.
+        candidates: how many.
+    """
+
+    changes: dict[str, Any]
+    space: VectorSpace
+    hyperparameters: HyperparameterSpace
+    epochs: int
+    candidates: int
+
+    @classmethod
+    def of(cls, settings: SearchSettings, trained: Trained, aware: Lead | None) -> "_Aim":
+        """Return the search of the family that suits the outputs, of a size and a length that were measured."""
+        board, task = trained.leaderboard, trained.task
+        changes = _family(settings) | ({"class_aware": True} if _is_certain(aware) else {})
+        searched = with_learning_rate(replace(settings, **changes), [task])
+        hyperparameters = hyperparameters_of(task.task, searched.joint)
+        counts = trained.class_counts if searched.class_aware else ()
+        num_heads, mean, sigma = task.probe.num_heads, task.targets.mean, task.targets.sigma
+        space = make_space(searched, task.num_classes, num_heads, counts, mean, sigma)
+        dimensions, population = len(space.distributions), searched.candidates_per_generation
+        dimensions += len(hyperparameters.distributions)
+        changes["generations"] = math.ceil(CANDIDATES_PER_PARAMETER * dimensions / population)
+        epochs = _partial_epochs(settings, board)
+        if epochs != task.epochs:
+            changes["comparison_epochs"] = board.epochs
+        return cls(changes, space, hyperparameters, epochs, changes["generations"] * population)
+
+    def contains(self, row: Row) -> bool:
+        """Whether its family contains a loss."""
+        return row.member.loss is not None and locate(self.space, row.member.loss, row.rate) is not None
 
 
 def least_shown(noise: float, seeds: int) -> float:
@@ -147,14 +174,12 @@ def _answer(reach: Lead | None, ahead: Lead | None, worthwhile: float) -> Answer
     return "pays" if _is_certain(reach) else "cannot be told"
 
 
-def _family(settings: SearchSettings, class_aware: bool | None) -> dict[str, Any]:
+def _family(settings: SearchSettings) -> dict[str, Any]:
     """Return the settings that lead to the advised family, those included that others have no use for."""
     family: Literal["residual", "drive"] = "residual" if settings.outputs == "real" else "drive"
     by_name = {each.name: each for each in fields(SearchSettings)}
     unused = [name for name in UNUSED[family] if getattr(settings, name) != default_of(by_name[name])]
-    changes: dict[str, Any] = {"family": family, "start": "baselines"}
-    changes |= {name: default_of(by_name[name]) for name in unused}
-    return changes if class_aware is None else {**changes, "class_aware": class_aware}
+    return {"family": family, "start": "baselines"} | {name: default_of(by_name[name]) for name in unused}
 
 
 def _awareness(board: Leaderboard) -> Lead | None:
@@ -175,10 +200,6 @@ def _more_seeds(reach: Lead | None, worthwhile: float, seeds: int) -> int | None
     needed = max(reach.gain, worthwhile - reach.gain)
     wanted = math.ceil(seeds * (half / needed) ** 2)
     return max(wanted, 2 * seeds) if wanted <= MOST_SEEDS else None
-
-
-def _contains(space: VectorSpace, row: Row) -> bool:
-    return row.member.loss is not None and locate(space, row.member.loss, row.rate) is not None
 
 
 def _verdict(answer: Answer, headroom: Lead | None, ahead: Lead | None, settings: SearchSettings) -> str:
@@ -218,6 +239,14 @@ def _use(answer: Answer, board: Leaderboard, more: int | None) -> str:
     return ""
 
 
+def _tell_search(answer: Answer, aim: _Aim, board: Leaderboard) -> str:
+    """Say what a search would be of, and where it begins."""
+    start = best_within(board.baselines(), aim.space, aim.hyperparameters)
+    begin = "at cross-entropy" if start is None else f"from {start[0]}"
+    search = "A search all the same" if answer == "does not pay" else "The search"
+    return f"{search}: {aim.changes['family']} losses, beginning {begin}."
+
+
 def _tell_awareness(aware: Lead | None, class_counts: tuple[int, ...]) -> list[str]:
     if aware is None:
         return []
@@ -236,8 +265,8 @@ def _tell_length(board: Leaderboard, epochs: int) -> str:
     return f"Partial trainings of {epochs} epochs rank losses as all {board.epochs} do (Spearman {correlation:.2f})."
 
 
-def _cost(settings: SearchSettings, board: Leaderboard, epochs: int, candidates: int) -> str:
+def _cost(settings: SearchSettings, board: Leaderboard, aim: _Aim) -> str:
     """Say how many candidates a search needs, and what they and its verdict take."""
-    full = board.epochs / epochs
-    seconds = board.seconds / full * (candidates + trainings_ahead(settings, full))
-    return f"{candidates} candidates are enough; with the verdict they take about {duration(seconds)}."
+    full = board.epochs / aim.epochs
+    seconds = board.seconds / full * (aim.candidates + trainings_ahead(settings, full))
+    return f"{aim.candidates} candidates are enough; with the verdict they take about {duration(seconds)}."
