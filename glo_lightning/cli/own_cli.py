@@ -127,9 +127,11 @@ class OwnCLIArguments(Generic[SettingsT]):
             if not name.startswith(f"--{verb.section}.") and name not in CONFIG_FILE:
                 self.arguments += (option,)
                 continue
-            if not is_whole and rest:
-                value, *rest = rest
-            if name in CONFIG_FILE:
+            if not is_whole:
+                value, *rest = rest or [""]
+            if not value:  # which the parsers will refuse
+                own.append(name)
+            elif name in CONFIG_FILE:
                 options, value = split_file(value, verb.section)
                 of_files += options
                 self.arguments += (f"--config={value}",)

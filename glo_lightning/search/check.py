@@ -58,7 +58,7 @@ class _Notebook:
 
 @no_trace()
 def check_search(settings: SearchSettings, tasks: Mapping[str, Task]) -> Findings:
-    """Look for all problems of a search at once; writes nothing, and trains one candidate to measure what it takes.
+    """Look for all problems of a search at once; writes nothing, and trains some to measure what they take.
 
     Args:
         settings: of the search.

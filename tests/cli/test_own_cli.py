@@ -255,3 +255,9 @@ def test_a_section_that_holds_no_options_is_refused() -> None:
     unknown = OwnCLIArguments(SEARCH, ["--cli=tests.cli.test_own_cli.OwnCLI", "--config=unknown.yaml"], "--cli")
     with pytest.raises(GloError, match=r"Did you mean --search\.generations"):
         unknown.settings()
+
+
+@pytest.mark.parametrize("option", ["--search.generations", "--search.generations="])
+def test_an_option_without_a_value_is_refused(option: str) -> None:
+    with pytest.raises(GloError, match=r"a value for --search\.generations"):
+        OwnCLIArguments(SEARCH, ["--cli=tests.cli.test_own_cli.OwnCLI", option], "--cli").settings()
