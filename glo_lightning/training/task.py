@@ -246,7 +246,9 @@ def max_epochs(task: Task) -> int:
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Silence what Lightning and callbacks say once per Trainer, which a search would repeat hundreds of times."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "glo_lightning.callbacks")]
+    names = ("lightning.pytorch", "lightning.fabric", "glo_lightning.callbacks")
+    # To set a level takes a millisecond, because all loggers forget theirs; inside another silence there is no need.
+    loggers = [logger for logger in map(logging.getLogger, names) if logger.level != logging.ERROR]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

@@ -28,7 +28,7 @@ from glo_lightning.training.checks.one_batch import Probe
 from glo_lightning.training.distributed import Channel, serve
 from glo_lightning.training.kept_memory import freed_memory_kept
 from glo_lightning.training.placement import Placement
-from glo_lightning.training.task import LEAN_TRAINER, Task
+from glo_lightning.training.task import LEAN_TRAINER, Task, quiet_lightning
 
 SEARCHED = (
     "family",
@@ -98,7 +98,7 @@ def take_part(
     Raises:
         GloError: if something does not fit.
     """
-    with freed_memory_kept(), torch_threads(settings.threads), quiet_optuna():
+    with freed_memory_kept(), torch_threads(settings.threads), quiet_optuna(), quiet_lightning():
         if placement.rank > 0:
             (probed,) = probe_tasks(settings, tasks)
             serve({"": lambda: probed.task}, task_monitor(settings), settings.loss_attribute, Channel())

@@ -28,5 +28,6 @@ def refusing_random_numbers(drawer: str, device: torch.device) -> Iterator[None]
 
 
 def _states(device: torch.device) -> list[object]:
-    states: list[object] = [random.getstate(), repr(np.random.get_state()), torch.get_rng_state().tolist()]
+    name, keys, *others = np.random.get_state()
+    states: list[object] = [random.getstate(), name, keys.tobytes(), *others, torch.get_rng_state().tolist()]  # type: ignore[attr-defined]
     return [*states, torch.cuda.get_rng_state(device).tolist()] if device.type == "cuda" else states
