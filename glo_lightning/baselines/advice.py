@@ -103,7 +103,7 @@ def advise(settings: SearchSettings, trained: Trained) -> Advice:
     answer = _answer(reach, ahead, worthwhile)
     more = _more_seeds(reach, worthwhile, settings.baseline_seeds) if answer == "cannot be told" else None
     sentences = [
-        _verdict(answer, headroom, ahead, settings),
+        _verdict(answer, headroom, ahead, worthwhile, settings),
         _use(answer, board, more),
         _tell_search(answer, aim, board),
         *_tell_awareness(aware, trained.class_counts),
@@ -202,7 +202,9 @@ def _more_seeds(reach: Lead | None, worthwhile: float, seeds: int) -> int | None
     return max(wanted, 2 * seeds) if wanted <= MOST_SEEDS else None
 
 
-def _verdict(answer: Answer, headroom: Lead | None, ahead: Lead | None, settings: SearchSettings) -> str:
+def _verdict(
+    answer: Answer, headroom: Lead | None, ahead: Lead | None, worthwhile: float, settings: SearchSettings
+) -> str:
     """Say whether a search pays, and by what that was told."""
     told = {
         "pays": "A search pays",
@@ -212,15 +214,14 @@ def _verdict(answer: Answer, headroom: Lead | None, ahead: Lead | None, settings
     if headroom is None:
         return f"{told}: there is nothing to compare {RIVALS[settings.outputs]} with, for all else diverged."
     over = f"{headroom.over}, the best of {RIVALS[settings.outputs]}"
-    shown = {
-        "pays": f"{headroom.name} is ahead of {over}",
-        "does not pay": f"{headroom.name} is not ahead of {over}, by as much as a verdict would show",
-        "cannot be told": f"{headroom.name} may be ahead of {over}",
-    }[answer]
-    if answer == "does not pay" and _is_certain(ahead):
-        shown = (
-            f"{headroom.name} is ahead of {over}, and no family of a search contains it or anything as good ({ahead})"
-        )
+    if _is_certain(headroom):
+        shown = f"{headroom.name} is ahead of {over}"
+    elif headroom.high > worthwhile:
+        shown = f"{headroom.name} may be ahead of {over}"
+    else:
+        shown = f"{headroom.name} is not ahead of {over}, by as much as a verdict would show"
+    if answer == "does not pay" and headroom.gain > 0.0 and _is_certain(ahead):
+        shown += f"; no family of a search contains it, or anything as good ({ahead})"
     return f"{told}: {shown}."
 
 

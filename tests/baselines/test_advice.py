@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from glo_lightning.baselines.advice import _answer, _more_seeds, least_shown
+from glo_lightning.baselines.advice import _answer, _more_seeds, _verdict, least_shown
 from glo_lightning.baselines.leaderboard import Lead
 from glo_lightning.compare.statistics import detectable_difference
+from glo_lightning.search.settings import SearchSettings
 
 
 def _lead(gain: float, half: float) -> Lead:
@@ -26,6 +27,19 @@ def _lead(gain: float, half: float) -> Lead:
 )
 def test_the_rule(reach: Lead | None, ahead: Lead | None, answer: str) -> None:
     assert _answer(reach, ahead, worthwhile=0.02) == answer
+
+
+@pytest.mark.parametrize(
+    ("headroom", "ahead", "told"),
+    [
+        (_lead(0.05, 0.02), None, "shape is ahead of tuned, the best of cross-entropy."),
+        (_lead(0.05, 0.02), _lead(0.04, 0.01), "; no family of a search contains it, or anything as good (+0.0400 "),
+        (_lead(0.01, 0.03), None, "shape may be ahead of tuned, the best of cross-entropy."),
+        (_lead(-0.04, 0.02), _lead(0.04, 0.01), "is not ahead of tuned, the best of cross-entropy, by as much as"),
+    ],
+)
+def test_no_more_is_said_than_is_known(headroom: Lead, ahead: Lead | None, told: str) -> None:
+    assert told in _verdict("does not pay", headroom, ahead, 0.02, SearchSettings())
 
 
 def test_what_a_verdict_shows_is_what_its_own_seeds_could_detect() -> None:
