@@ -45,7 +45,7 @@ def draw(records: Sequence[Record], conditions: Iterable[str], label: str, path:
                         x + shift, statistics.mean(sample), spread, fmt="o", color=COLOURS[name], markersize=5,
                         label=_label(name, series) if not x else None,
                     )  # fmt: skip
-        axis.set_xticks(range(len(shown)), shown if len(shown) > 1 else [""])
+        axis.set_xticks(range(len(shown)), ["" if name == task else name for name in shown])
         axis.set_title(WORKS[task].words if task in WORKS else task, fontsize=9)
         axis.grid(axis="y", alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
