@@ -166,8 +166,10 @@ class _Leader:
             usual = next(member for member in free if member.name == members[0].name)
             kept = [each for each in members if each is not members[0] or rates[id(usual)] != 1.0]
             chosen = [(member, rates.get(id(member), 1.0)) for member in kept]
-            answers = iter(evaluate([_run(*each, seed) for each in chosen for seed in seeds], len(scouts)))
-        rows = [Row.of(*each, [next(answers) for _ in seeds]) for each in chosen]
+            answers = evaluate([_run(*each, seed) for each in chosen for seed in seeds], len(scouts))
+            refuse_what_tells_nothing(answers)
+        in_turn = iter(answers)
+        rows = [Row.of(*each, [next(in_turn) for _ in seeds]) for each in chosen]
         ordered = sorted(rows, key=lambda row: (not row.is_measured, monitor.rank_key(row.mean)))
         seconds = float(np.mean([each.seconds for each in scouts]))
         trainings = len(scouts) + len(seeds) * len(rows)
