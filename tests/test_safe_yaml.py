@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from glo_lightning.errors import GloError, SettingsError
@@ -66,6 +66,7 @@ PLAIN = st.recursive(
 
 
 @given(PLAIN)
+@example({"\x85": "a\u2028b\x85"})
 def test_what_was_written_is_read_back(value: object) -> None:
     assert read_yaml(write_yaml(value)) == value
 
