@@ -95,8 +95,10 @@ def main() -> None:
     kept = records.read()
     print(by_condition(kept, CLAIMS, "what was searched for"))
     for name in ("without_attack", "flatness"):
-        print(by_condition([each for each in kept if name in each.others], CLAIMS, name.replace("_", " "), name))
-        print(verdicts([each for each in kept if name in each.others], CLAIMS, name))
+        own = [each for each in kept if name in each.others]
+        if own:
+            print(by_condition(own, CLAIMS, name.replace("_", " "), name))
+            print(verdicts(own, CLAIMS, name))
     print(verdicts(kept, CLAIMS))
     draw([panel(each) for each in kept], CLAIMS, "on the test split", options.figures / "claims.svg")
 
