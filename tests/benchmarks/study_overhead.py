@@ -1,7 +1,8 @@
 """Processor time that a search spends beside training: exploring with a study, less training the same without one.
 
 A perceptron on the digits, trained as a population, as configs/digits_mlp_taylor.yaml has it. All workers claim equal
-shares of a generation; what the same candidates cost without a study is measured in batches of that size.
+shares of a generation; what the same candidates cost without a study is measured in batches of that size. One worker
+announces its generations, several are as quiet as those that a search supervises.
 
 Usage: OMP_NUM_THREADS=1 python tests/benchmarks/study_overhead.py [--storages study.db study.log postgres]
 """
@@ -72,7 +73,7 @@ def work(url: str, generations: int, workers: int, start: Any, spent: Any) -> No
     settings = settings_of(url, generations, workers)
     evaluators = prepare(settings)
     with quiet_optuna(), open(os.devnull, "w") as nowhere:
-        progress = Clock(Console(file=nowhere))
+        progress = Clock(Console(file=nowhere, quiet=workers > 1))
         storage = open_storage(url)
         probe = evaluators.tasks[0].probe
         fingerprint = {"num_classes": probe.num_classes, "num_weights": probe.num_weights}
@@ -83,8 +84,8 @@ def work(url: str, generations: int, workers: int, start: Any, spent: Any) -> No
         del sources
 
 
-def train(url: str, generations: int, workers: int, spent: Any) -> None:
-    """Train the candidates of a finished search once more, without a study."""
+def train(url: str, generations: int, workers: int) -> tuple[float, int]:
+    """Train the candidates of a finished search once more, without a study, and return the time and their number."""
     settings = settings_of(url, generations, workers)
     evaluators = prepare(settings)
     with quiet_optuna():
@@ -97,12 +98,12 @@ def train(url: str, generations: int, workers: int, spent: Any) -> None:
         ]
     evaluators.way = "population"
     evaluator = evaluators.make(abort=True)
-    size = evaluators.batch
+    size = evaluators.share(POPULATION)
     evaluator.evaluate(runs[:size])
     begin = time.process_time()
     for place in range(0, len(runs), size):
         evaluator.evaluate(runs[place : place + size])
-    spent.put((time.process_time() - begin, len(runs)))
+    return time.process_time() - begin, len(runs)
 
 
 def open_study(url: str) -> Any:
@@ -127,10 +128,7 @@ def measure(url: str, generations: int, workers: int) -> tuple[float, float, int
     explored = sum(spent.get() for _ in processes)
     for process in processes:
         process.join()
-    alone = spawn.Process(target=train, args=(url, generations, workers, spent))
-    alone.start()
-    trained, count = spent.get()
-    alone.join()
+    trained, count = train(url, generations, workers)
     return explored, trained, count
 
 

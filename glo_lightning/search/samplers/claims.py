@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from optuna import TrialPruned
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.engines import Slot
@@ -315,21 +315,28 @@ def _signature() -> dict[str, Any]:
 class _Glance:
     """Tells whether another look at a study is worth what it costs.
 
+    Slots open when the last of the trials that others work on has ended, or when one of them was given back or failed.
+
     Args:
         store: the study's trials.
     """
 
     def __init__(self, store: TrialStore) -> None:
         self._store = store
-        self._seen: object = None
+        self._running: set[int] = set()
         self._due = 0.0
 
     def is_worth_a_look(self) -> bool:
-        """Whether trials were created or ended since the last look, or somebody may have died in the meantime."""
+        """Whether slots may have opened since the last look, or somebody may have died in the meantime."""
         now, frontier = time.monotonic(), self._store.frontier()
-        if frontier is not None and frontier == self._seen and now < self._due:
+        if frontier is None:
+            return True
+        states = {frontier.get(number) for number in self._running}
+        none_failed = states <= {TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED}
+        if TrialState.RUNNING in states and none_failed and now < self._due:
             return False
-        self._seen, self._due = frontier, now + LOOK_SECONDS
+        self._running = {number for number, state in frontier.items() if state == TrialState.RUNNING}
+        self._due = now + LOOK_SECONDS
         return True
 
 

@@ -129,11 +129,11 @@ class TrialStore:
         trials: list[FrozenTrial] = self._storage.get_all_trials(self._study_id, deepcopy=False, states=states)
         return trials
 
-    def frontier(self) -> frozenset[tuple[int, TrialState]] | None:
-        """Return what changes whenever a trial is created or ends, if that is cheaper to know than to read them."""
+    def frontier(self) -> dict[int, TrialState] | None:
+        """Return states by number of the trials not known to have ended, if that is cheaper than to read them."""
         if not hasattr(self._storage, "frontier"):
             return None
-        frontier: frozenset[tuple[int, TrialState]] = self._storage.frontier(self._study_id)
+        frontier: dict[int, TrialState] = self._storage.frontier(self._study_id)
         return frontier
 
     def create(self, templates: Sequence[FrozenTrial]) -> list[FrozenTrial]:

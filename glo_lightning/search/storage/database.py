@@ -88,8 +88,8 @@ class DatabaseStorage(_CachedStorage):
         """End those trials that still run."""
         self._tables.finish_trials(all_told)
 
-    def frontier(self, study_id: int) -> frozenset[tuple[int, TrialState]]:
-        """Return numbers and states of the trials that are not known to have ended."""
+    def frontier(self, study_id: int) -> dict[int, TrialState]:
+        """Return states by number of the trials that are not known to have ended."""
         with self._lock:
             study = self._studies.setdefault(study_id, _StudyInfo())
             return self._tables.frontier(study_id, study.unfinished_trial_ids, study.last_finished_trial_id)
@@ -149,12 +149,10 @@ class _Tables(RDBStorage):
             if rows:
                 connection.execute(_put(self.engine.dialect.name, name), rows)
 
-    def frontier(
-        self, study_id: int, unfinished: Collection[int], last_finished: int
-    ) -> frozenset[tuple[int, TrialState]]:
+    def frontier(self, study_id: int, unfinished: Collection[int], last_finished: int) -> dict[int, TrialState]:
         wanted = {"study": study_id, "last": last_finished, "unfinished": list(unfinished)}
         with self._reading() as connection:
-            return frozenset((number, state) for number, state in connection.execute(_select_states(), wanted))
+            return {row.number: row.state for row in connection.execute(_select_states(), wanted)}
 
     def _get_trials(
         self,
