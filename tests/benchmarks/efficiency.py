@@ -266,6 +266,7 @@ VARIANTS = {
     "theta, normalized": THETA.but(normalize="drive"),
     # what else could save trainings
     "drive, known losses first": DRIVE.but(known_first=True),
+    "drive, known losses first, classes alike": DRIVE.but(first=KNOWN),
     "drive, known losses first, units of c 4": DRIVE.but(known_first=True, units={"c_1": 4.0, "c_2": 4.0}),
     "drive, known losses first, 12": DRIVE.but(known_first=True, population_size=12),
     "drive, known losses first, another seed each generation": DRIVE.but(known_first=True, reseed=True),

@@ -67,6 +67,14 @@ def test_the_literatures_members_are_within_the_bounds_of_any_task_and_keep_thei
     assert [point[1:] for point in with_scale] == without
 
 
+def test_class_aware_losses_of_the_literature_have_their_logits_adjusted() -> None:
+    space = ClassAwareSpace(DriveSpace(3), [8, 4, 1])
+    loss = space.build(dict(zip(space.distributions, space.known[0], strict=True)))
+    logits, target = torch.randn(5, 3), torch.arange(5) % 3
+    adjusted = known_losses(3, [8, 4, 1])["logit_adjusted"].loss
+    torch.testing.assert_close(loss(logits, target), adjusted(logits, target))
+
+
 def test_sigmoid_outputs_have_a_drive_for_yes_and_one_for_no() -> None:
     asked = SearchSettings(family="drive", outputs="sigmoid")
     space = make_space(asked, 2)
