@@ -16,6 +16,7 @@ from glo_lightning.time_span import read_time_span
 Input = Literal["y", "h", "f", "t"]
 LossFamily = Literal["taylor", "drive", "residual", "glo"]
 Parameters = Literal["canonical", "theta"]
+Start = Literal["zeros", "cross_entropy", "baselines"]
 
 GENERATIONS = 20
 """Generations of a search, unless the settings or a time say otherwise."""
@@ -35,14 +36,19 @@ OF_TREES = ("stage", "screen", "known", "tuned_trees", "coefficient_generations"
 OF_POLYNOMIALS = ("order", "inputs", "parameters")
 OF_DRIVES = ("known_first",)
 
-STARTS = {"taylor": ("zeros", "cross_entropy"), "drive": ("zeros", "baselines"), "residual": ("zeros", "baselines")}
+STARTS = {
+    "taylor": ("auto", "zeros", "cross_entropy"),
+    "drive": ("auto", "zeros", "baselines"),
+    "residual": ("auto", "zeros", "baselines"),
+    "glo": ("auto", "zeros"),
+}
 """Where a search of each family may begin; zeros are cross-entropy, or the squared error, but for polynomials."""
 
 UNUSED = {
     "taylor": (*OF_TREES, *OF_DRIVES),
     "drive": (*OF_TREES, *OF_POLYNOMIALS, "normalize"),
     "residual": (*OF_TREES, *OF_POLYNOMIALS, *OF_DRIVES, "normalize", "class_aware"),
-    "glo": (*OF_POLYNOMIALS, *OF_DRIVES, "start", "sigma", "on_violation", "joint", "class_aware"),
+    "glo": (*OF_POLYNOMIALS, *OF_DRIVES, "sigma", "on_violation", "joint", "class_aware"),
 }
 """Settings that a family has no use for."""
 
@@ -63,9 +69,10 @@ class SearchSettings(ScoreSettings):
         parameters: of family=taylor: canonical (search only those that training can tell apart: 4 instead of 8 at
             order 3), theta (all, as the papers do) or auto (canonical, but theta with invariant=paper, with
             outputs=real, at order 1 or with other inputs than y and h).
-        start: mean of the first generation. Of family=taylor: zeros, as in the papers, or cross_entropy, its expansion
-            (with outputs=real, the squared error). Of families drive and residual: zeros, which are cross-entropy (the
-            squared error), or baselines, the best of what python -m glo_lightning.baselines has trained.
+        start: mean of the first generation. Of family=taylor: zeros, as in the papers, cross_entropy, its expansion
+            (with outputs=real, the squared error), or auto (cross_entropy if canonical parameters are searched, which
+            takes fewer candidates, zeros if theta is). Of families drive and residual: zeros, which are cross-entropy
+            (the squared error), or baselines, the best of what python -m glo_lightning.baselines has trained.
         known_first: of family=drive: whether losses of the literature that stand label noise open the first generation,
             in the place of draws (with outputs=softmax).
         class_aware: of families taylor and drive: whether losses know how frequent the classes are, for long tails; the
@@ -137,7 +144,7 @@ class SearchSettings(ScoreSettings):
     order: int = setting(3, at_least=1, section=SEARCHED)
     inputs: tuple[Input, ...] = setting(("y", "h"), section=SEARCHED)
     parameters: Literal["auto", Parameters] = setting("auto", section=SEARCHED)
-    start: Literal["zeros", "cross_entropy", "baselines"] = setting("zeros", section=SEARCHED)
+    start: Literal["auto", Start] = setting("auto", section=SEARCHED)
     known_first: bool = setting(True, section=SEARCHED)
     class_aware: bool = setting(False, section=SEARCHED)
     joint: dict[str, Range] = setting({}, section=SEARCHED)
@@ -225,8 +232,8 @@ class SearchSettings(ScoreSettings):
                     repr(value),
                     f"Leave {option(field.name)} out, or choose another family.",
                 )
-        starts = STARTS.get(self.loss_family)
-        if starts is not None and self.start not in starts:
+        starts = STARTS[self.loss_family]
+        if self.start not in starts:
             others = " or ".join(option("family", family) for family, each in STARTS.items() if self.start in each)
             raise SettingsError(
                 f"{option('start')} out of {', '.join(starts)} with {option('family', self.loss_family)}",
@@ -363,6 +370,14 @@ class SearchSettings(ScoreSettings):
     def budget_seconds(self) -> float | None:
         """The time for the whole search, in seconds; None for no end."""
         return None if self.time_budget is None else read_time_span(self.time_budget)
+
+    @property
+    def loss_start(self) -> Start:
+        """Where CMA-ES begins: as set, or at cross-entropy's expansion with canonical parameters, or at zeros."""
+        if self.start != "auto":
+            return self.start
+        is_canonical = self.loss_family == "taylor" and self.loss_parameters == "canonical"
+        return "cross_entropy" if is_canonical else "zeros"
 
     @property
     def opens_with_known(self) -> bool:

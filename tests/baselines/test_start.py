@@ -108,5 +108,5 @@ def test_without_what_it_begins_from_it_is_refused(content: str | None, expected
 def test_a_family_without_such_losses_is_refused() -> None:
     with pytest.raises(GloError, match="family='drive' or family='residual'"):
         LossSearch(start="baselines")
-    with pytest.raises(GloError, match="no start with family='glo'"):
-        LossSearch(start="baselines", known_first=False, family="glo")
+    with pytest.raises(GloError, match="start out of auto, zeros with family='glo'"):
+        LossSearch(start="baselines", family="glo")

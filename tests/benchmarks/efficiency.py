@@ -236,7 +236,7 @@ KNOWN_POLYNOMIALS = [
 ]
 
 DRIVE = Variant({"family": "drive", "known_first": False})
-CANONICAL = Variant({"family": "taylor", "parameters": "canonical", "population_size": 20})
+CANONICAL = Variant({"family": "taylor", "parameters": "canonical", "start": "zeros", "population_size": 20})
 THETA = Variant({"family": "taylor", "parameters": "theta", "population_size": 20})
 
 VARIANTS = {
@@ -443,7 +443,8 @@ class Searcher:
         """Return which trainings would have been stopped after half of their epochs, and what they had then."""
         if self.variant.race == 1.0:
             return {}
-        half = [each.curve[self.problem.epochs // 2 - 1] if each.curve else 0.0 for each in evaluations]
+        middle = self.problem.epochs // 2 - 1
+        half = [each.curve[middle] if len(each.curve) > middle else 0.0 for each in evaluations]
         kept = round(len(half) * self.variant.race)
         return {place: half[place] for place in sorted(range(len(half)), key=lambda place: -half[place])[kept:]}
 

@@ -84,6 +84,26 @@ def test_known_losses_come_first_where_there_are_some(asked: dict[str, Any], exp
     assert searched(read_settings(searched(settings, [])), []).keys() >= {"family", "seed"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, "cross_entropy"),
+        ({"class_aware": True}, "cross_entropy"),
+        ({"start": "zeros"}, "zeros"),
+        ({"parameters": "theta"}, "zeros"),
+        ({"parameters": "theta", "start": "cross_entropy"}, "cross_entropy"),
+        ({"invariant": "paper"}, "zeros"),
+        ({"order": 1}, "zeros"),
+        ({"inputs": ("y", "f")}, "zeros"),
+        ({"family": "taylor", "outputs": "real"}, "zeros"),
+        ({"family": "glo"}, "zeros"),
+        ({"family": "drive", "start": "baselines", "known_first": False}, "baselines"),
+    ],
+)
+def test_a_search_of_canonical_parameters_begins_at_cross_entropy(asked: dict[str, Any], expected: str) -> None:
+    assert SearchSettings(**asked).loss_start == expected
+
+
 @pytest.mark.parametrize("asked", [{}, {"outputs": "real"}, {"family": "glo"}])
 def test_families_without_known_losses_refuse_to_be_told_of_them(asked: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match="known_first"):
@@ -133,6 +153,10 @@ def test_a_copy_is_refused_where_it_would_be_had_all_been_said_at_once() -> None
         ({}, {"family": "taylor", "parameters": "canonical"}),
         ({"invariant": "paper"}, {"family": "taylor", "parameters": "theta"}),
         ({"outputs": "real"}, {"family": "residual"}),
+        ({}, {"start": "cross_entropy"}),
+        ({"parameters": "theta"}, {"start": "zeros"}),
+        ({"family": "drive"}, {"start": "zeros"}),
+        ({"family": "glo"}, {"start": "zeros"}),
     ],
 )
 def test_a_study_keeps_what_auto_meant_so_that_either_way_to_say_it_continues_it(

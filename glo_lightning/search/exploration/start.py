@@ -66,9 +66,9 @@ def starting_point(settings: SearchSettings, space: VectorSpace, hyperparameters
     Raises:
         StudyError: if it shall begin from baselines, and there are none, or none that the space contains.
     """
-    if settings.start == "baselines":
+    if settings.loss_start == "baselines":
         return _from_baselines(settings, space, hyperparameters)
-    if settings.start == "cross_entropy" or settings.loss_family in ("drive", "residual"):
+    if settings.loss_start == "cross_entropy" or settings.loss_family in ("drive", "residual"):
         return Start([*space.cross_entropy, *hyperparameters.start])
     zeros = [0.0] * len(space.distributions)
     return Start([*zeros, *hyperparameters.start] if hyperparameters.start else None)

@@ -41,7 +41,9 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "drive": DRIVE,
     "drive, rate": {**DRIVE, "joint": {LEARNING_RATE_FACTOR: RATE_FACTORS}},
     "known, drive": {**DRIVE, "known_first": True},
-    "Taylor": {"family": "taylor", "parameters": "canonical", "population_size": 20, "generations": 5},
+    "Taylor": {
+        "family": "taylor", "parameters": "canonical", "start": "zeros", "population_size": 20, "generations": 5,
+    },
     "trees": {
         "family": "glo", "population_size": 40, "generations": 3, "tuned_trees": 2, "coefficient_generations": 4,
     },

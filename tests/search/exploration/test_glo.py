@@ -228,7 +228,6 @@ def test_bad_known_expressions_are_refused_before_anything_trains(tmp_path: Path
         ("glo", {"order": 4}),
         ("glo", {"inputs": ("y", "h", "f")}),
         ("glo", {"parameters": "canonical"}),
-        ("glo", {"start": "cross_entropy"}),
         ("glo", {"sigma": 1.0}),
         ("glo", {"on_violation": "resample"}),
         ("taylor", {"stage": "trees"}),
@@ -238,3 +237,8 @@ def test_bad_known_expressions_are_refused_before_anything_trains(tmp_path: Path
 def test_settings_of_the_other_family_are_refused(family: str, setting: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=f"no {next(iter(setting))} with family='{family}'"):
         LossSearch(family=family, **setting)  # type: ignore[arg-type]
+
+
+def test_trees_begin_nowhere_near_cross_entropy() -> None:
+    with pytest.raises(SettingsError, match="start out of auto, zeros with family='glo'"):
+        LossSearch(family="glo", start="cross_entropy")
