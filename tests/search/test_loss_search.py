@@ -218,7 +218,7 @@ def test_a_metric_below_zero_needs_to_be_told_its_worst(tmp_path: Path) -> None:
 
 
 def test_what_diverged_is_never_preferred_to_what_trained(tmp_path: Path) -> None:
-    search = _search(tmp_path, monitor="val_below", worst_metric=-5.0, comparison_seeds=0, finalists=8)
+    search = _search(tmp_path, monitor="val_below", worst_metric=-5.0, start="zeros", comparison_seeds=0, finalists=8)
     records = read_candidates(search.run(Doubtful, DigitsDataModule(), CPU).study)
     stored = json.loads((tmp_path / "comparison.json").read_text())
     diverged = {record.trial for record in records if record.status == "diverged"}
