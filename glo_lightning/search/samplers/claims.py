@@ -113,7 +113,7 @@ class Claims(Generic[C]):
         """
         if self._store.takes_populations and self._has_begun():
             glance = _Glance(self._store)
-            return _poll(lambda: self._claim_whole(count) if glance.is_worth_a_look() else None, on_wait)
+            return _poll(lambda: self._claim_whole(count, glance) if glance.is_worth_a_look() else None, on_wait)
         while self._wait_for_slots(on_wait):
             (ticket,) = self._store.create([running_trial({}, {}, {}, _signature())])
             try:
@@ -131,12 +131,14 @@ class Claims(Generic[C]):
                 self._look()
             return self._history is not None
 
-    def _claim_whole(self, count: int) -> list[FrozenTrial] | None:
+    def _claim_whole(self, count: int, glance: "_Glance") -> list[FrozenTrial] | None:
         with self._lock:
             assert self._history is not None
             snapshot = self._look()
             if self.is_finished(snapshot.generation):
                 return []
+            if snapshot.open:
+                glance.look_again()  # should those with tickets, or others that are quicker, leave some
             if not snapshot.open or snapshot.tickets:
                 self._mind(snapshot)
                 return None
@@ -338,6 +340,10 @@ class _Glance:
         self._running = {number for number, state in frontier.items() if state == TrialState.RUNNING}
         self._due = now + LOOK_SECONDS
         return True
+
+    def look_again(self) -> None:
+        """Have the next look be worth it: slots are open."""
+        self._due = 0.0
 
 
 def _poll(attempt: Callable[[], T | None], on_wait: Callable[[], None]) -> T:
