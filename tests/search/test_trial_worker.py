@@ -151,9 +151,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+LONG = 12
+"""Generations of a search that is still at it when somebody has seen its first."""
+
+
 @pytest.mark.parametrize("name", ["study.db", "study.log"])
 def test_a_disk_that_fills_up_loses_nothing_that_was_finished(small_disk: Path, tmp_path: Path, name: str) -> None:
-    undisturbed = _search(tmp_path / "out", storage="memory")
+    undisturbed = _search(tmp_path / "out", storage="memory", generations=LONG)
     path, ballast = small_disk / name, small_disk / "ballast"
 
     def fill_later() -> None:
@@ -163,11 +167,11 @@ def test_a_disk_that_fills_up_loses_nothing_that_was_finished(small_disk: Path, 
 
     threading.Thread(target=fill_later, daemon=True).start()
     with pytest.raises(StudyError, match=r"full|No space left"):
-        _search(tmp_path / "out", storage=str(path), workers=2)
+        _search(tmp_path / "out", storage=str(path), workers=2, generations=LONG)
     finished = _finished(path)
     assert len(finished) >= 8
     ballast.unlink()
-    again = _search(tmp_path / "out", storage=str(path), workers=2)
+    again = _search(tmp_path / "out", storage=str(path), workers=2, generations=LONG)
     assert _outcome(again) == _outcome(undisturbed)
     assert {trial.number for trial in finished} <= {record.trial for record in read_candidates(again.study)}
 
