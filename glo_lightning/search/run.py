@@ -17,7 +17,7 @@ from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
 from glo_lightning.search.records.plan import in_force
 from glo_lightning.search.records.result import SearchResult, candidate_rows
-from glo_lightning.search.records.verdict import Verdict, is_answered, read_verdict
+from glo_lightning.search.records.verdict import BEST_KNOWN, Verdict, is_answered, read_verdict
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage
@@ -82,7 +82,9 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     if placement.rank == 0:
         output.record_decisions(part.study)
         output.write_trials(candidate_rows(part.study))
-        output.write_best_loss(part.verdict.loss)
+        output.write_loss("best_loss.json", part.verdict.loss)
+        if part.verdict.best_known is not None:
+            output.write_loss(BEST_KNOWN, part.verdict.best_known)
         if part.verdict.hyperparameters:
             output.write_json("best_hyperparameters.json", part.verdict.hyperparameters)
         output.write_json("comparison.json", part.verdict.to_dict())
@@ -97,6 +99,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         part.verdict.hyperparameters,
         part.verdict.comparisons,
         part.verdict.warning,
+        part.verdict.best_known,
         partial(_train, settings, next(iter(tasks.values())), part.verdict) if len(tasks) == 1 else None,
     )
 

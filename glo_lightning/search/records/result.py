@@ -16,7 +16,7 @@ from glo_lightning.extras import require_extra
 from glo_lightning.hyperparameters import Hyperparameters, describe
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import read_candidates
-from glo_lightning.search.records.verdict import Fidelity
+from glo_lightning.search.records.verdict import BEST_KNOWN, Fidelity
 from glo_lightning.search.storage.study import later_stages
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class SearchResult:
         best_hyperparameters: what a joint search found along with the loss.
         comparisons: of a search on several tasks: the verdict on each, by its name.
         warning: why the winner should not be trusted, if it should not.
+        best_known: the best of the literature's losses on validation data; None if they were not tried.
         trainer: trains a model fully with the best loss, from a seed; None of a search on several tasks.
     """
 
@@ -48,6 +49,7 @@ class SearchResult:
     best_hyperparameters: Hyperparameters = field(default_factory=dict)
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     warning: str = ""
+    best_known: Loss | None = None
     trainer: "Callable[[int], LightningModule] | None" = field(default=None, repr=False)
 
     def train(self, seed: int = 0) -> "LightningModule":
@@ -82,7 +84,10 @@ class SearchResult:
         formula = self.best_loss.formula("unicode")
         found = "".join(f"  {line}\n" for line in describe(self.best_hyperparameters))
         along = f"found along with\n{found}" if found else ""
-        return f"{table}{fidelity}{warning}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}"
+        known = "" if self.best_known is None else f"; the best known loss is {BEST_KNOWN} there"
+        return (
+            f"{table}{fidelity}{warning}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}{known}"
+        )
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row per candidate: generation, index, metric, theta, formula, theory, status, seconds.

@@ -14,6 +14,9 @@ from glo_lightning.search.settings import SearchSettings
 
 DISCOVERED = "discovered"
 
+BEST_KNOWN = "best_known.json"
+"""The file of the best loss of the literature, beside that of the winner."""
+
 PURPOSES = {
     "finalists": "re-scoring the finalists with fresh seeds",
     "known": "training the losses of the literature",
@@ -123,6 +126,7 @@ class Verdict:
         hyperparameters: that were found along with the loss, if any were searched.
         comparisons: of a search on several tasks: the comparison on each, by its name.
         warning: why the winner should not be trusted, if it should not.
+        best_known: the best of the literature's losses on validation data; None if they were not tried.
     """
 
     loss: Loss
@@ -132,6 +136,7 @@ class Verdict:
     hyperparameters: Hyperparameters = field(default_factory=dict)
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     warning: str = ""
+    best_known: Loss | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values of ``comparison.json``."""
@@ -144,6 +149,7 @@ class Verdict:
             "fidelity": None if self.fidelity is None else self.fidelity.to_dict(),
             "comparisons": {name: each.to_dict() for name, each in self.comparisons.items()},
             "warning": self.warning,
+            "best_known": None if self.best_known is None else self.best_known.to_dict(),
         }
 
     @classmethod
@@ -167,7 +173,7 @@ class Verdict:
 
     @classmethod
     def _read(cls, stored: dict[str, Any]) -> "Verdict":
-        comparison, fidelity = stored["comparison"], stored["fidelity"]
+        comparison, fidelity, best_known = stored["comparison"], stored["fidelity"], stored.get("best_known")
         return cls(
             Loss.from_dict(stored["loss"]),
             tuple(map(Finalist.from_dict, stored["finalists"])),
@@ -176,6 +182,7 @@ class Verdict:
             stored.get("hyperparameters", {}),
             {name: Comparison.from_dict(each) for name, each in stored.get("comparisons", {}).items()},
             stored["warning"],
+            None if best_known is None else Loss.from_dict(best_known),
         )
 
 

@@ -112,9 +112,9 @@ class SearchOutput:
         """Write one row per candidate."""
         write_table(self.folder / "trials.csv", candidates)
 
-    def write_best_loss(self, loss: Loss) -> Path:
-        """Write the winner, readable by ``load_loss``."""
-        path = self.folder / "best_loss.json"
+    def write_loss(self, name: str, loss: Loss) -> Path:
+        """Write a loss, readable by ``load_loss``."""
+        path = self.folder / name
         save_loss(loss, path)
         return path
 

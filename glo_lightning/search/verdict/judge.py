@@ -6,7 +6,7 @@ import numpy as np
 
 from glo_lightning.compare.comparison import Comparison, compare_losses, divergence, refuse_what_tells_nothing
 from glo_lightning.compare.overall import compare_overall
-from glo_lightning.compare.rivals import BASELINES, OWN
+from glo_lightning.compare.rivals import BASELINES, KNOWN, OWN
 from glo_lightning.compare.tables import learnt_nothing
 from glo_lightning.search.exploration.context import Source
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
@@ -91,6 +91,7 @@ class Judge:
             winner.hyperparameters,
             comparisons if len(comparisons) > 1 else {},
             self._warn(candidates),
+            next((rival.loss for rival in rivals if rival.name.startswith(KNOWN)), None),
         )
         self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
         return verdict

@@ -25,7 +25,7 @@ def test_files_are_written_whole_and_read_back(tmp_path: Path) -> None:
     with output.configured(SearchSettings(order=4)):
         pass
     output.write_trials([{"trial": 0, "metric": 0.5}])
-    output.write_best_loss(BaikalLoss())
+    output.write_loss("best_loss.json", BaikalLoss())
     output.write_json("comparison.json", {"finalists": []})
     output.write_figure("figure.png", Figure())
     assert yaml.safe_load((output.folder / "config.yaml").read_text())["search"]["order"] == 4

@@ -13,13 +13,14 @@ from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.tables import render
 from glo_lightning.dashboard.note import write_note
 from glo_lightning.data import CorruptedDataModule, DigitsDataModule
-from glo_lightning.losses import CrossEntropyLoss, known_losses
+from glo_lightning.losses import CrossEntropyLoss, known_losses, load_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.report.page import build_page
 from glo_lightning.search import LossSearch
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.records.result import SearchResult
+from glo_lightning.search.records.verdict import read_verdict
 from glo_lightning.search.samplers.optuna_adapter import storage_of
 from glo_lightning.search.spaces.rival import RivalSpace
 from glo_lightning.search.spaces.stored import space_of
@@ -135,6 +136,15 @@ def test_cross_entropy_is_tuned_with_as_many_trainings_and_a_known_loss_is_a_row
     assert "cross-entropy, tuned: learning rate × " in str(alone)
 
 
+def test_the_best_known_loss_can_be_taken_home(alone: SearchResult) -> None:
+    assert alone.best_known is not None
+    stored = load_loss(alone.output_dir / "best_known.json")
+    name = rows(alone.comparison)[-2].removeprefix("best known: ").replace(" ", "_")
+    expected = known_losses(3)[name].loss.to_dict()
+    assert stored.to_dict() == alone.best_known.to_dict() == read_verdict(alone.study).best_known.to_dict() == expected  # type: ignore[union-attr]
+    assert "the best known loss is best_known.json there" in str(alone)
+
+
 def test_the_rows_are_what_the_tuning_says_trained_with_the_seeds_of_the_comparison(alone: SearchResult) -> None:
     assert alone.comparison is not None
     result = alone.comparison.result("cross-entropy, tuned")
@@ -159,6 +169,7 @@ def test_a_share_of_the_trainings_will_do_and_is_told(tmp_path: Path) -> None:
 
 def test_without_a_budget_the_verdict_says_that_nothing_was_tuned(tmp_path: Path) -> None:
     result = result_of(tmp_path, rival_budget=0)
+    assert result.best_known is None
     assert "Cross-entropy was not tuned" in str(result)
     assert "toy/rival" not in optuna.get_all_study_names(storage_of(result.study))
     assert "cross-entropy, tuned" not in rows(result.comparison)
