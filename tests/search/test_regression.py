@@ -104,7 +104,8 @@ def test_a_search_from_python(tmp_path: Path) -> None:
     assert all(trial.user_attrs["theory"]["exact"] for trial in result.study.trials)
     page = build_page(archive)
     assert "What does it do to outliers?" in page
-    assert "Against squared error" in page
+    assert "Against its rivals" in page
+    assert "squared error, joint" in page
     assert "cross-entropy" not in page
     for picture in (0, 1):
         assert b"<svg" in draw_picture(result.best_loss, 1, picture)

@@ -120,7 +120,7 @@ def test_torchrun_may_start_the_ranks(tmp_path: Path) -> None:
         "-m", "glo_lightning.search",
         "--model=tests.search.toy.ToyModel", "--data=tests.search.toy.ToyData", "--data.batch_size=8",
         "--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.max_epochs=1",
-        "--search.generations=1", "--search.population_size=4", "--search.comparison_seeds=0",
+        "--search.generations=1", "--search.population_size=4", "--search.start=zeros", "--search.comparison_seeds=0",
         "--search.finalist_seeds=1", f"--search.output_dir={tmp_path}",
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}

@@ -225,8 +225,8 @@ def test_weights_want_a_model() -> None:
 
 def test_a_search_takes_a_model(tmp_path: Any) -> None:
     settings: dict[str, Any] = {
-        "generations": 1, "population_size": 4, "finalists": 1, "finalist_seeds": 1, "comparison_seeds": 0,
-        "verbosity": "quiet",
+        "generations": 1, "population_size": 4, "start": "zeros", "finalists": 1, "finalist_seeds": 1,
+        "comparison_seeds": 0, "verbosity": "quiet",
     }  # fmt: skip
     search = LossSearch(**settings, output_dir=tmp_path / "held")
     loaders = {"train_dataloaders": ToyData().train_dataloader(), "val_dataloaders": ToyData().val_dataloader()}

@@ -30,7 +30,7 @@ from tests.search.toy import TRAINER, ToyData, ToyModel
 
 SPLITS = ToyData().load()
 SEARCH: dict[str, Any] = {
-    "generations": 1, "population_size": 4, "finalists": 1, "finalist_seeds": 1, "storage": "memory",
+    "generations": 1, "population_size": 4, "start": "zeros", "finalists": 1, "finalist_seeds": 1, "storage": "memory",
     "comparison_epochs": 1, "verbosity": "quiet",
 }  # fmt: skip
 
