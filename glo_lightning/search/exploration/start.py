@@ -127,9 +127,9 @@ def _read(path: Path, settings: SearchSettings) -> list[Baseline]:
         ]
     except FileNotFoundError:
         raise StudyError(f"the baselines of this search in {str(path)!r}", "no such file", cure) from None
+    except GloError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, GloError):
-            raise
         raise StudyError(
             f"what baselines wrote in {str(path)!r}", f"something else ({error!r:.60})", f"Remove it. {cure}"
         ) from error

@@ -19,6 +19,12 @@ KNOWN: tuple[tuple[Member, float], ...] = (("cross_entropy", 0.0), ("gce", 0.7),
 """Members that the literature recommends, with the exponent q that it recommends for them."""
 
 
+def shape_of(loss: DriveLoss) -> dict[str, float]:
+    """Return the parameters of a drive loss but for its scale; coefficients beyond the second are left out."""
+    c_1, c_2 = [*loss.c.tolist(), 0.0, 0.0][:2]
+    return {"q": float(loss.q), "g": float(loss.g), "c_1": c_1, "c_2": c_2}
+
+
 class DriveSpace:
     """The drive family: scale, exponents at either end, and two coefficients of a polynomial.
 
@@ -57,8 +63,7 @@ class DriveSpace:
         return [self._point(loss) for loss in losses]
 
     def _point(self, loss: DriveLoss) -> list[float]:
-        c_1, c_2 = [*loss.c.tolist(), 0.0, 0.0][:2]
-        shape = [float(loss.q), float(loss.g), c_1, c_2]
+        shape = list(shape_of(loss).values())
         log_scale = max(math.log(float(loss.scale)), LOG_SCALE.low)  # of millions of classes it would be lower
         return [log_scale, *shape] if self.with_scale else shape
 

@@ -17,7 +17,7 @@ from glo_lightning.losses import (
 )
 from glo_lightning.losses.scaled import unscaled
 from glo_lightning.search.spaces.base import LossSpace
-from glo_lightning.search.spaces.drive import DriveSpace, TwoSidedDriveSpace
+from glo_lightning.search.spaces.drive import DriveSpace, TwoSidedDriveSpace, shape_of
 from glo_lightning.search.spaces.residual import ResidualSpace
 from glo_lightning.search.spaces.wrapped import ClassAwareSpace, HeadsSpace
 
@@ -82,13 +82,9 @@ def _locate_aware(space: ClassAwareSpace, loss: Loss, factor: float) -> Place | 
 
 def _locate_drive(space: DriveSpace, loss: Loss, factor: float) -> Place | None:
     drive = _as_drive(loss, space.num_classes)
-    if drive is None:
+    if drive is None or any(drive.c.tolist()[2:]):
         return None
-    c = [*drive.c.tolist(), 0.0, 0.0]
-    if any(c[2:]):
-        return None
-    shape = {"q": float(drive.q), "g": float(drive.g), "c_1": c[0], "c_2": c[1]}
-    return _scaled(shape, float(drive.scale) * factor, space.with_scale)
+    return _scaled(shape_of(drive), float(drive.scale) * factor, space.with_scale)
 
 
 def _locate_two_sided(space: TwoSidedDriveSpace, loss: Loss, factor: float) -> Place | None:
