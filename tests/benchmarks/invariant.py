@@ -14,7 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from efficiency import TASKS, THETA, Variant, measure, read
+from cost.measure import measure, read
+from cost.tasks import TASKS
+from cost.variant import Variant
+from cost.variants import THETA
 from scipy.stats import ttest_ind
 
 BUDGETS = (24, 48, 96, 192)

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from efficiency import CLASSES, TOGETHER, SmallMnist
+from cost.measure import TOGETHER
+from cost.tasks import CLASSES, SmallMnist
 from scipy.stats import spearmanr
 from torch import nn
 
