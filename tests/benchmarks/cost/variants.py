@@ -33,7 +33,9 @@ KNOWN_POLYNOMIALS = [
 ]
 
 DRIVE = Variant({"family": "drive", "known_first": False})
+KNOWN_FIRST = DRIVE.but(known_first=True)
 CANONICAL = Variant({"family": "taylor", "parameters": "canonical", "start": "zeros", "population_size": 20})
+EXPANDED = CANONICAL.but(start="cross_entropy")
 THETA = Variant({"family": "taylor", "parameters": "theta", "population_size": 20})
 
 VARIANTS = {
@@ -51,9 +53,6 @@ VARIANTS = {
     **{f"drive, sigma {sigma}": DRIVE.but(sigma=sigma) for sigma in (0.3, 1.2)},
     "drive, normalized": DRIVE.but(space=lambda: DriveSpace(CLASSES, with_scale=False)),
     **{f"canonical, {size}": CANONICAL.but(population_size=size) for size in (8, 12, 40)},
-    "canonical, from cross-entropy": CANONICAL.but(start="cross_entropy"),
-    "canonical, from cross-entropy, 8": CANONICAL.but(start="cross_entropy", population_size=8),
-    "canonical, sigma 0.6, from cross-entropy": CANONICAL.but(start="cross_entropy", sigma=0.6),
     "canonical, normalized": CANONICAL.but(normalize="drive"),
     "canonical, no invariant": CANONICAL.but(invariant="none"),
     "canonical, stable": CANONICAL.but(invariant="stable"),
@@ -61,13 +60,22 @@ VARIANTS = {
     "canonical, stable, resampled": CANONICAL.but(invariant="stable", on_violation="resample"),
     "theta, from cross-entropy": THETA.but(start="cross_entropy"),
     "theta, normalized": THETA.but(normalize="drive"),
+    # the same of the defaults
+    "drive, known losses first": KNOWN_FIRST.but(budgets=LONG_BUDGETS),
+    **{f"drive, known losses first, {size}": KNOWN_FIRST.but(population_size=size) for size in (6, 12, 20)},
+    **{f"drive, known losses first, sigma {sigma}": KNOWN_FIRST.but(sigma=sigma) for sigma in (0.3, 1.2)},
+    "drive, known losses first, normalized": KNOWN_FIRST.but(space=lambda: DriveSpace(CLASSES, with_scale=False)),
+    "drive, known losses first, separable": KNOWN_FIRST.but(make=SepCMA),
+    "canonical, from cross-entropy": EXPANDED.but(budgets=LONG_BUDGETS),
+    **{f"canonical, from cross-entropy, {size}": EXPANDED.but(population_size=size) for size in (6, 8, 12, 40)},
+    **{f"canonical, from cross-entropy, sigma {sigma}": EXPANDED.but(sigma=sigma) for sigma in (0.3, 0.6)},
+    "canonical, from cross-entropy, normalized": EXPANDED.but(normalize="drive"),
+    "canonical, from cross-entropy, separable": EXPANDED.but(make=SepCMA),
     # what else could save trainings
-    "drive, known losses first": DRIVE.but(known_first=True),
     "drive, known losses first, classes alike": DRIVE.but(first=KNOWN),
-    "drive, known losses first, units of c 4": DRIVE.but(known_first=True, units={"c_1": 4.0, "c_2": 4.0}),
-    "drive, known losses first, 12": DRIVE.but(known_first=True, population_size=12),
-    "drive, known losses first, another seed each generation": DRIVE.but(known_first=True, reseed=True),
-    "drive, known losses first, two seeds": DRIVE.but(known_first=True, trainings=2),
+    "drive, known losses first, units of c 4": KNOWN_FIRST.but(units={"c_1": 4.0, "c_2": 4.0}),
+    "drive, known losses first, another seed each generation": KNOWN_FIRST.but(reseed=True),
+    "drive, known losses first, two seeds": KNOWN_FIRST.but(trainings=2),
     "drive, exponents only, known losses first": DRIVE.but(space=ExponentSpace, first=KNOWN[:2]),
     "drive, Bernstein, positive, known losses first": DRIVE.but(
         space=lambda: BernsteinSpace(np.exp), first=BernsteinSpace(np.exp).points(KNOWN_LOSSES)
