@@ -15,7 +15,7 @@ from page.command import options_of
 from page.plots import draw
 from page.records import Record, Records
 from page.scored import CORRECTED, METRICS, ScoredClassifier
-from page.searching import search
+from page.searching import FORMULAS, search
 from page.tables import by_condition, verdicts
 from page.tasks import WORKS
 
@@ -32,7 +32,7 @@ PLACES = {
 
 
 def main() -> None:
-    options = options_of(__doc__, [], PLACES, ("drive", "drive, rate", "Taylor"), conditions_name="metrics")
+    options = options_of(__doc__, [], PLACES, FORMULAS, conditions_name="metrics")
     records = Records(options.output / "metrics.json")
     for name in options.metrics:
         task, corruption = PLACES[name]
@@ -52,9 +52,12 @@ def main() -> None:
                 records.keep(record)
                 print(record, flush=True)
     kept, figure = records.read(), options.figures / "metrics.svg"
-    print(by_condition(kept, PLACES, "as trained"))
+    print(by_condition(kept, PLACES, "on the test split, as trained"))
     print(by_condition(kept, PLACES, "corrected on validation", "corrected"))
+    calibrated = [each for each in kept if "ece" in each.others]
+    print(by_condition(calibrated, PLACES, "calibration error (ECE), as trained", "ece"))
     print(verdicts(kept, PLACES))
+    print("The same, all corrected:\n")
     print(verdicts(kept, PLACES, "corrected"))
     draw([replace(each, task=each.condition) for each in kept], PLACES, "on the test split", figure)
 

@@ -27,8 +27,10 @@ def main() -> None:
     records = sweep(options, "noise", CONDITIONS, lambda searched: {"best_epoch": searched.at_best_epoch()})
     for name, work in works_of(options):
         kept = [each for each in records if each.task == name]
+        if not kept:
+            continue
         print(by_condition(kept, CONDITIONS, f"{work.words}, last epoch"))
-        print(by_condition(kept, CONDITIONS, f"{work.words}, best validation epoch", "best_epoch"))
+        print(by_condition(kept, CONDITIONS, "the same, best validation epoch", "best_epoch"))
         print(verdicts(kept, CONDITIONS))
     draw(records, CONDITIONS, "test accuracy, labels wrong", options.figures / "noise.svg")
 

@@ -23,7 +23,7 @@ def options_of(
     conditions_name: str = "conditions",
     more: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> argparse.Namespace:
-    """Parse the command line; --quick is one search of almost nothing in a folder that goes away."""
+    """Parse the command line; --quick is one search of almost nothing, kept only in folders that are named."""
     conditions, families = list(conditions), list(families)
     parser = argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
     if tasks:
@@ -34,9 +34,9 @@ def options_of(
         parser.add_argument("--families", nargs="+", choices=families, default=families)
         parser.add_argument("--searches", type=int, default=2, help="of each kind, by their seeds 0, 1, ...")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of MNIST/raw and cifar10/train/CLASS")
-    parser.add_argument("--runs", type=Path, default=Path("runs/benchmarks"), help="where searches are kept")
-    parser.add_argument("--output", type=Path, default=HERE / "measured", help="folder of the records")
-    parser.add_argument("--figures", type=Path, default=HERE / "figures", help="folder of the plot")
+    parser.add_argument("--runs", type=Path, help="where searches are kept, runs/benchmarks by default")
+    parser.add_argument("--output", type=Path, help="folder of the records, measured/ beside the script by default")
+    parser.add_argument("--figures", type=Path, help="folder of the plot, figures/ beside the script by default")
     for name, explained in (more or {}).items():
         parser.add_argument(name, **explained)
     parser.add_argument("--quick", action="store_true", help="show that it runs, and measure nothing")
@@ -44,11 +44,13 @@ def options_of(
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    folders = {"runs": Path("runs/benchmarks"), "output": HERE / "measured", "figures": HERE / "figures"}
     if options.quick:
         options.kept = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # as long as the options are
-        folder = Path(options.kept.name)
-        options.runs, options.output, options.figures, options.searches = folder / "runs", folder, folder, 1
-        vars(options).update({conditions_name: conditions[:1], "families": families[:1]})
+        folders = {name: Path(options.kept.name) / name for name in folders}
+        vars(options).update({conditions_name: conditions[:1], "families": families[:1], "searches": 1})
+    for name, folder in folders.items():
+        setattr(options, name, getattr(options, name) or folder)
     return options
 
 

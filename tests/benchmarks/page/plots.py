@@ -1,25 +1,31 @@
 """One picture per section, of what its records hold."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from page.records import Record
 from page.tables import families_of, pooled
 from page.tasks import WORKS
 
-COLOURS = {
-    "cross-entropy": "#9a9a9a", "tuned": "#d98324", "best known": "#3a8f5c",
-    "drive": "#1f4e9e", "drive, rate": "#7a3fa0", "known, drive": "#c2307e", "Taylor": "#5b8fd6", "trees": "#a3b8e8",
+RIVALS = {"cross-entropy": "#9a9a9a", "tuned": "#d98324", "best known": "#3a8f5c"}
+FOUND = {
+    "drive": "#1f4e9e", "drive, rate": "#7a3fa0", "known, drive": "#c2307e", "Taylor": "#5b8fd6", "trees": "#8aa4dd",
 }  # fmt: skip
 """Grey for what everybody has, warm and green for the rivals, blue and violet for what was found."""
 
+WIDTH = 0.84
+"""Of the place of a condition, as a share of the distance between two."""
 
-def draw(records: Sequence[Record], conditions: Iterable[str], label: str, path: Path) -> None:
-    """Draw a panel per task, and in it each loss's mean under each condition, with its spread.
+
+def draw(records: Sequence[Record], conditions: Collection[str], label: str, path: Path) -> None:
+    """Draw a panel per task: under each condition a line per rival, and a dot with its spread per loss found.
+
+    Up is better everywhere: where less is better, the axis is upside down.
 
     Args:
         records: of all tasks.
@@ -27,32 +33,54 @@ def draw(records: Sequence[Record], conditions: Iterable[str], label: str, path:
         label: of the y-axis.
         path: of the SVG.
     """
-    tasks = list(dict.fromkeys(each.task for each in records))
-    figure = Figure((4.6 * len(tasks) + 1.4, 3.4), layout="constrained")
-    axes = figure.subplots(1, len(tasks), squeeze=False)
-    for axis, task in zip(axes[0], tasks, strict=True):
-        own = [each for each in records if each.task == task]
-        shown = [name for name in conditions if any(each.condition == name for each in own)]
-        series = ["cross-entropy", "tuned", "best known", *families_of(own)]
-        for place, name in enumerate(series):
-            shift = 0.11 * (place - (len(series) - 1) / 2)
-            for x, condition in enumerate(shown):
-                here = [each for each in own if each.condition == condition and name in (*series[:3], each.family)]
-                sample = pooled(here, name if name in series[:3] else "found")
-                if sample:
-                    spread = statistics.stdev(sample) if len(sample) > 1 else 0.0
-                    axis.errorbar(
-                        x + shift, statistics.mean(sample), spread, fmt="o", color=COLOURS[name], markersize=5,
-                        label=_label(name, series) if not x else None,
-                    )  # fmt: skip
-        axis.set_xticks(range(len(shown)), ["" if name == task else name for name in shown])
-        axis.set_title(WORKS[task].words if task in WORKS else task, fontsize=9)
+    tasks = sorted({each.task for each in records}, key=[*WORKS, *conditions].index)
+    shown = {task: [name for name in conditions if any(_is(each, task, name) for each in records)] for task in tasks}
+    widths = [0.6 + 0.8 * max(len(names), 2) for names in shown.values()]
+    figure = Figure((sum(widths) + 1.7, 3.4), layout="constrained")
+    axes = figure.subplots(1, len(tasks), squeeze=False, width_ratios=widths)[0]
+    for axis, (task, names) in zip(axes, shown.items(), strict=True):
+        for x, condition in enumerate(names):
+            _draw_place(axis, x, [each for each in records if _is(each, task, condition)])
+        axis.set_xticks(range(len(names)), ["" if name == task else name.replace(", ", ",\n") for name in names])
+        axis.tick_params(labelsize=8, bottom=False)
+        axis.set_xlim(-0.5, len(names) - 0.5)
         axis.grid(axis="y", alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0][0].set_ylabel(label)
-    named = {label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named.keys(), loc="outside right upper", fontsize=8, frameon=False)
+        words = WORKS[task].words.replace(", ", "\n", 1) if task in WORKS else task.replace("_", " ")
+        if next(each for each in records if each.task == task).comparison.monitor.mode == "min":
+            axis.invert_yaxis()
+            words += "\n(less is better)"
+        axis.set_title(words, fontsize=9)
+    axes[0].set_ylabel(label)
+    named = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    order = [name for name in (*RIVALS, *map(_found, FOUND)) if name in named]
+    figure.legend([named[name] for name in order], order, loc="outside right upper", fontsize=8, frameon=False)
     save(figure, path)
+
+
+def _draw_place(axis: Axes, x: int, records: Sequence[Record]) -> None:
+    """Draw what the records of one task and condition hold."""
+    for name, colour in RIVALS.items():
+        sample = pooled(records, name)
+        if sample:
+            level = statistics.mean(sample)
+            axis.plot([x - WIDTH / 2, x + WIDTH / 2], [level, level], color=colour, linewidth=2, label=name)
+    families = families_of(records)
+    for place, family in enumerate(families):
+        sample = pooled([each for each in records if each.family == family], "found")
+        shift = WIDTH * ((place + 0.5) / len(families) - 0.5)
+        axis.errorbar(
+            x + shift, statistics.mean(sample), statistics.stdev(sample), fmt="o", color=FOUND[family], markersize=5,
+            elinewidth=1, label=_found(family),
+        )  # fmt: skip
+
+
+def _is(record: Record, task: str, condition: str) -> bool:
+    return (record.task, record.condition) == (task, condition)
+
+
+def _found(family: str) -> str:
+    return f"found: {family}"
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -60,7 +88,3 @@ def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"svg.hashsalt": "page", "svg.fonttype": "none"}):
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-
-
-def _label(name: str, series: Sequence[str]) -> str:
-    return name if name in series[:3] else f"found: {name}"

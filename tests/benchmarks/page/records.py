@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from filelock import FileLock
 
 from glo_lightning.compare.comparison import Comparison, Origin, compare_metrics
 from glo_lightning.compare.tables import headline
@@ -12,7 +14,10 @@ from glo_lightning.files import write_whole
 from glo_lightning.training.monitor import Monitor
 from page.searching import Searched
 
-PLAIN = ("task", "condition", "family", "search", "trainings", "found", "loss")
+KEY = ("task", "condition", "family", "search")
+"""What tells records apart."""
+
+PLAIN = (*KEY, "trainings", "found", "loss")
 """What of a record is JSON as it is."""
 
 
@@ -85,23 +90,26 @@ class Records:
     path: Path
 
     def read(self) -> list[Record]:
-        if not self.path.exists():
-            return []
-        return [Record.from_dict(each) for each in json.loads(self.path.read_text(encoding="utf-8"))]
+        return [Record.from_dict(each) for each in self._stored()]
 
     def keep(self, record: Record) -> None:
         """Add a record, or put it in the place of an earlier one, whose time stays if that was longer.
 
-        A finished search answers from its study: what it took is told by whoever ran it first.
+        A finished search answers from its study: what it took is told by whoever ran it first. Processes that share
+        the work write one after another, so that each adds to what the others have written.
         """
-        kept = {each.key: each for each in self.read()}
-        before = kept.get(record.key)
-        if before is not None:
-            record = replace(record, cpu_seconds=max(record.cpu_seconds, before.cpu_seconds))
-        kept[record.key] = record
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = ",\n".join(json.dumps(each.to_dict()) for each in kept.values())
-        write_whole(self.path, f"[\n{lines}\n]\n")
+        added = record.to_dict()
+        with FileLock(self.path.with_suffix(".lock")):
+            kept = {tuple(each[name] for name in KEY): each for each in self._stored()}
+            before = kept.get(record.key, added)
+            kept[record.key] = added | {"cpu_seconds": max(added["cpu_seconds"], before["cpu_seconds"])}
+            lines = ",\n".join(json.dumps(each) for each in kept.values())
+            write_whole(self.path, f"[\n{lines}\n]\n")
+
+    def _stored(self) -> list[dict[str, Any]]:
+        stored: list[dict[str, Any]] = json.loads(self.path.read_text("utf-8")) if self.path.exists() else []
+        return stored
 
 
 def _to_dict(comparison: Comparison) -> dict[str, Any]:

@@ -47,10 +47,10 @@ def by_condition(records: Sequence[Record], conditions: Iterable[str], title: st
 
 
 def verdicts(records: Sequence[Record], conditions: Iterable[str], other: str = "") -> str:
-    """Return a row per condition and family: the loss found against its strongest rival, search by search.
+    """Return how many verdicts are won, and below a fold a row per condition and family, search by search.
 
-    Bold is a win and ↓ a defeat, by Welch's p after Holm within the verdict; the sentence below corrects once more, for
-    all verdicts of the table.
+    A cell has the loss found against its strongest rival; bold is a win and ↓ a defeat, by Welch's p after Holm within
+    the verdict. The sentence above the fold corrects once more, for all verdicts of the table.
     """
     searches = sorted({each.search for each in records})
     head = ["", "found", *(f"search {number}: difference, p, strongest rival" for number in searches), "trainings", "s"]
@@ -67,7 +67,8 @@ def verdicts(records: Sequence[Record], conditions: Iterable[str], other: str = 
             lines.append([condition, family, *cells, f"{trainings:.0f}", f"{spent:.0f}"])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     measured = [each for each in told.values() if each.p is not None]
-    return f"{table}\n\n{tally([each.p or 0.0 for each in measured], [each.gain for each in measured])}\n"
+    summary = tally([each.p or 0.0 for each in measured], [each.gain for each in measured])
+    return f"<details><summary>{summary} Verdict by verdict:</summary>\n\n{table}\n\n</details>\n"
 
 
 @dataclass(frozen=True)
