@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Container, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, cast
 
@@ -11,9 +12,10 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from glo_lightning.dashboard.pictures import PICTURES, identifier
+from glo_lightning.errors import GloError
 from glo_lightning.losses.expression import parse
 from glo_lightning.search.records.candidates import REPEATED, SCREENED, Writer, formula_writer, proposal
-from glo_lightning.search.records.suggested import has_suggestions
+from glo_lightning.search.records.suggested import formulas_of, has_suggestions
 from glo_lightning.search.records.verdict import STORED
 from glo_lightning.search.samplers.optuna_adapter import FrozenStudy, id_of_study, id_of_trial
 from glo_lightning.search.settings import UNUSED
@@ -75,8 +77,16 @@ class StudyView:
         return self.get_trial(trial_id).system_attrs
 
     def _show(self, trial: FrozenTrial, study_id: int) -> FrozenTrial:
-        is_unwritten = is_candidate(trial) and "formula" not in trial.user_attrs and not _is_stopped_tree(trial)
-        return show(trial, study_id, self._formula(trial, study_id) if is_unwritten else "")
+        return show(trial, study_id, self._write(trial, study_id))
+
+    def _write(self, trial: FrozenTrial, study_id: int) -> dict[str, str]:
+        """Write the losses that a trial does not keep as text, by the names of the attributes that show them."""
+        if is_candidate(trial):
+            is_written = "formula" in trial.user_attrs or _is_stopped_tree(trial)
+            return {} if is_written else {"formula": self._formula(trial, study_id)}
+        with suppress(GloError):  # somebody changed what is kept of them; the picture says so
+            return {f"{prefix}formula": formula for prefix, formula in formulas_of(trial).items()}
+        return {}
 
     def _formula(self, trial: FrozenTrial, study_id: int) -> str:
         """Write a candidate's loss, once: a search does not keep it, because it takes longer than a small training."""
@@ -136,9 +146,9 @@ def _is_stopped_tree(trial: FrozenTrial) -> bool:
     return trial.user_attrs.get("training", {}).get("status") in (SCREENED, REPEATED)
 
 
-def show(trial: FrozenTrial, study_id: int, formula: str = "") -> FrozenTrial:
-    """Return a trial with pictures and its formula, if it is a candidate, and with attributes one by one."""
-    attributes = {**({"formula": formula} if formula else {}), **trial.user_attrs}
+def show(trial: FrozenTrial, study_id: int, formulas: Mapping[str, str]) -> FrozenTrial:
+    """Return a trial with pictures and formulas, if it has a loss, and with attributes one by one."""
+    attributes = {**_readable(formulas), **trial.user_attrs}
     together: dict[str, Any] = {}
     for name in TOGETHER:
         if isinstance(attributes.get(name), dict):  # somebody's own study may have others of these names
@@ -187,7 +197,7 @@ def _is_internal(study: FrozenStudy) -> bool:
     return study.study_name.partition("/")[2].startswith(DECISIONS)
 
 
-def _readable(attributes: dict[str, Any]) -> dict[str, Any]:
+def _readable(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what says nothing."""
     return {name: value for name, value in attributes.items() if value not in (None, "", [], {})}
 

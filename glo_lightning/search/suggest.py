@@ -111,8 +111,8 @@ def suggest_loss(
 ) -> Loss:
     """Suggest a loss within an objective, beside whatever else it searches.
 
-    The trial's user attributes keep the formula, and the loss as :meth:`Loss.from_dict` reads it. Both are shown by
-    ``glo-lightning report`` and ``dashboard``, which take the storage of the study.
+    The trial's user attributes keep the loss, as :meth:`Loss.from_dict` reads it. ``glo-lightning report`` and
+    ``dashboard``, which take the storage of the study, show its formula.
 
     Args:
         trial: a running trial, or a fixed one.

@@ -5,6 +5,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments, set_seed
 
 from glo_lightning import suggest_loss
+from glo_lightning.losses import Loss
 
 
 def texts(count: int, seed: int) -> list[dict[str, torch.Tensor]]:
@@ -48,4 +49,4 @@ if __name__ == "__main__":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
     study.optimize(objective, n_trials=4)
-    print("trained:", study.best_value, study.best_trial.user_attrs["loss.formula"])
+    print("trained:", study.best_value, Loss.from_dict(study.best_trial.user_attrs["loss.stored"]).formula())

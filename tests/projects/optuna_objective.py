@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from glo_lightning import suggest_loss
+from glo_lightning.losses import Loss
 
 INPUTS = torch.randn(256, 2, generator=torch.Generator().manual_seed(0))
 TARGET = (INPUTS.prod(-1) > 0).long()
@@ -34,4 +35,4 @@ if __name__ == "__main__":
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=0), pruner=optuna.pruners.MedianPruner()
     )
     study.optimize(objective, n_trials=12)
-    print("trained:", study.best_value, study.best_trial.user_attrs["loss.formula"])
+    print("trained:", study.best_value, Loss.from_dict(study.best_trial.user_attrs["loss.stored"]).formula())

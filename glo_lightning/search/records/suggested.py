@@ -1,7 +1,9 @@
 """Losses in studies of somebody's own, as ``suggest_loss`` left them there."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import optuna
@@ -12,7 +14,7 @@ from glo_lightning.errors import StudyError
 from glo_lightning.losses import Loss
 from glo_lightning.search.storage.attributes import Attributes
 
-FORMULA, STORED, CLASSES, PRUNED = "formula", "stored", "classes", "pruned"
+STORED, CLASSES, PRUNED = "stored", "classes", "pruned"
 """User attributes of a trial, behind the prefix of its parameters."""
 
 
@@ -25,7 +27,6 @@ def note_suggestion(trial: BaseTrial, prefix: str, loss: Loss, num_classes: int)
         loss: as suggested.
         num_classes: of its task; 1 where numbers are predicted.
     """
-    trial.set_user_attr(prefix + FORMULA, loss.formula("unicode"))
     trial.set_user_attr(prefix + STORED, loss.to_dict())
     trial.set_user_attr(prefix + CLASSES, num_classes)
 
@@ -36,13 +37,11 @@ class Suggestion:
 
     Args:
         prefix: of its parameters.
-        formula: in Unicode.
         loss: the loss.
         num_classes: of its task.
     """
 
     prefix: str
-    formula: str
     loss: Loss
     num_classes: int
 
@@ -54,16 +53,25 @@ class SuggestedTrial:
     Args:
         number: of the trial.
         value: what the objective returned; None if it did not.
-        formulas: of its losses, by the prefixes of their parameters.
+        stored: its losses as JSON, by the prefixes of their parameters.
         beside: parameters of the objective's own.
         pruned: why theory stopped it before it trained, or empty.
     """
 
     number: int
     value: float | None
-    formulas: Mapping[str, str]
+    stored: Mapping[str, Mapping[str, Any]]
     beside: Mapping[str, Any]
     pruned: str
+
+    @property
+    def formulas(self) -> list[str]:
+        """Its losses in Unicode, written when somebody looks.
+
+        Raises:
+            LossError: if somebody changed what is kept of them.
+        """
+        return [_formula(json.dumps(stored)) for stored in self.stored.values()]
 
 
 def read_suggestions(study_name: str, trial: FrozenTrial) -> list[Suggestion]:
@@ -77,12 +85,26 @@ def read_suggestions(study_name: str, trial: FrozenTrial) -> list[Suggestion]:
     return [
         Suggestion(
             prefix,
-            attributes.text(prefix + FORMULA),
             Loss.from_dict(attributes.inside(prefix + STORED).values),
             attributes.count(prefix + CLASSES, least=1),
         )
         for prefix in _prefixes(trial)
     ]
+
+
+def formulas_of(trial: FrozenTrial) -> dict[str, str]:
+    """Return the losses that a trial tried in Unicode, by the prefixes of their parameters.
+
+    Raises:
+        LossError: if somebody changed what is kept of them.
+    """
+    return {prefix: _formula(json.dumps(trial.user_attrs[prefix + STORED])) for prefix in _prefixes(trial)}
+
+
+@cache
+def _formula(stored: str) -> str:
+    """Write a loss that is stored as JSON, once: that takes longer than to suggest it."""
+    return Loss.from_dict(json.loads(stored)).formula("unicode")
 
 
 def has_suggestions(trial: FrozenTrial) -> bool:
@@ -113,8 +135,8 @@ def read_suggested(study: optuna.Study) -> list[SuggestedTrial]:
         if trial.state.is_finished():
             beside = {name: each for name, each in trial.params.items() if not name.startswith(tuple(prefixes))}
             value = trial.value if trial.state is TrialState.COMPLETE else None
-            formulas = {prefix: attributes.text(prefix + FORMULA) for prefix in prefixes}
-            trials.append(SuggestedTrial(trial.number, value, formulas, beside, _pruned(trial)))
+            stored = {prefix: attributes.inside(prefix + STORED).values for prefix in prefixes}
+            trials.append(SuggestedTrial(trial.number, value, stored, beside, _pruned(trial)))
     return trials
 
 
