@@ -85,7 +85,7 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def headline(comparison: Comparison) -> str:
-    """Say in one sentence how the loss in focus does against its strongest rival.
+    """Say in one sentence how the loss in focus does against its strongest rival, and whether no rival was tuned.
 
     Args:
         comparison: losses side by side, the discovered one in focus.
@@ -94,7 +94,7 @@ def headline(comparison: Comparison) -> str:
         return "The discovered loss diverged in every full training."
     if comparison.strongest is None:
         return "All rivals of the discovered loss diverged in every full training."
-    return _sentence(comparison, comparison.strongest)
+    return _sentence(comparison, comparison.strongest) + _caveat(comparison)
 
 
 def verdict_sentences(comparison: Comparison) -> list[str]:
@@ -114,7 +114,7 @@ def verdict_sentences(comparison: Comparison) -> list[str]:
     verdicts = [headline(comparison), *(_sentence(comparison, rival) for rival in others)]
     told = [*filter(None, verdicts)]
     if strongest is not None and comparison.result(comparison.focus).is_measured:
-        told += [_tell_resolution(comparison, strongest), *_tell_tuning(comparison)]
+        told += [_tell_resolution(comparison, strongest), *_tell_notes(comparison)]
     return [*told, *divergence_sentences(comparison)]
 
 
@@ -219,12 +219,16 @@ def _in_words(comparison: Comparison, rival: str) -> str:
     return f"{rival.removesuffix(TUNED)} tuned with {share} trainings"
 
 
-def _tell_tuning(comparison: Comparison) -> list[str]:
-    """Say what the rivals are that were searched, or that cross-entropy was not tuned."""
-    notes = {result.name: result.origin.note for result in comparison.results if result.origin.note}
-    if not any(result.name.endswith(TUNED) for result in comparison.results):
-        return [f"{comparison.baseline.capitalize()} was not tuned, which may be all that a gain takes."]
-    return [f"{name}: {note}." for name, note in notes.items()]
+def _caveat(comparison: Comparison) -> str:
+    """Say that cross-entropy was not tuned, if it was not."""
+    if any(result.name.endswith(TUNED) for result in comparison.results):
+        return ""
+    return f" {comparison.baseline.capitalize()} was not tuned, which may be all that a gain takes."
+
+
+def _tell_notes(comparison: Comparison) -> list[str]:
+    """Say what the rivals are that were searched."""
+    return [f"{each.name}: {each.origin.note}." for each in comparison.results if each.origin.note]
 
 
 def _tell_resolution(comparison: Comparison, rival: str) -> str:
