@@ -73,6 +73,28 @@ def cli_task(cli: OwnCLI, arguments: Sequence[str]) -> Task:
     )
 
 
+def whole_configuration(cli: OwnCLI, task: Task, section: str, values: Mapping[str, Any]) -> str | None:
+    """Return all options as YAML, so that ``--config``, with ``--cli``, repeats what was done with a CLI.
+
+    Args:
+        cli: of which the task is.
+        task: from :func:`cli_task`.
+        section: of a verb.
+        values: of its options.
+
+    Returns:
+        None of a CLI without an import path, such as a partial, or a class of a script or of a function.
+    """
+    path = f"{cli.__module__}.{cli.__qualname__}" if isinstance(cli, type) and cli.__module__ != "__main__" else ""
+    with suppress(ModelError):
+        return _written(path, task, section, values) if load_cli(path) is cli else None
+    return None
+
+
+def _written(path: str, task: Task, section: str, values: Mapping[str, Any]) -> str:
+    return write_yaml({CLI: path, **task.description, section: values})
+
+
 def load_cli(path: str) -> OwnCLI:
     """Return the CLI of an import path, such as ``my_project.cli.MyCLI``.
 
@@ -149,7 +171,7 @@ class OwnCLIArguments(Generic[SettingsT]):
 
     def whole_configuration(self) -> str:
         """Return all options as YAML, so that ``--config``, with the same CLI, repeats the command."""
-        return write_yaml({CLI: self._cli, **self._task.description, self.verb.section: self._values()})
+        return _written(self._cli, self._task, self.verb.section, self._values())
 
     @functools.cached_property
     def _task(self) -> Task:

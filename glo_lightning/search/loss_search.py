@@ -78,7 +78,8 @@ class LossSearch(SearchSettings):
     def run_cli(self, cli: "OwnCLI", arguments: Sequence[str] = ()) -> "SearchResult":
         """Search for the model, the data and the Trainer of a LightningCLI of one's own.
 
-        Its parser, links, defaults and ``instantiate_classes`` are used as they are.
+        Its parser, links, defaults and ``instantiate_classes`` are used as they are. ``config.yaml`` in the output
+        folder has all options, unless the CLI is nothing that ``--cli`` could name.
 
         Args:
             cli: the class, or a ``functools.partial`` of it with the arguments that it is called with.
@@ -90,11 +91,13 @@ class LossSearch(SearchSettings):
         Raises:
             GloError: as from :meth:`run`, or if the arguments do not fit.
         """
-        from glo_lightning.cli.own_cli import cli_task
+        from glo_lightning.cli.own_cli import cli_task, whole_configuration
+        from glo_lightning.search.records.write import plain_settings
         from glo_lightning.search.run import run_search
 
         self._require_one_task()
-        return run_search(self, {"": cli_task(cli, arguments)})
+        task = cli_task(cli, arguments)
+        return run_search(self, {"": task}, whole_configuration(cli, task, "search", plain_settings(self)))
 
     def check(
         self,

@@ -177,7 +177,8 @@ SMALL: dict[str, Any] = {
 
 
 def test_a_search_runs_on_it() -> None:
-    result = LossSearch(**SMALL, output_dir="run").run_cli(OwnCLI, QUICK)
+    result = LossSearch(**SMALL, output_dir="run").run_cli(functools.partial(OwnCLI), QUICK)
+    assert [*yaml.safe_load(Path("run", "config.yaml").read_text())] == ["search"], "no --cli could name a partial"
     assert result.to_frame()["metric"].notna().any()
     trained: LightningModule = result.train(1)
     assert isinstance(trained.trainer, Trainer)
@@ -197,6 +198,9 @@ def test_the_command_line_takes_it_by_its_path(capsys: pytest.CaptureFixture[str
     assert "This search can begin." in capsys.readouterr().out
     written = yaml.safe_load(Path("run", "config.yaml").read_text())
     assert (written["cli"], written["width"]) == ("tests.cli.test_own_cli.OwnCLI", 5)
+    of_python = yaml.safe_load(Path("python", "config.yaml").read_text())
+    assert of_python.pop("search") == {**written["search"], "output_dir": "python"}
+    assert of_python == {name: each for name, each in written.items() if name != "search"}
     again = ["--cli=tests.cli.test_own_cli.OwnCLI", "--config=run/config.yaml", "--search.output_dir=again"]
     assert main(["search", *again]) == 0, "it is whole"
     assert load_loss(Path("again", "best_loss.json")).to_dict() == first.to_dict()

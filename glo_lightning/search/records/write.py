@@ -63,7 +63,7 @@ class SearchOutput:
         if whole is not None:
             self._write_config(read_yaml(whole))
         elif "model" not in (self._read_config() or {}):
-            self._write_config({"search": _plain(asdict(settings))})
+            self._write_config({"search": plain_settings(settings)})
         try:
             yield
         except GloError:
@@ -127,12 +127,12 @@ class SearchOutput:
         save_figure(figure, self.folder / name)
 
 
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """Turn what Python users pass into what a configuration file has: lists, text for paths, seconds."""
-    return {name: _plain_value(value) for name, value in settings.items()}
+def plain_settings(settings: SearchSettings) -> dict[str, Any]:
+    """Return settings, as Python users pass them, as a configuration file has them: lists, text for paths, seconds."""
+    return {name: _plain(value) for name, value in asdict(settings).items()}
 
 
-def _plain_value(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, timedelta):
