@@ -20,10 +20,11 @@ from typing import Literal
 import optuna
 import torch
 from optuna.distributions import FloatDistribution
-from sklearn.datasets import make_friedman1
+from sklearn.datasets import load_breast_cancer, make_friedman1
 
 from glo_lightning import GenerationalCmaEsSampler, LossSearch
 from glo_lightning.data import CorruptedDataModule, DiabetesDataModule
+from glo_lightning.data.fractions import three_parts
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
 from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.losses import HuberLoss, Loss, ResidualLoss
@@ -52,9 +53,26 @@ class Friedman(TensorDataModule):
         return Splits(*((x[start : start + 400], y[start : start + 400]) for start in (0, 400, 800)))
 
 
+class Nuclei(TensorDataModule):
+    """The area of a tumour's largest nuclei, by the means of ten measurements of all its nuclei; both standardised."""
+
+    input_shape = (10,)
+
+    def load(self) -> Splits:
+        """Split the 569 tumours of scikit-learn's breast cancer data at random."""
+        tumours = load_breast_cancer()
+        names = [str(name) for name in tumours.feature_names]
+        numbers = torch.from_numpy(tumours.data)
+        x, y = numbers[:, :10], numbers[:, names.index("worst area")].unsqueeze(1)
+        train, val, test = three_parts(len(numbers), 0.2, 0.2, 0, "at least one tumour")
+        x, y = (((each - each[train].mean(0)) / each[train].std(0)).float() for each in (x, y))
+        return Splits(*((x[part], y[part]) for part in (train, val, test)))
+
+
 DATA: dict[str, Callable[[], TensorDataModule]] = {
     "diabetes": lambda: DiabetesDataModule(batch_size=32),
     "friedman": lambda: Friedman(batch_size=32),
+    "nuclei": lambda: Nuclei(batch_size=32),
 }
 
 
