@@ -16,9 +16,9 @@ from glo_lightning.models.network_module import Batch, NetworkModule, require_ar
 class Classifier(NetworkModule):
     """A network, an optimizer and a replaceable training loss.
 
-    Training minimises ``loss_fn``, cross-entropy until a callback puts a candidate there. Validation and test report
-    accuracy, balanced accuracy (the mean over classes), the worst class's accuracy, and cross-entropy as the loss;
-    never the candidate, so that scores of different losses compare.
+    Training minimises ``loss_fn``, cross-entropy until a callback puts a candidate there. Validation and test log
+    ``val_accuracy``, ``val_balanced_accuracy`` (the mean over classes), ``val_worst_class_accuracy``, and cross-entropy
+    as ``val_loss``, or ``test_accuracy`` and so on; never the candidate, so that scores of different losses compare.
 
     Args:
         network: maps inputs (N, ...) to logits (N, C); in training it may return a tuple, the logits of several heads.
@@ -77,22 +77,6 @@ class Classifier(NetworkModule):
         self.confusion = MulticlassConfusionMatrix(self.num_classes, validate_args=False)
         # A NaN must reach the log: by default torchmetrics leaves it out of the mean.
         self.mean_loss = MeanMetric(nan_strategy="disable")
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect what :meth:`on_validation_epoch_end` logs."""
-        self._collect(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log ``val_accuracy``, ``val_balanced_accuracy``, ``val_worst_class_accuracy`` and ``val_loss``."""
-        self._log("val", prog_bar=True)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect what :meth:`on_test_epoch_end` logs."""
-        self._collect(batch)
-
-    def on_test_epoch_end(self) -> None:
-        """Log ``test_accuracy`` and the others."""
-        self._log("test")
 
     def _collect(self, batch: Batch) -> None:
         inputs, target = batch

@@ -19,7 +19,8 @@ Batch = tuple[Tensor, Tensor]
 class NetworkModule(LightningModule):
     """A network, an optimizer and a replaceable training loss.
 
-    Training minimises ``loss_fn``, until a callback puts a candidate there. A subclass measures in validation and test.
+    Training minimises ``loss_fn``, until a callback puts a candidate there. A subclass says what validation and test
+    measure.
 
     Args:
         network: maps inputs (N, ...) to outputs (N, C).
@@ -102,6 +103,28 @@ class NetworkModule(LightningModule):
         inputs, target = batch
         loss: Tensor = self.loss_fn(self(inputs), target)
         return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect what :meth:`on_validation_epoch_end` logs."""
+        self._collect(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what the epoch measured, by names that begin with ``val_``."""
+        self._log("val", prog_bar=True)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collect what :meth:`on_test_epoch_end` logs."""
+        self._collect(batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Log what the epoch measured, by names that begin with ``test_``."""
+        self._log("test")
+
+    def _collect(self, batch: Batch) -> None:
+        raise NotImplementedError
+
+    def _log(self, split: str, prog_bar: bool = False) -> None:
+        raise NotImplementedError
 
     def make_optimizer(self, parameters: Iterable[Tensor]) -> Optimizer:
         """Build this model's optimizer over any parameters, its own or a stack of many networks'."""

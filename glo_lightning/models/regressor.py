@@ -13,9 +13,10 @@ from glo_lightning.models.network_module import Batch, NetworkModule
 class Regressor(NetworkModule):
     """A network that predicts numbers, an optimizer and a replaceable training loss.
 
-    Training minimises ``loss_fn``, the squared error until a callback puts a candidate there. Validation and test
-    report the mean squared error as the loss, the mean absolute error, and R² (1 for a perfect prediction, 0 for one
-    of the mean); never the candidate, so that scores of different losses compare.
+    Training minimises ``loss_fn``, the squared error until a callback puts a candidate there. Validation and test log
+    the mean squared error as ``val_loss``, the mean absolute error as ``val_mae``, and R² (1 for a perfect prediction,
+    0 for one of the mean) as ``val_r2``, or ``test_loss`` and so on; never the candidate, so that scores of different
+    losses compare.
 
     Args:
         network: maps inputs (N, ...) to predictions (N, D), the shape of the targets.
@@ -67,22 +68,6 @@ class Regressor(NetworkModule):
         )
         self.save_hyperparameters(ignore=["network"])
         self.measures = MetricCollection({"loss": MeanSquaredError(), "mae": MeanAbsoluteError(), "r2": R2Score()})
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect what :meth:`on_validation_epoch_end` logs."""
-        self._collect(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        """Log ``val_loss``, ``val_mae`` and ``val_r2``."""
-        self._log("val", prog_bar=True)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Collect what :meth:`on_test_epoch_end` logs."""
-        self._collect(batch)
-
-    def on_test_epoch_end(self) -> None:
-        """Log ``test_loss``, ``test_mae`` and ``test_r2``."""
-        self._log("test")
 
     def _collect(self, batch: Batch) -> None:
         inputs, target = batch

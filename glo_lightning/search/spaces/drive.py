@@ -12,8 +12,8 @@ from glo_lightning.search.spaces.base import UNBOUNDED
 EXPONENT = FloatDistribution(-0.95, 16.0)
 """Exponents must be above -1."""
 
-LOG_SCALE = FloatDistribution(-16.0, 16.0)
-"""Beyond these nothing trains."""
+LOG_SCALE = FloatDistribution(-17.0, 16.0)
+"""Beyond these nothing trains; the literature's losses of ten million classes are still within."""
 
 KNOWN: tuple[tuple[Member, float], ...] = (("cross_entropy", 0.0), ("gce", 0.7), ("sce", 0.0), ("agce", 2.0))
 """Members that the literature recommends, with the exponent q that it recommends for them."""
@@ -64,8 +64,7 @@ class DriveSpace:
 
     def _point(self, loss: DriveLoss) -> list[float]:
         shape = list(shape_of(loss).values())
-        log_scale = max(math.log(float(loss.scale)), LOG_SCALE.low)  # of millions of classes it would be lower
-        return [log_scale, *shape] if self.with_scale else shape
+        return [math.log(float(loss.scale)), *shape] if self.with_scale else shape
 
     def build(self, parameters: Mapping[str, float]) -> DriveLoss:
         """Make the drive loss with these parameters."""

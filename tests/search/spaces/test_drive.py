@@ -11,7 +11,7 @@ from glo_lightning.losses import ClassAwareLoss, CrossEntropyLoss, DriveLoss, Si
 from glo_lightning.search import Range
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.asked import as_asked, make_space
-from glo_lightning.search.spaces.drive import DriveSpace, TwoSidedDriveSpace
+from glo_lightning.search.spaces.drive import KNOWN, DriveSpace, TwoSidedDriveSpace
 from glo_lightning.search.spaces.wrapped import ClassAwareSpace, HeadsSpace
 from glo_lightning.theory import startup_drive
 
@@ -63,6 +63,8 @@ def test_the_literatures_members_are_within_the_bounds_of_any_task_and_keep_thei
             parameters = dict(zip(space.distributions, point, strict=True))
             assert all(each.low <= parameters[name] <= each.high for name, each in space.distributions.items())
             space.build(parameters)
+    scales = [math.exp(point[0]) for point in DriveSpace(10**7).known]
+    assert scales == pytest.approx([float(DriveLoss.like(name, 10**7, q=q).scale) for name, q in KNOWN])
     with_scale, without = DriveSpace(5).known, DriveSpace(5, with_scale=False).known
     assert [point[1:] for point in with_scale] == without
 
