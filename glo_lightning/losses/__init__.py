@@ -6,17 +6,11 @@ from glo_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
     from glo_lightning.losses.active_passive import ActivePassiveLoss
+    from glo_lightning.losses.baikal import BaikalCMALoss, BaikalLoss
     from glo_lightning.losses.base import Loss
     from glo_lightning.losses.batch import label_distribution
     from glo_lightning.losses.class_aware import ClassAwareLoss
-    from glo_lightning.losses.classic import (
-        BaikalCMALoss,
-        BaikalLoss,
-        CrossEntropyLoss,
-        FocalLoss,
-        MeanSquaredErrorLoss,
-        PolyLoss,
-    )
+    from glo_lightning.losses.classic import CrossEntropyLoss, FocalLoss, MeanSquaredErrorLoss, PolyLoss
     from glo_lightning.losses.drive import DriveLoss
     from glo_lightning.losses.heads import HeadsLoss
     from glo_lightning.losses.known import KnownLoss, known_losses, known_regression_losses
@@ -91,17 +85,11 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "active_passive": ["ActivePassiveLoss"],
+        "baikal": ["BaikalCMALoss", "BaikalLoss"],
         "base": ["Loss"],
         "batch": ["label_distribution"],
         "class_aware": ["ClassAwareLoss"],
-        "classic": [
-            "BaikalCMALoss",
-            "BaikalLoss",
-            "CrossEntropyLoss",
-            "FocalLoss",
-            "MeanSquaredErrorLoss",
-            "PolyLoss",
-        ],
+        "classic": ["CrossEntropyLoss", "FocalLoss", "MeanSquaredErrorLoss", "PolyLoss"],
         "drive": ["DriveLoss"],
         "heads": ["HeadsLoss"],
         "known": ["KnownLoss", "known_losses", "known_regression_losses"],

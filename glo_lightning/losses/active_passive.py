@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
+from glo_lightning.losses.labels import seen_log
 from glo_lightning.losses.options import ClassReduction, FormulaStyle, Reduction
 from glo_lightning.losses.precision import finite_number
 
@@ -37,6 +37,7 @@ class ActivePassiveLoss(Loss):
             all logits.
 
     Example:
+        >>> import torch
         >>> ActivePassiveLoss()(torch.zeros(1, 10), torch.tensor([3]))
         tensor(3.7000)
 
@@ -68,7 +69,7 @@ class ActivePassiveLoss(Loss):
     def per_class(self, logits: Tensor, y: Tensor) -> Tensor:
         """Evaluate the loss from log-softmax; see :meth:`Loss.per_class`."""
         log_h = logits.log_softmax(-1)
-        normalised = torch.where(y == 0, 0.0, log_h) / log_h.sum(-1, keepdim=True)
+        normalised = seen_log(log_h, y) / log_h.sum(-1, keepdim=True)
         return y * (self.alpha * normalised + LOG_ZERO * self.beta * log_h.expm1())
 
     def hyperparameters(self) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from glo_lightning.errors import LossError
 from glo_lightning.losses.batch import check_batch, describe, label_distribution, reduce_batch
 from glo_lightning.losses.families import register
+from glo_lightning.losses.labels import labels_like
 from glo_lightning.losses.options import ClassReduction, FormulaStyle, Outputs, Reduction
-from glo_lightning.losses.precision import double_device, finite_number
+from glo_lightning.losses.precision import at_least_single, double_device, finite_number
 from glo_lightning.losses.stored_form import from_stored, to_stored
 
 if TYPE_CHECKING:
@@ -149,9 +150,7 @@ class Loss(nn.Module, ABC):
         """
         if isinstance(logits, tuple):
             return torch.stack([self(head, target) for head in logits]).sum(0)
-        if logits.dtype in (torch.float16, torch.bfloat16):
-            logits = logits.float()
-        rows, labels, shape = self.rows(logits, target)
+        rows, labels, shape = self.rows(at_least_single(logits), target)
         if self.outputs != "real":
             check_batch(rows, labels, self.num_classes)
         # The mean of nothing is no number, and a batch without labels no divergence: it costs nothing.
@@ -209,7 +208,7 @@ class Loss(nn.Module, ABC):
 
         Source: derivations.md, section 1.
         """
-        y = torch.as_tensor(y, dtype=h.dtype, device=h.device)
+        y = labels_like(h, y)
         slope: Tensor = torch.func.grad(lambda x: self.elementwise(x, y).sum())(h)
         return -slope
 

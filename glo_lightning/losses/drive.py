@@ -16,6 +16,7 @@ from glo_lightning.losses.base import Loss
 from glo_lightning.losses.batch import explain_labels, reduce_batch
 from glo_lightning.losses.drive_shape import DriveIntegral, DriveShape, HardDriveKernel
 from glo_lightning.losses.fused import fused_loss
+from glo_lightning.losses.labels import labels_like, seen, seen_log
 from glo_lightning.losses.options import ClassReduction, Reduction
 from glo_lightning.losses.precision import finite_number, listed
 from glo_lightning.losses.quadrature import gauss_jacobi
@@ -200,19 +201,19 @@ class DriveLoss(Loss):
 
     def elementwise(self, h: Tensor, y: Tensor) -> Tensor:
         """Evaluate y times the integral of the drive from h to 1, 0 where y is 0; see :meth:`Loss.elementwise`."""
-        return y * self._integral(torch.where(torch.as_tensor(y, device=h.device) == 0, 1.0, h).log())
+        return y * self._integral(seen(h, y).log())
 
     def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
         """Evaluate the loss from log h, 0 where y is 0; see :meth:`Loss.elementwise_log`."""
-        return y * self._integral(torch.where(y == 0, 0.0, log_h))
+        return y * self._integral(seen_log(log_h, y))
 
     def gamma(self, h: Tensor, y: Tensor) -> Tensor:
         """Return y D(h), 0 where y is 0; see :meth:`Loss.gamma`."""
-        y = torch.as_tensor(y, dtype=h.dtype, device=h.device)
-        seen = torch.where(y == 0, 1.0 / self.num_classes, h)
-        rest, shape = 1.0 - seen, self.shape.like(h)
+        y = labels_like(h, y)
+        h = torch.where(y == 0, 1.0 / self.num_classes, h)
+        rest, shape = 1.0 - h, self.shape.like(h)
         at_one = torch.where(rest == 0.0, 0.0**shape.g, 1.0)  # the weight itself stays finite there
-        return y * at_one * shape.weight(seen.log(), rest) / seen
+        return y * at_one * shape.weight(h.log(), rest) / h
 
     def _integral(self, log_h: Tensor) -> Tensor:
         """Return l(h) for logarithms of h of any shape, with a graph."""

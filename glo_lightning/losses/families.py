@@ -11,8 +11,8 @@ from glo_lightning.errors import LossError
 MODULES = {
     "absolute_error": "glo_lightning.losses.robust",
     "active_passive": "glo_lightning.losses.active_passive",
-    "baikal": "glo_lightning.losses.classic",
-    "baikal_cma": "glo_lightning.losses.classic",
+    "baikal": "glo_lightning.losses.baikal",
+    "baikal_cma": "glo_lightning.losses.baikal",
     "class_aware": "glo_lightning.losses.class_aware",
     "cross_entropy": "glo_lightning.losses.classic",
     "drive": "glo_lightning.losses.drive",

@@ -5,15 +5,9 @@ from pathlib import Path
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.active_passive import ActivePassiveLoss
+from glo_lightning.losses.baikal import BaikalCMALoss, BaikalLoss
 from glo_lightning.losses.base import Loss
-from glo_lightning.losses.classic import (
-    BaikalCMALoss,
-    BaikalLoss,
-    CrossEntropyLoss,
-    FocalLoss,
-    MeanSquaredErrorLoss,
-    PolyLoss,
-)
+from glo_lightning.losses.classic import CrossEntropyLoss, FocalLoss, MeanSquaredErrorLoss, PolyLoss
 from glo_lightning.losses.loss_file import load_loss
 from glo_lightning.losses.options import Outputs
 from glo_lightning.losses.outputs import for_outputs

@@ -25,6 +25,16 @@ def numbers_like(numbers: Tensor, tensor: Tensor) -> Tensor:
     return numbers.to(tensor.dtype).to(tensor.device)
 
 
+def at_least_single(tensor: Tensor) -> Tensor:
+    """Return a tensor in float32 or wider, in which losses are computed.
+
+    Example:
+        >>> at_least_single(torch.zeros(1, dtype=torch.float16)).dtype
+        torch.float32
+    """
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
 def listed(given: object) -> list[Any]:
     """Return numbers as a list of Python's: those of a tensor, an array or a sequence, or one alone.
 

@@ -20,6 +20,7 @@ from glo_lightning.losses.fused import (
     horner,
     soft_label_loss,
 )
+from glo_lightning.losses.labels import labels_like
 from glo_lightning.losses.multi_index import factorial, multi_indices, num_parameters
 from glo_lightning.losses.options import ClassReduction, Input, Reduction
 from glo_lightning.losses.precision import numbers_like
@@ -223,7 +224,7 @@ class TaylorLoss(Loss):
 
         Source: derivations.md, section 3.
         """
-        y = torch.as_tensor(y, dtype=h.dtype, device=h.device)
+        y = labels_like(h, y)
         coefficients = numbers_like(self.gamma_coefficients(), h)
         gamma = horner(h, [horner(y, row.unbind()) for row in coefficients.unbind()])
         return gamma + torch.zeros_like(h)  # of first order it is one number for all entries

@@ -15,6 +15,7 @@ from glo_lightning.callbacks.injection import LossInjection
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.losses import Outputs, Reduction, baseline_loss
 from glo_lightning.losses.own import describe_own, is_baseline
+from glo_lightning.losses.precision import at_least_single
 from glo_lightning.losses.promises import name_of, with_reduction
 from glo_lightning.options import option
 from glo_lightning.theory.descent import FirstBatch
@@ -163,8 +164,7 @@ def _on_cpu(given: Tensor | tuple[Tensor, ...]) -> Any:
     """Return what a loss was called with where a model is after its training, in a precision that the CPU has."""
     if isinstance(given, tuple):
         return tuple(map(_on_cpu, given))
-    half = given.dtype in (torch.float16, torch.bfloat16)
-    return given.detach().to("cpu", torch.float32 if half else given.dtype)
+    return at_least_single(given.detach().cpu())
 
 
 def _is_plain_sgd(trainer: Trainer) -> bool:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from glo_lightning.losses import CrossEntropyLoss, DriveLoss, Loss, TaylorLoss
 from glo_lightning.losses.drive_shape import HardDrives
-from glo_lightning.losses.precision import double_device, numbers_like
+from glo_lightning.losses.precision import at_least_single, double_device, numbers_like
 from glo_lightning.losses.scaled import unscaled
 from glo_lightning.losses.wrapped import WrappedLoss
 from glo_lightning.training.population.polynomials import PolynomialLosses, is_polynomial, label_polynomials
@@ -140,9 +140,7 @@ class _PolynomialGroup(_Group):
     def differentiate(self, logits: Tensor, target: Tensor, shared: bool) -> tuple[Tensor, Tensor]:
         if target.is_floating_point():
             return super().differentiate(logits, target, shared)
-        dtype = logits.dtype
-        if dtype in (torch.float16, torch.bfloat16):
-            logits = logits.float()
+        dtype, logits = logits.dtype, at_least_single(logits)
         if self._closed_form is None:
             assert isinstance(self.template, TaylorLoss)
             num_classes = logits.shape[-1]
@@ -174,9 +172,7 @@ class _DriveGroup(_Group):
         assert isinstance(loss, DriveLoss)
         if target.is_floating_point() or loss.label_smoothing:
             return super().differentiate(logits, target, shared)
-        dtype = logits.dtype
-        if dtype in (torch.float16, torch.bfloat16):
-            logits = logits.float()
+        dtype, logits = logits.dtype, at_least_single(logits)
         if self._drives is None:
             own = ({name: value[model] for name, value in self._stacked.items()} for model in range(len(self)))
             shapes = [loss.shape.with_numbers(numbers) for numbers in own]
@@ -204,9 +200,8 @@ class _CrossEntropyGroup(_Group):
         self._smoothing = torch.tensor(smoothing, dtype=torch.float64, device=double_device(device))
 
     def differentiate(self, logits: Tensor, target: Tensor, shared: bool) -> tuple[Tensor, Tensor]:
-        dtype, (num_samples, num_classes) = logits.dtype, logits.shape[1:]
-        if dtype in (torch.float16, torch.bfloat16):
-            logits = logits.float()
+        dtype, logits = logits.dtype, at_least_single(logits)
+        num_samples, num_classes = logits.shape[1:]
         hard = target if target.is_floating_point() else functional.one_hot(target, num_classes)
         smoothing = numbers_like(self._smoothing, logits).view(-1, 1, 1)
         labels = (1.0 - smoothing) * hard.to(logits.dtype) + smoothing / num_classes
