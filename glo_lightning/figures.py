@@ -22,6 +22,9 @@ COLORS = (BLACK, BLUE, ORANGE, AMBER, GREEN, PINK, SKY, GREY)
 SLATE, MUTED, GRID = "#2f3e52", "#666666", "#ebebeb"
 """Of what is written or drawn around the data."""
 
+DPI = 110
+"""Dots per inch of a figure in a file."""
+
 TARGET, NONTARGET = BLUE, ORANGE
 GOOD, DOUBTFUL, BAD = GREEN, AMBER, ORANGE
 
@@ -48,10 +51,10 @@ def make_figure(width: float, height: float, constrained: bool = True) -> "Figur
     return Figure(figsize=(width, height), layout="constrained" if constrained else None)
 
 
-def save_figure(figure: "Figure", path: str | os.PathLike[str], dpi: int = 110) -> None:
+def save_figure(figure: "Figure", path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG, whole, and without the versions that would make equal figures differ."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
+    figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
     write_whole(Path(path), content.getvalue())
 
 

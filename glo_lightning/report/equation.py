@@ -15,12 +15,11 @@ LINE = 38
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|.", flags=re.DOTALL)
 
 
-def draw_formula(loss: Loss, size: float = 14.0) -> "Figure":
+def draw_formula(loss: Loss) -> "Figure":
     """Draw a loss's formula from its LaTeX, broken into lines.
 
     Args:
         loss: any loss.
-        size: of the letters, in points.
 
     Returns:
         A figure to be saved with ``bbox_inches="tight"``.
@@ -35,9 +34,9 @@ def draw_formula(loss: Loss, size: float = 14.0) -> "Figure":
     for place, line in enumerate(break_latex(latex)):
         figure.text(
             0.0 if place == 0 else 0.35,
-            -0.42 * place * size / 14.0,
+            -0.42 * place,
             f"${line}$",
-            fontsize=size,
+            fontsize=14.0,
             math_fontfamily="cm",
             va="baseline",
         )

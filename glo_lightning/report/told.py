@@ -77,17 +77,16 @@ class ToldLoss:
         )
 
 
-def draw(figure: "Figure", name: str, caption: str, label: str = "", outlines: bool = False) -> Picture:
+def draw(figure: "Figure", name: str, caption: str, outlines: bool = False) -> Picture:
     """Return a figure as a picture.
 
     Args:
         figure: to show.
         name: of its parts, unique on the page.
-        caption: what it shows.
-        label: what it shows for who cannot see; by default the caption.
+        caption: what it shows, also for who cannot see it.
         outlines: whether letters are drawn.
     """
-    return Picture(inline_svg(figure, name, label or caption, outlines), caption)
+    return Picture(inline_svg(figure, name, caption, outlines), caption)
 
 
 def write_page(template: str, content: Mapping[str, Any]) -> str:

@@ -17,12 +17,11 @@ class FixedListSampler(GenerationalSampler[int]):
     Args:
         size: places in the list.
         max_retry: times a failed place is issued again.
-        grace_period: seconds without a heartbeat after which a worker is presumed dead; the same for all workers.
     """
 
-    def __init__(self, size: int, *, max_retry: int = 1, grace_period: float = 30.0) -> None:
+    def __init__(self, size: int, *, max_retry: int = 1) -> None:
         settings = {"engine": "fixed list", "population_size": size}
-        super().__init__({}, settings, {}, seed=0, max_retry=max_retry, max_generations=1, grace_period=grace_period)
+        super().__init__({}, settings, {}, seed=0, max_retry=max_retry, max_generations=1)
 
     def create_engine(self, settings: Mapping[str, Any]) -> "_FixedList":
         """Return the list."""

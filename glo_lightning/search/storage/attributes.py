@@ -60,9 +60,9 @@ class Attributes:
             self._refuse(f"{name}, {'a text' if out_of is None else 'one of ' + ', '.join(out_of)},", value)
         return value
 
-    def count(self, name: str, default: int | None = None, least: int = 0) -> int:
+    def count(self, name: str, least: int = 0) -> int:
         """Return a whole number, not below ``least``."""
-        value = self.values.get(name, default)
+        value = self.values.get(name)
         if not _is_count(value, least):
             self._refuse(f"{name}, a whole number of {least} or more,", value)
         return value
