@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.cli.own_folder import require_own
@@ -21,6 +20,7 @@ from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json, write_table
 from glo_lightning.losses import Loss, load_losses
 from glo_lightning.telling import shown
+from glo_lightning.training.placement import leads
 from glo_lightning.training.task import Task
 from glo_lightning.words import say
 
@@ -47,17 +47,17 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
         tasks = {fraction: _on_a_fraction(cli, fraction) for fraction in sorted(set(settings.fractions))}
     require_own(settings.folder, "compare", settings.name)
     folder = writable_folder(settings.folder)
-    leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
-    if leads:
+    is_first = leads()
+    if is_first:
         cli.save_config(folder / "config.yaml")
     try:
-        with shown("normal" if leads else "quiet") as bar:
+        with shown("normal" if is_first else "quiet") as bar:
             losses, trained = run_comparison(settings, losses, tasks, folder / "study.db", bar)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. Finished trainings are kept in {folder}; the same command trains the rest."
         ) from None
-    if leads:
+    if is_first:
         console = Console()
         for each in trained:
             data = "" if each.fraction is None else f"{each.fraction:.3g} of the training data"

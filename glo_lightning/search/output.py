@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.cli.main import EXIT_ERROR
@@ -14,6 +13,7 @@ from glo_lightning.search.check import check_search
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.run import run_search
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.training.placement import leads
 from glo_lightning.training.task import Task
 from glo_lightning.words import say
 
@@ -35,14 +35,14 @@ def run(cli: CommandLine) -> int:
     """
     settings = cli.settings()
     output = SearchOutput.of(settings)
-    leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    is_first = leads()
     try:
         result = run_search(settings, tasks_of(cli), cli.whole_configuration())
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"Stopped. Finished candidates are kept in {output.folder}; the same command continues the search."
         ) from None
-    if leads:
+    if is_first:
         say(Console(), str(result))
     return 0
 

@@ -1,6 +1,5 @@
 """Train with the loss of a command line; print the metrics and write them."""
 
-from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.cli.own_folder import require_own
@@ -12,6 +11,7 @@ from glo_lightning.train.resumption import claim, require_resumable, what_learns
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.train.training import FullTraining, train_fully
 from glo_lightning.training.checks.targets import target_scale
+from glo_lightning.training.placement import leads
 from glo_lightning.training.task import Task, quiet_lightning
 
 
@@ -35,8 +35,8 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
         loss = in_units_of(loss, target_scale(task).sigma)
     folder = settings.folder
     require_own(folder, "train", settings.name_of_results)
-    leads: bool = rank_zero_only.rank == 0  # type: ignore[attr-defined]
-    if leads:
+    is_first = leads()
+    if is_first:
         claim(folder, what_learns(task, loss, settings), settings.resume)
         if (folder / "last.ckpt").is_file():
             require_resumable(folder / "last.ckpt", _epochs(task, settings))
@@ -49,7 +49,7 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
         raise KeyboardInterrupt(
             f"Stopped. The last epoch is kept in {folder}; the same command goes on from there."
         ) from None
-    if leads:
+    if is_first:
         write_json(folder / "metrics.json", training.metrics)
         _print(training)
     return 0

@@ -9,7 +9,6 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
 from glo_lightning.callbacks.divergence import StopOnDivergence
@@ -27,6 +26,7 @@ from glo_lightning.training.interrupt import keyboard_interrupts
 from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.monitored_trainer import build_trainer
+from glo_lightning.training.placement import leads
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.test_split import measure_on_test, require_test_data
 from glo_lightning.training.traces import no_trace
@@ -72,7 +72,7 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
     if settings.test:
         require_test_data(task)
     doubt = check_splits(task, monitor.name, tested=settings.test)
-    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+    if leads():
         for line in filter(None, (probe.caveat, doubt)):
             _logger.warning(line)
     divergence = StopOnDivergence()

@@ -9,6 +9,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from lightning.pytorch.utilities import rank_zero_only
 
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.options import option
@@ -32,6 +33,12 @@ class Placement:
     nodes: int = 1
     external: bool = False
     gpus: tuple[int, ...] = ()
+
+
+def leads() -> bool:
+    """Whether this process is the first of those that train together, which alone prints and writes."""
+    rank: int = rank_zero_only.rank  # type: ignore[attr-defined]
+    return rank == 0
 
 
 def place(task: Task) -> Placement:
