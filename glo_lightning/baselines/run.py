@@ -107,9 +107,9 @@ def run_baselines(
     settings = under_free_name(settings)
     require_own(settings.folder, "search", settings.study_name)
     folder = writable_folder(settings.folder)
-    storage = settings.storage or f"sqlite:///{folder / 'baselines.db'}"
+    stored = replace(settings, storage=settings.storage or f"sqlite:///{folder / 'baselines.db'}")
     with interruptible(), shown(settings.verbosity) as bar:
-        trained = train_baselines(settings, task, storage, bar)
+        trained = train_baselines(stored, task, bar)
     advice = advise(settings, trained)
     best = advice.best.member.loss
     if best is not None:

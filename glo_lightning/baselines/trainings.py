@@ -1,7 +1,8 @@
 """Train what is known: every loss at several learning rates, and then with several seeds at the one that suits it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -13,17 +14,20 @@ from rich.progress import Progress
 from glo_lightning.baselines.leaderboard import Leaderboard, Row
 from glo_lightning.baselines.members import Member, members_of
 from glo_lightning.compare.comparison import refuse_what_tells_nothing
-from glo_lightning.compare.shared_trainings import SharedTrainings
+from glo_lightning.compare.shared_trainings import TOTAL, SharedTrainings
 from glo_lightning.errors import DataError, SettingsError
 from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.options import option
 from glo_lightning.search.exploration.evaluators import EvaluatorFactory
 from glo_lightning.search.exploration.rival import UNBALANCED
+from glo_lightning.search.samplers.fixed import read_verdicts
+from glo_lightning.search.samplers.optuna_adapter import storage_of
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.decision import decide_once
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.storage.study import count_run, quiet_optuna
 from glo_lightning.search.tasks import ProbedTask, probe_tasks
+from glo_lightning.search.workers.launch import run_workers
 from glo_lightning.search.workers.work import task_facts, torch_threads
 from glo_lightning.training.checks.class_counts import count_classes
 from glo_lightning.training.checks.loaders import flat, monitored
@@ -41,6 +45,9 @@ RATES = (0.1, 0.316, 1.0, 3.16, 10.0)
 
 TOGETHER = 40
 """Trainings of a population at once: few enough to be kept soon, many enough to be fast."""
+
+TRAININGS = "trainings"
+"""What the lists of baselines are for, in the names of their studies."""
 
 STAGE = "/baselines"
 """What follows the name of a search in that of the study beside which its baselines are kept."""
@@ -61,35 +68,57 @@ class Trained:
     class_counts: tuple[int, ...]
 
 
-def train_baselines(settings: SearchSettings, task: Task, storage: str, bar: Console) -> Trained:
+def train_baselines(settings: SearchSettings, task: Task, bar: Console) -> Trained:
     """Train what is known on training and validation data, each loss as long as a full training is.
 
     Args:
-        settings: of the search that might follow.
+        settings: of the search that might follow, with a storage, which keeps finished trainings; whoever trains the
+            same with the same shares the work.
         task: what is trained.
-        storage: keeps finished trainings; whoever trains the same with the same shares the work.
         bar: shows progress, if it is a terminal.
 
     Raises:
         GloError: if something does not fit, before anything trains, or if a training crashed.
     """
-    ranks = place(task).ranks
-    if settings.tasks or ranks > 1:
+    placement = place(task)
+    if settings.tasks or placement.ranks > 1:
         raise SettingsError(
             "one task on one device",
-            f"{len(settings.tasks)} tasks" if settings.tasks else f"{ranks} processes for each training",
+            f"{len(settings.tasks)} tasks" if settings.tasks else f"{placement.ranks} processes for each training",
             f"Leave {option('tasks')} out, and give the Trainer devices=1 and no strategy; the search may have more.",
         )
-    # Joint hyperparameters, class counts and test data are the search's.
-    settings = replace(settings, joint={}, class_aware=False, comparison_seeds=0)
     with torch_threads(settings.threads), quiet_optuna():
-        (probed,) = probe_tasks(settings, {"": task})
-        for line in filter(None, probed.probe.caveat.splitlines()):
+        leader = _Leader.open(settings, task, bar)
+        for line in filter(None, leader.task.probe.caveat.splitlines()):
             _logger.warning(line)
-        class_counts = _unbalanced(settings, probed)
-        leader = _Leader.open(settings, probed, storage, bar)
-        leaderboard = leader.train(members_of(probed, settings.outputs, class_counts))
-    return Trained(leaderboard, probed, class_counts)
+        if settings.workers > 1 or settings.launcher == "ray":
+            with _followed(leader.lead, bar) as look:
+                run_workers(settings, {"": task}, placement, take_part, look)
+        return leader.train()
+
+
+def take_part(settings: SearchSettings, tasks: Mapping[str, Task], console: Console) -> None:
+    """Train a worker's share of what is known."""
+    (task,) = tasks.values()
+    with torch_threads(settings.threads), quiet_optuna():
+        _Leader.open(settings, task, console).train()
+
+
+@contextmanager
+def _followed(lead: optuna.Study, bar: Console) -> Iterator[Callable[[], None]]:
+    """Show how much of what is to be trained for a study has been; yield what looks at it."""
+    storage = storage_of(lead)
+    with Progress(console=bar, transient=True, disable=not bar.is_terminal) as progress:
+        task = progress.add_task("trainings", total=None)
+
+        def look() -> None:
+            own = f"{lead.study_name}/{TRAININGS}/"
+            names = [name for name in optuna.get_all_study_names(storage) if name.startswith(own)]
+            lists = [optuna.load_study(study_name=name, storage=storage) for name in names]
+            done = sum(len(read_verdicts(each)) for each in lists)
+            progress.update(task, completed=done, total=sum(each.user_attrs.get(TOTAL, 0) for each in lists))
+
+        yield look if bar.is_terminal else lambda: None
 
 
 def _unbalanced(settings: SearchSettings, task: ProbedTask) -> tuple[int, ...]:
@@ -119,6 +148,7 @@ class _Leader:
     Args:
         settings: of the search.
         task: what is trained.
+        class_counts: training samples of each class where they are unbalanced; else none.
         lead: the study that stands for the baselines; trainings are in others beside it.
         evaluators: make what trains.
         bar: shows progress, if it is a terminal.
@@ -126,28 +156,33 @@ class _Leader:
 
     settings: SearchSettings
     task: ProbedTask
+    class_counts: tuple[int, ...]
     lead: optuna.Study
     evaluators: EvaluatorFactory
     bar: Console
 
     @classmethod
-    def open(cls, settings: SearchSettings, task: ProbedTask, storage: str, bar: Console) -> "_Leader":
-        """Open the storage, and choose how to train, once in the life of the baselines."""
-        name, opened = settings.study_name + STAGE, open_storage(storage)
+    def open(cls, settings: SearchSettings, task: Task, bar: Console) -> "_Leader":
+        """Look at a batch, open the storage, and choose how to train, once in the life of the baselines."""
+        # Joint hyperparameters, class counts and test data are the search's.
+        settings = replace(settings, joint={}, class_aware=False, comparison_seeds=0)
+        (probed,) = probe_tasks(settings, {"": task})
+        name, opened = settings.study_name + STAGE, open_storage(settings.storage)
         count_run(name, opened)
         lead = optuna.create_study(study_name=name, storage=opened, load_if_exists=True)
-        evaluators = EvaluatorFactory(settings, [task])
+        evaluators = EvaluatorFactory(settings, [probed])
 
         def try_out() -> Way:
             wanted, attribute = settings.evaluator, settings.loss_attribute
-            return choose_evaluator(wanted, task.task, settings.metric, attribute, TOGETHER, _logger.info)
+            return choose_evaluator(wanted, task, settings.metric, attribute, TOGETHER, _logger.info)
 
         is_free = settings.evaluator == "auto"
         evaluators.way = cast(Way, decide_once(lead, "evaluator", try_out)) if is_free else try_out()
-        return cls(settings, task, lead, evaluators, bar)
+        return cls(settings, probed, _unbalanced(settings, probed), lead, evaluators, bar)
 
-    def train(self, members: Sequence[Member]) -> Leaderboard:
+    def train(self) -> Trained:
         """Find each member's learning rate with one seed, and train it with others."""
+        members = members_of(self.task, self.settings.outputs, self.class_counts)
         monitor = self.evaluators.monitor
         free = [member for member in members if member.side != "untouched"]
         scouting = [_run(member, rate, self.settings.seed) for member in free for rate in RATES]
@@ -176,7 +211,8 @@ class _Leader:
         curves = tuple(tuple(each.curve) for each in scouts)
         is_share = monitor.mode == "max" and self.settings.outputs != "real"
         samples = _validation_samples(self.task.task, monitor) if is_share else None
-        return Leaderboard(monitor, tuple(ordered), curves, self.task.full_epochs, seconds, trainings, samples)
+        board = Leaderboard(monitor, tuple(ordered), curves, self.task.full_epochs, seconds, trainings, samples)
+        return Trained(board, self.task, self.class_counts)
 
     def _rate(self, evaluations: Sequence[Evaluation]) -> float:
         """Return the best learning rate; of equals the one nearest to 1."""
@@ -200,7 +236,7 @@ class _Leader:
         return SharedTrainings(
             self.evaluators.make("full"),
             self.lead,
-            "trainings",
+            TRAININGS,
             basis,
             self.evaluators.monitor,
             self.settings.attempts,

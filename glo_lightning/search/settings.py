@@ -129,8 +129,8 @@ class SearchSettings(ScoreSettings):
             The more there are, the smaller a gain that it can tell.
         storage: an Optuna storage URL; by default SQLite in the output folder.
         study_name: name of the study; running the same name again continues it.
-        workers: processes that search together on this machine, each with GPUs of its own. Any other machine joins by
-            the same command, with the same storage and study_name.
+        workers: processes that search, or train baselines, together on this machine, each with GPUs of its own. Any
+            other machine joins by the same command, with the same storage and study_name.
         launcher: how workers start: local (processes on this machine) or ray (tasks on a Ray cluster).
         worker_gpus: GPUs of each Ray worker, as many as the Trainer's devices by default; with a fraction, several
             workers share one.

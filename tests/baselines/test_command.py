@@ -1,6 +1,7 @@
 """``python -m glo_lightning.baselines`` and ``LossSearch.baselines`` as a user meets them."""
 
 import json
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from glo_lightning.compare.shared_trainings import REUSED
 from glo_lightning.data import CorruptedDataModule, DiabetesDataModule
 from glo_lightning.errors import GloError
 from glo_lightning.models import Classifier, Regressor, mlp
+from glo_lightning.search.samplers.worker_identity import WorkerIdentity
 from glo_lightning.training.population import PopulationEvaluator
 from tests.search.test_own_models import OwnModel, binary
 from tests.search.toy import TRAINER, ToyData
@@ -103,6 +105,23 @@ def test_the_command_prints_a_leaderboard_and_advice_and_trains_nothing_twice(
     assert main(["baselines", "--config", "toy.yaml", "--search.baseline_seeds=4"]) == 0
     rows = len(_record()["rows"])
     assert len(_trainings()) == len(done) + rows, "one more seed each"
+
+
+def test_workers_share_the_trainings_and_come_to_the_same_leaderboard() -> None:
+    assert main(["baselines", "--config", "toy.yaml", "--search.workers=2", "--search.output_dir=shared"]) == 0
+    LossSearch(**SMALL).baselines(classifier, ToyData(), {**TRAINER, "max_epochs": 2})
+    shared, alone = _record("shared"), _record()
+    assert [row["metrics"] for row in shared["rows"]] == [row["metrics"] for row in alone["rows"]]
+    assert shared["trainings"] == alone["trainings"] == len(_trainings("shared"))
+    storage = "sqlite:///shared/baselines.db"
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    workers = {WorkerIdentity.of_worker(trial) for study in studies for trial in study.trials} - {None}
+    assert workers
+    assert all(worker.pid != os.getpid() for worker in workers if worker is not None)
+    with pytest.raises(GloError, match="sent to other processes"):
+        LossSearch(**SMALL, workers=2, output_dir="none").baselines(lambda: classifier(), ToyData(), TRAINER)
+    with pytest.raises(GloError, match="storage that several processes share"):
+        LossSearch(**SMALL, workers=2, storage="memory").baselines(classifier, ToyData(), TRAINER)
 
 
 @pytest.mark.parametrize(
