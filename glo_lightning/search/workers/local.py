@@ -105,6 +105,7 @@ class LocalLauncher:
             leader.interrupt()
         for leader in leaders:
             leader.process.join(FAREWELL_SECONDS)
+            leader.hear_out()
         late = [leader.process.pid for leader in leaders if leader.process.exitcode is None]
         for group in self.groups:
             group.kill()
@@ -199,10 +200,14 @@ class _Member:
             )
         return f"exit code {exit_code}", False
 
-    def interrupt(self) -> None:
-        """Do what Ctrl-C does; what has not begun has nothing to give back."""
+    def hear_out(self) -> None:
+        """Hear what the process said, whatever its end was."""
         with suppress(GloError):
             self._listen()
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does; what has not begun has nothing to give back."""
+        self.hear_out()
         if not self._started:
             self.process.kill()
         elif self.process.exitcode is None and self.process.pid is not None:
@@ -215,6 +220,9 @@ class _Member:
             except EOFError:
                 self._open = False
                 return
+            if message.kind == "logged":
+                message.log()
+                continue
             if message.kind == "refused":
                 raise getattr(errors, message.name, GloError)(*message.parts)
             self._started = True

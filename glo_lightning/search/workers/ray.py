@@ -1,5 +1,7 @@
 """Workers as tasks of a Ray cluster, which starts them again when a node dies."""
 
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +21,7 @@ class RayLauncher:
 
     Connects to the cluster that RAY_ADDRESS names or that runs on this machine, or else starts one here. Every node
     must be able to import what the work refers to, and to reach the storage of the study. Where the cluster has no
-    room for all tasks at once, the others wait.
+    room for all tasks at once, the others wait. What they log stays in Ray's own logs.
 
     Args:
         work: called in every task.
@@ -55,7 +57,7 @@ class RayLauncher:
 
         joins = ray.is_initialized()
         if not joins:
-            ray.init(log_to_driver=False)
+            connect(ray)
         try:
             self._check_room(ray)
             self._run(ray, poll)
@@ -93,6 +95,19 @@ class RayLauncher:
                 "; ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes),
                 f"Set {option('threads')} and {option('worker_gpus')} to what a node has.",
             )
+
+
+def connect(ray: Any, address: str | None = None) -> None:
+    """Join a cluster or start one, and leave SIGTERM its meaning: Ray would end this process by it at once.
+
+    Args:
+        ray: the module.
+        address: of the cluster; by default that of RAY_ADDRESS or of this machine.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    ray.init(address=address, log_to_driver=False)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _call(work: Callable[[], None]) -> None:

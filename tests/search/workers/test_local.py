@@ -1,6 +1,7 @@
 """The local launcher with real processes."""
 
 import functools
+import logging
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from tests.search.workers import works
 ROOT = Path(__file__).parents[3]
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def _wait_for(condition: Callable[[], bool], seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -43,6 +44,20 @@ def test_ranks_share_an_address_and_know_their_place(tmp_path: Path) -> None:
     assert set(sizes) == {"2"}
     assert set(addresses) == {"127.0.0.1"}
     assert len(set(ports)) == 1
+
+
+def test_what_workers_log_reaches_the_handlers_and_levels_of_the_launcher(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    LocalLauncher(functools.partial(works.warn, tmp_path), [{}, {}]).run()
+    assert {each.name for each in caplog.records} == {"glo_lightning.elsewhere"}
+    told = sorted((each.levelname, each.getMessage().partition("\nTraceback")[0]) for each in caplog.records)
+    assert told == [("ERROR", "and the rest")] * 2 + [("WARNING", "50 % of it is gone")] * 2
+    assert capfd.readouterr().err == "", "told once, by the launcher"
+    caplog.clear()
+    with caplog.at_level(logging.ERROR, "glo_lightning"):
+        LocalLauncher(functools.partial(works.warn, tmp_path), [{}]).run()
+    assert [each.levelname for each in caplog.records] == ["ERROR"]
 
 
 def test_a_killed_worker_is_told_of_and_started_again(tmp_path: Path) -> None:
@@ -104,7 +119,7 @@ def test_a_script_without_a_guard_is_refused_with_the_cure(tmp_path: Path) -> No
     )
     result = subprocess.run(
         [sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
-        capture_output=True, timeout=120,
+        capture_output=True, timeout=240,
     )  # fmt: skip
     assert "__main__" in result.stderr.splitlines()[-1]
 
@@ -181,7 +196,7 @@ def _kill_while_loading(name: str, folder: Path) -> str:
     script.write_text(LOADING)
     ended = subprocess.run(
         [sys.executable, str(script), name, str(folder)], env={**os.environ, "PYTHONPATH": str(ROOT)},
-        text=True, capture_output=True, timeout=120,
+        text=True, capture_output=True, timeout=240,
     )  # fmt: skip
     return ended.stderr.splitlines()[-1]
 

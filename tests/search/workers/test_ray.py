@@ -1,7 +1,7 @@
 """The Ray launcher on a local cluster of two nodes, one of which dies."""
 
 import functools
-import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from glo_lightning.search import LossSearch
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.samplers.worker_identity import WorkerIdentity
 from glo_lightning.search.storage.open import open_storage
-from glo_lightning.search.workers.ray import RayLauncher
+from glo_lightning.search.workers.ray import RayLauncher, connect
 from tests.search.toy import TRAINER, GatedModel, ToyData, ToyModel
 from tests.search.workers import works
 
@@ -31,13 +31,19 @@ def cluster() -> Iterator[Any]:
     """Two nodes with one core each."""
     from ray.cluster_utils import Cluster
 
-    os.environ["PYTHONPATH"] = str(ROOT)
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    ray.init(address=nodes.address, log_to_driver=False)
-    yield nodes
-    ray.shutdown()
-    nodes.shutdown()
-    del os.environ["PYTHONPATH"]
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        signal.signal(signal.SIGTERM, handler)  # a head node ends the process by it, also when it is gone
+        connect(ray, address=nodes.address)
+        yield nodes
+        ray.shutdown()
+        nodes.shutdown()
+
+
+def test_sigterm_keeps_its_meaning(cluster: Any) -> None:
+    assert signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, signal.SIG_IGN)
 
 
 def test_an_explained_error_comes_through(cluster: Any) -> None:

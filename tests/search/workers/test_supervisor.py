@@ -73,7 +73,7 @@ def worker_of(trial: FrozenTrial) -> WorkerIdentity:
     return worker
 
 
-def _wait_for(look: Callable[[], T | None], seconds: float = 60.0) -> T:
+def _wait_for(look: Callable[[], T | None], seconds: float = 240.0) -> T:
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -185,7 +185,7 @@ def test_sigterm_ends_all_workers_and_gives_their_candidates_back(tmp_path: Path
     storage = _wait_for(lambda: open_storage(database) if database.exists() else None)
     trials = _wait_for(lambda: [t for t in _trials(storage) if len(_trials(storage)) > 6])
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)
     assert "KeyboardInterrupt" in errors.splitlines()[-1]
     assert not [trial for trial in _trials(storage) if trial.state == TrialState.RUNNING]
     for worker in map(worker_of, trials):

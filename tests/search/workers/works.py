@@ -1,5 +1,6 @@
 """What the launcher's tests have other processes do."""
 
+import logging
 import os
 import signal
 import time
@@ -12,6 +13,17 @@ from glo_lightning.errors import SettingsError, StudyError
 def sign(folder: Path, *names: str) -> None:
     """Leave a file with the values of environment variables."""
     (folder / str(os.getpid())).write_text(" ".join(os.environ.get(name, "-") for name in names))
+
+
+def warn(folder: Path) -> None:
+    """Log something, a traceback and what a level leaves out among it."""
+    logger = logging.getLogger("glo_lightning.elsewhere")
+    logger.info("nobody hears this at the default level")
+    logger.warning("%d %% of it is gone", 50)
+    try:
+        folder.joinpath("missing").read_text()
+    except FileNotFoundError:
+        logger.exception("and the rest")
 
 
 def die_once(folder: Path) -> None:
