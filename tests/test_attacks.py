@@ -65,7 +65,7 @@ def test_fgsm_of_a_linear_model_moves_against_the_weights() -> None:
     torch.testing.assert_close(space.pixels(fgsm(model, inputs, target, 0.1, space)), expected)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(epsilon=st.floats(0.0, 1.0), steps=st.integers(1, 4), seed=st.none() | st.integers(0, 9))
 def test_attacks_stay_within_epsilon_and_the_pixel_range(epsilon: float, steps: int, seed: int | None) -> None:
     torch.manual_seed(0)

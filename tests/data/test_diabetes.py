@@ -33,7 +33,7 @@ def test_the_split_follows_its_own_seed():
     assert not torch.equal(first.val_tensors[0], other.val_tensors[0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(validation=st.floats(-1, 2), test=st.floats(-1, 2))
 def test_any_fractions_split_or_are_refused(validation, test):
     try:

@@ -43,7 +43,7 @@ def test_images_are_what_networks_take():
     assert int(targets.max()) == data.num_classes - 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(validation=st.floats(-1, 2), test=st.floats(-1, 2))
 def test_any_fractions_split_or_are_refused(validation, test):
     try:

@@ -116,7 +116,7 @@ def test_the_value_is_the_integral(p: float, q: float, g: float, c: tuple[float,
     assert float(found) == pytest.approx(expected, rel=1e-6)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(-0.9, 4.0), st.floats(-0.9, 4.0), st.lists(st.floats(-3.0, 3.0), max_size=3), st.integers(2, 40))
 def test_the_gradient_is_the_weight(q: float, g: float, c: list[float], num_classes: int) -> None:
     """It is known in closed form, and autograd of the quadrature itself agrees."""

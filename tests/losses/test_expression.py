@@ -33,13 +33,11 @@ small_trees = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(trees)
 def test_what_is_written_reads_as_the_same_tree(tree):
     assert parse(str(tree)) == tree
 
 
-@settings(deadline=None)
 @given(trees)
 def test_counts_agree_with_a_walk(tree):
     paths = dict(tree.walk())
@@ -118,7 +116,7 @@ def test_code_is_refused(text):
         parse(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="yh logsqrtaue+-*/()0123.", max_size=30) | st.text(max_size=30))
 def test_any_text_is_read_or_refused(text):
     try:
@@ -146,7 +144,7 @@ def test_nodes_refuse_other_constants(symbol):
         Node(symbol)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(small_trees)
 def test_canonical_forms_preserve_gamma(tree):
     simplified = simplify(tree)

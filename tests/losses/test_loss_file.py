@@ -62,7 +62,7 @@ def test_a_missing_file_is_the_systems_error(tmp_path: Path) -> None:
         load_loss(tmp_path / "loss.json")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(position=st.integers(0, 10**6), byte=st.integers(0, 255), stored=st.sampled_from(STORED))
 def test_any_flipped_byte_gives_a_loss_or_an_error(
     position: int, byte: int, stored: dict[str, Any], tmp_path_factory: pytest.TempPathFactory

@@ -98,7 +98,7 @@ def test_it_is_barrons_loss_with_his_scale(alpha: float) -> None:
     np.testing.assert_allclose(found, general(x), rtol=1e-12, atol=1e-13)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     alpha=st.floats(-64, 4), scale=st.floats(0.05, 20), skew=st.floats(-0.99, 0.99), r=st.floats(-30, 30),
 )  # fmt: skip

@@ -167,7 +167,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(stored=st.sampled_from(STORED), data=st.data())
 def test_any_damage_gives_a_loss_or_an_error(stored: dict[str, Any], data: st.DataObject) -> None:
     place = stored = copy.deepcopy(stored)

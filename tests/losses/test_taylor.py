@@ -306,7 +306,7 @@ def test_bad_batches_are_refused(loss: Loss, logits: Tensor, target: Tensor, mes
         loss(logits.clone().requires_grad_() if logits.is_floating_point() else logits, target)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     theta=st.one_of(st.lists(st.one_of(st.floats(), st.none(), st.text(max_size=2)), max_size=14), st.text(max_size=3)),
     order=st.one_of(st.integers(-2, 4), st.floats(), st.none()),

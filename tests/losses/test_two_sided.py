@@ -124,7 +124,7 @@ def test_a_drive_comes_near_asymmetric_loss() -> None:
 
 
 @given(st.floats(0.1, 5.0), st.floats(-1.0, 1.0), st.floats(-0.9, 4.0), st.floats(-0.9, 4.0))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_training_starts_as_binary_cross_entropys_times_the_scale(s: float, b: float, q: float, g: float) -> None:
     """Theory's start is the mean of both sides' forces on a logit of 0, by autograd."""
     loss = SigmoidLoss(two_sided_drive(s, b, (q, g), (g, q)))

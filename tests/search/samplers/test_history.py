@@ -86,7 +86,7 @@ def test_a_slot_evaluated_twice_waits_for_both_and_takes_the_first() -> None:
 
 
 @given(st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_reading_as_it_happens_equals_reading_it_all_at_once(data: st.DataObject) -> None:
     history, trials = make_history(), []
     for _ in range(60):

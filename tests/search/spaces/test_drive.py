@@ -24,7 +24,7 @@ def test_the_start_is_cross_entropy() -> None:
 
 
 @given(st.floats(-5.0, 5.0), st.floats(-0.95, 16.0), st.floats(-0.95, 16.0), st.floats(-9.0, 9.0))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_everything_within_the_bounds_is_a_loss(log_scale: float, q: float, g: float, c: float) -> None:
     loss = DriveSpace(5).build({"log_scale": log_scale, "q": q, "g": g, "c_1": c, "c_2": -c})
     assert startup_drive(loss, 5) == pytest.approx(5.0 * math.exp(log_scale), rel=1e-9)
@@ -93,7 +93,7 @@ EXPONENTS = st.floats(-0.95, 16.0)
 
 
 @given(st.floats(-5.0, 5.0), st.floats(-16.0, 16.0), st.tuples(EXPONENTS, EXPONENTS, EXPONENTS, EXPONENTS))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_everything_two_sided_within_the_bounds_is_a_loss(
     log_scale: float, balance: float, exponents: tuple[float, ...]
 ) -> None:

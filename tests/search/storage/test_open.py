@@ -19,7 +19,7 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy.exc
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
@@ -309,7 +309,6 @@ def test_a_folder(tmp_path: Path, name: str) -> None:
     assert name in refusal(tmp_path / name)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_opens_or_is_refused(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder, chdir(folder), suppress(StudyError):

@@ -133,7 +133,7 @@ def test_a_device_without_double_precision_will_do(losses: list[Loss], kind: str
     assert (values.shape, gradients.shape) == ((len(losses),), logits.shape)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     order=st.integers(1, 6),
     seeds=st.lists(st.integers(0, 1000), min_size=1, max_size=4),
