@@ -80,16 +80,8 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         study = optuna.load_study(study_name=settings.study_name, storage=open_storage(settings.storage))
         part = Part(study, read_verdict(study))
     if placement.rank == 0:
-        output.record_decisions(part.study)
-        output.write_trials(candidate_rows(part.study))
-        output.write_loss("best_loss.json", part.verdict.loss)
-        if part.verdict.best_known is not None:
-            output.write_loss(BEST_KNOWN, part.verdict.best_known)
-        if part.verdict.hyperparameters:
-            output.write_json("best_hyperparameters.json", part.verdict.hyperparameters)
-        output.write_json("comparison.json", part.verdict.to_dict())
         with shown(verbosity):
-            write_history_files(part.study, part.verdict.finalists[0], search_monitor(settings), output)
+            _write(output, part, settings)
     return SearchResult(
         part.verdict.loss,
         part.study,
@@ -102,6 +94,20 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
         part.verdict.best_known,
         partial(_train, settings, next(iter(tasks.values())), part.verdict) if len(tasks) == 1 else None,
     )
+
+
+def _write(output: SearchOutput, part: Part, settings: SearchSettings) -> None:
+    """Write the files of a finished search."""
+    study, verdict = part.study, part.verdict
+    output.record_decisions(study)
+    output.write_trials(candidate_rows(study))
+    output.write_loss("best_loss.json", verdict.loss)
+    if verdict.best_known is not None:
+        output.write_loss(BEST_KNOWN, verdict.best_known)
+    if verdict.hyperparameters:
+        output.write_json("best_hyperparameters.json", verdict.hyperparameters)
+    output.write_json("comparison.json", verdict.to_dict())
+    write_history_files(study, verdict.finalists[0], search_monitor(settings), output)
 
 
 @no_trace()
