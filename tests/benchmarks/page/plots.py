@@ -18,6 +18,9 @@ FOUND = {
 }  # fmt: skip
 """Grey for what everybody has, warm and green for the rivals, blue and violet for what was found."""
 
+THICKNESS = {"cross-entropy": 2.0, "tuned": 4.0, "best known": 1.5}
+"""Of lines, so that two at the same height are both seen."""
+
 WIDTH = 0.84
 """Of the place of a condition, as a share of the distance between two."""
 
@@ -64,7 +67,8 @@ def _draw_place(axis: Axes, x: int, records: Sequence[Record]) -> None:
         sample = pooled(records, name)
         if sample:
             level = statistics.mean(sample)
-            axis.plot([x - WIDTH / 2, x + WIDTH / 2], [level, level], color=colour, linewidth=2, label=name)
+            ends = [x - WIDTH / 2, x + WIDTH / 2]
+            axis.plot(ends, [level, level], color=colour, linewidth=THICKNESS[name], label=name)
     families = families_of(records)
     for place, family in enumerate(families):
         sample = pooled([each for each in records if each.family == family], "found")
