@@ -1,5 +1,6 @@
 """A task that trains in milliseconds, importable by worker processes."""
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,14 @@ class ToyModel(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), 0.1)
+
+
+class Outspoken(ToyModel):
+    """Says by our loggers that it is built."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__(width)
+        logging.getLogger("glo_lightning.outspoken").warning("a model is built")
 
 
 class SmoothingModel(ToyModel):

@@ -28,7 +28,7 @@ from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.samplers.worker_identity import WorkerIdentity
 from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.workers.local import LocalLauncher
-from tests.search.toy import TRAINER, ToyData, ToyModel
+from tests.search.toy import TRAINER, Outspoken, ToyData, ToyModel
 from tests.search.workers import works
 
 ROOT = Path(__file__).parents[3]
@@ -86,8 +86,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
     return _search(tmp_path_factory.mktemp("alone"))
 
 
+def _heard_of_workers(caplog: pytest.LogCaptureFixture) -> bool:
+    """Whether a worker's models were heard to be built by who started it."""
+    return any(each.message == "a model is built" and each.module == "process" for each in caplog.records)
+
+
 def test_two_workers_find_what_one_finds(alone: SearchResult, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    both = _search(tmp_path, workers=2)
+    both = _search(tmp_path, Outspoken, workers=2)
+    assert _heard_of_workers(caplog)
     assert _outcome(both) == _outcome(alone)
     assert both.best_loss.to_dict() == alone.best_loss.to_dict()
     assert both.comparison == alone.comparison
@@ -144,11 +150,14 @@ def test_workers_may_be_killed_at_any_time(alone: SearchResult, tmp_path: Path) 
 
 
 def test_the_command_line_starts_workers_that_know_its_modules(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "mine.py").write_text(
-        "from tests.search.toy import ToyData, ToyModel\n\n\n"
-        "class Model(ToyModel):\n    pass\n\n\nclass Data(ToyData):\n    pass\n"
+        "from tests.search.toy import Outspoken, ToyData\n\n\n"
+        "class Model(Outspoken):\n    pass\n\n\nclass Data(ToyData):\n    pass\n"
     )
     monkeypatch.chdir(tmp_path)
     arguments = [
@@ -158,6 +167,7 @@ def test_the_command_line_starts_workers_that_know_its_modules(
     ]  # fmt: skip
     assert main(["search", *arguments]) == 0
     assert "The discovered loss" in capsys.readouterr().out
+    assert _heard_of_workers(caplog)
     plan = optuna.load_study(study_name="search", storage="sqlite:///runs/search/study.db").user_attrs[PLAN]
     assert plan == {"seconds": 3600.0, "at_most": 2, "generations": 2, "final": True}
     written = Configuration.read(tmp_path / "runs" / "search").settings
