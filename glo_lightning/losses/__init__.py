@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from glo_lightning.losses.class_aware import ClassAwareLoss
     from glo_lightning.losses.classic import CrossEntropyLoss, FocalLoss, MeanSquaredErrorLoss, PolyLoss
     from glo_lightning.losses.drive import DriveLoss
+    from glo_lightning.losses.expansions import cross_entropy_taylor, mean_squared_error_taylor
     from glo_lightning.losses.heads import HeadsLoss
     from glo_lightning.losses.known import KnownLoss, known_losses, known_regression_losses
     from glo_lightning.losses.loss_file import load_loss, save_loss
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from glo_lightning.losses.scaled import ScaledLoss
     from glo_lightning.losses.sigmoid import SigmoidLoss
     from glo_lightning.losses.standardized import StandardizedLoss
-    from glo_lightning.losses.taylor import TaylorLoss, cross_entropy_taylor, mean_squared_error_taylor
+    from glo_lightning.losses.taylor import TaylorLoss
     from glo_lightning.losses.tree import TreeLoss
     from glo_lightning.losses.tversky import TverskyLoss
     from glo_lightning.losses.two_sided import TwoSidedLoss, asymmetric_loss, two_sided_drive
@@ -91,6 +92,7 @@ __getattr__, __dir__ = lazy_names(
         "class_aware": ["ClassAwareLoss"],
         "classic": ["CrossEntropyLoss", "FocalLoss", "MeanSquaredErrorLoss", "PolyLoss"],
         "drive": ["DriveLoss"],
+        "expansions": ["cross_entropy_taylor", "mean_squared_error_taylor"],
         "heads": ["HeadsLoss"],
         "known": ["KnownLoss", "known_losses", "known_regression_losses"],
         "loss_file": ["load_loss", "save_loss"],
@@ -104,7 +106,7 @@ __getattr__, __dir__ = lazy_names(
         "scaled": ["ScaledLoss"],
         "sigmoid": ["SigmoidLoss"],
         "standardized": ["StandardizedLoss"],
-        "taylor": ["TaylorLoss", "cross_entropy_taylor", "mean_squared_error_taylor"],
+        "taylor": ["TaylorLoss"],
         "tree": ["TreeLoss"],
         "tversky": ["TverskyLoss"],
         "two_sided": ["TwoSidedLoss", "asymmetric_loss", "two_sided_drive"],
