@@ -27,7 +27,7 @@ from glo_lightning.training.measured import measured
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.monitored_trainer import build_trainer
 from glo_lightning.training.placement import leads
-from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.training.task import Task, callbacks_of, quiet_lightning
 from glo_lightning.training.test_split import measure_on_test, require_test_data
 from glo_lightning.training.traces import no_trace
 
@@ -92,7 +92,7 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
         model = task.build_model()
         trainer = _trainer(task, monitor, callbacks, settings, folder)
         # Behind all others, so that they keep the state those have reached; building them in, Lightning may refuse.
-        trainer.callbacks += checkpoints  # type: ignore[attr-defined]
+        callbacks_of(trainer).extend(checkpoints)
         last = folder / "last.ckpt"
         with keyboard_interrupts(trainer):
             trainer.fit(model, datamodule=task.datamodule, ckpt_path=last if last.exists() else None)

@@ -7,13 +7,13 @@ from lightning.pytorch import Callback, Trainer
 
 from glo_lightning.callbacks.adversarial_validation import METRIC, AdversarialValidation
 from glo_lightning.training.monitor import Monitor
-from glo_lightning.training.task import Task
+from glo_lightning.training.task import Task, callbacks_of
 
 
 def build_trainer(task: Task, monitor: Monitor, callbacks: Sequence[Callback], overrides: Mapping[str, Any]) -> Trainer:
     """Build the task's Trainer, with what measures the accuracy under attack if that is monitored."""
     trainer = task.build_trainer(callbacks, overrides)
-    own: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    own = callbacks_of(trainer)
     if monitor.name == f"val_{METRIC}" and not any(isinstance(each, AdversarialValidation) for each in own):
         own.insert(0, AdversarialValidation())
     return trainer

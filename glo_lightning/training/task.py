@@ -192,8 +192,14 @@ def _lean(overrides: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
 
 def with_callbacks(trainer: Trainer, callbacks: Sequence[Callback]) -> Trainer:
     """Put callbacks of ours before those of the user, who wants to see what they do to a training."""
-    trainer.callbacks[:0] = callbacks  # type: ignore[attr-defined]
+    callbacks_of(trainer)[:0] = callbacks
     return trainer
+
+
+def callbacks_of(trainer: Trainer) -> list[Callback]:
+    """Return the callbacks of a Trainer, to be changed in place."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return callbacks
 
 
 def _copy(name: str, value: Any) -> Any:

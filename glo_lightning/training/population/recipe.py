@@ -10,6 +10,7 @@ from lightning.pytorch.plugins.precision import DoublePrecision, HalfPrecision, 
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.training.population.clipping import Clipping, make_clipping
+from glo_lightning.training.task import callbacks_of
 
 ONLY_THE_TRAINER = {
     "accumulate_grad_batches": 1,
@@ -65,7 +66,7 @@ def read_recipe(trainer: Trainer) -> Recipe:
     for name, value in ONLY_THE_TRAINER.items():
         if getattr(trainer, name) != value:
             refuse(f"the Trainer has {name}={getattr(trainer, name)!r}")
-    for extra in (*trainer.callbacks, *trainer.loggers):  # type: ignore[attr-defined]
+    for extra in (*callbacks_of(trainer), *trainer.loggers):
         if not isinstance(extra, ProgressBar | ModelSummary):
             refuse(f"the Trainer has a {type(extra).__name__}")
     if not trainer.max_epochs or trainer.max_epochs < 0:
