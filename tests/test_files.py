@@ -57,7 +57,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     ended = _run(FULL_DISK, path)
-    assert "File too large" in ended.stderr
+    assert f"File too large: {str(path)!r}" in ended.stderr
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
 

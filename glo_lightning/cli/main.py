@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import NoReturn
 
 from glo_lightning import __version__
 from glo_lightning.cli.collector import without_collector
-from glo_lightning.errors import GloError, hide_passwords
+from glo_lightning.errors import GloError, SettingsError, hide_passwords
 
 VERBS = {
     "baselines": ("glo_lightning.baselines.command", "train what is known, and say whether a search would pay"),
@@ -23,6 +24,9 @@ VERBS = {
     "export": ("glo_lightning.export.command", "take a loss home: plain PyTorch, TorchScript, ONNX or LaTeX"),
     "theory": ("glo_lightning.theory.command", "say what a loss will do before anyone trains with it"),
 }
+
+CURE = "Check the path, its permissions and the room on its disk; then give the same command again."
+"""What helps wherever a file or a folder cannot be used."""
 
 EXIT_FAILURE = 1
 EXIT_ERROR = 2
@@ -71,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         what = hide_passwords(" ".join(f"{type(error).__name__}: {error}".split()))
+        if isinstance(error, OSError) and error.filename is not None:
+            what = str(SettingsError(f"to use {error.filename!r}", error.strerror or what, CURE))
         sys.stderr.write(f"error: {what}\nThe same command with --debug shows where this comes from.\n")
         return EXIT_FAILURE
 
@@ -82,5 +88,8 @@ def _usage() -> str:
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one verb as all that this process does, and end it: the console script and ``python -m`` come in here."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # formulas and tables have signs that not every terminal has
+            stream.reconfigure(errors="backslashreplace")
     with without_collector():
         sys.exit(main(arguments))

@@ -45,8 +45,9 @@ def paired(sample: Sequence[float], reference: Sequence[float]) -> float:
         The p-value.
     """
     differences = np.subtract(sample, reference)
-    if _is_constant(differences.tolist()):
-        return 0.0 if differences[0] else 1.0
+    rounding = 4.0 * np.finfo(float).eps * np.max(np.abs([sample, reference]))
+    if np.ptp(differences) <= rounding:
+        return 0.0 if abs(differences[0]) > rounding else 1.0
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
         return float(stats.ttest_rel(sample, reference).pvalue)

@@ -31,6 +31,9 @@ ROWS = {
 }
 """What rows mean of a comparison with a discovered loss."""
 
+ROUNDING = 1e-12
+"""Size of what is nothing but rounding."""
+
 MEDIUM_EFFECT = 0.5
 """Standard deviations below which a difference matters little. Source: Cohen's conventions."""
 
@@ -267,10 +270,15 @@ def _p_value(value: float | None) -> str:
 
 
 def number(value: float, sign: str = "") -> str:
-    """Write a metric with four decimals, and a large one with four digits.
+    """Write a metric with four decimals; a large one with four digits, and one too small for decimals with three.
 
     Example:
-        >>> number(0.97243), number(0.00224, "+"), number(123456.7)
-        ('0.9724', '+0.0022', '1.235e+05')
+        >>> number(0.97243), number(0.00224, "+"), number(123456.7), number(3.127e-6), number(-1e-17, "+")
+        ('0.9724', '+0.0022', '1.235e+05', '3.13e-06', '+0.0000')
     """
-    return format(value, f"{sign}.4f" if abs(value) < 1000.0 else f"{sign}.4g")
+    size = abs(value)
+    if size < ROUNDING:
+        value = 0.0
+    elif size < 5e-5:
+        return format(value, f"{sign}.3g")
+    return format(value, f"{sign}.4f" if size < 1000.0 else f"{sign}.4g")

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 QUADRATURE = """\
 {constants}
 log_t = log_h{columns}.unsqueeze(-1) * rule[0]
-{lines}drive = {polynomial} * torch.exp({ends}) * rule[1]
-integral = {size}-log_h * drive.sum(-1){back}"""
+{lines}drive = {size}{polynomial} * torch.exp({ends})
+value, half = -log_h * (drive * rule[1]).sum(-1){back}, drive[..., -1]{back} / 2
+integral = value.detach() - (half + half.detach()) * (log_h - log_h.detach())  # exact slopes"""
 
 EXPONENTIAL = "t = log_t.exp()\n"
 
-REST = "rest = (torch.tanh(log_t / -2.0) * (1.0 + {t})).clamp(min=1e-37)  # 1 - t\n"
+REST = "rest = (torch.tanh(log_t / -2.0) * (1.0 + {t})).clamp(min=1e-19)  # 1 - t\n"
 
 TOLERANCE = 1e-9
 """Relative error of an integral for h above 1e-6."""
@@ -68,7 +69,10 @@ def write_quadrature(integrals: "Sequence[sympy.Integral]") -> str:
         lines += REST.format(t="t" if lines else "log_t.exp()")
     if degree > 1:
         lines, factor = f"{lines}polynomial = {factor}\n", "polynomial"
-    rule = [[numbers.tolist() for numbers in each] for each in zip(*rules, strict=True)]
+    # One more node, that counts for nothing, is h itself: the drive there is the slope, which the sum has wrong for
+    # the smallest h.
+    nodes, weights = ([numbers.tolist() for numbers in each] for each in zip(*rules, strict=True))
+    rule = [[[*each, 1.0] for each in nodes], [[*each, 0.0] for each in weights]]
     constants = [write_constants("rule", rule if both else [each[0] for each in rule], digits=10)]
     return QUADRATURE.format(
         constants="\n".join([*constants, write_constants("own", own)] if own else constants),

@@ -99,8 +99,9 @@ class DriveShape(NamedTuple):
         """
         tiny = torch.finfo(log_p.dtype).tiny
         log_p = log_p.clamp(min=math.log(tiny))  # 0 times minus infinity would be NaN
+        rest = rest.clamp(min=math.sqrt(tiny))  # and 0 times an overflow, where g is close to -1
         start = 1.0 / self.num_classes
-        ends = self.q * (log_p - math.log(start)) + self.g * (rest.clamp(min=tiny).log() - math.log1p(-start))
+        ends = self.q * (log_p - math.log(start)) + self.g * (rest.log() - math.log1p(-start))
         u = log_p.exp() - start
         polynomial = torch.zeros_like(u)
         for coefficient in reversed(self.c.unbind(-1)):

@@ -20,7 +20,7 @@ from glo_lightning.search.records.result import SearchResult, candidate_rows
 from glo_lightning.search.records.verdict import BEST_KNOWN, Verdict, is_answered, read_verdict
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
-from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.open import open_storage, settled
 from glo_lightning.search.storage.study import count_run, find_study
 from glo_lightning.search.tasks import full_epochs
 from glo_lightning.search.workers.interruption import interruptible
@@ -53,12 +53,13 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     began = time.time()
     require_own(settings.folder, "search", settings.study_name)
     output = SearchOutput.of(settings)
-    given, settings = settings, replace(settings, storage=settings.storage or output.storage_url)
+    url = settings.storage or output.storage_url
+    given, settings = settings, replace(settings, storage=url)
     # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
     placement = place_all(tasks) if settings.worker_gpus is None else Placement()
     verbosity = settings.verbosity if placement.rank == 0 else "quiet"
     part = None
-    storage = open_storage(settings.storage)
+    storage = open_storage(url)
     find = partial(find_study, settings.study_name, storage)
     one_is_enough = settings.workers == 1 or is_answered(find(), in_force(settings, find()))
     alone = one_is_enough and placement.ranks == 1 and settings.launcher == "local"
@@ -66,6 +67,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     if placement.rank == 0:
         count_run(settings.study_name, storage)
     with (
+        settled(url),
         configured if placement.rank == 0 else nullcontext(),
         interruptible(),
         shown(verbosity) as console,

@@ -210,7 +210,8 @@ def _copy(name: str, value: Any) -> Any:
         raise SettingsError(
             f"{name} of the Trainer that can be copied, one for each training",
             f"{value!r} ({error})",
-            "Let it open files and connections in setup, not in __init__.",
+            "Pass a function that makes the Trainer instead, lambda: Trainer(...); or let it open files and "
+            "connections in setup, not in __init__.",
         ) from error
 
 

@@ -193,6 +193,27 @@ def test_what_nobody_foresaw_is_told_in_a_paragraph_and_traced_with_debug(
         _main(*TINY, "--data=broken.Data", "--debug")
 
 
+def test_a_file_that_cannot_be_written_is_named_with_what_helps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "missing" / "loss.py"
+    assert main(["export", "baikal", "--output", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert f"Expected to use {str(path)!r}, got No such file or directory. Check the path" in said
+
+
+def test_a_terminal_without_signs_for_formulas_gets_all_the_same(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "glo_lightning.export", "baikal"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "class FoundLoss" in ended.stdout
+
+
 def test_an_output_folder_that_is_a_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,8 @@ def test_samples_without_any_spread_are_decided() -> None:
     assert welch([0.1] * 3, [0.0] * 3) == (0.1, 0.1, 0.0)
     assert paired([0.5, 0.5], [0.5, 0.5]) == 1.0
     assert paired([0.5, 0.75], [0.25, 0.5]) == 0.0
+    assert paired([0.1, 0.3, 0.2], [0.2, 0.4, 0.3]) == 0.0  # differences that rounding alone spreads
+    assert paired([0.1 + 0.2, 0.5], [0.3, 0.5]) == 1.0
     assert detectable_difference([0.5, 0.5], [0.25, 0.25]) == 0.0
 
 

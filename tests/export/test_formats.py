@@ -104,6 +104,26 @@ def test_it_is_the_same_in_low_precision(loss: Loss, dtype: torch.dtype, make: M
         torch.testing.assert_close(found, loss(low, target), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "loss", [each for each in LOSSES.values() if "∫" in each.formula()], ids=lambda loss: loss.formula()
+)
+def test_slopes_of_integrals_are_exact_however_wrong_a_sample_is(loss: Loss, make: Make) -> None:
+    gaps = torch.tensor([-40.0, -20.0, -8.0, 0.0, 8.0], dtype=torch.float64).unsqueeze(-1)
+    logits, target = (
+        (gaps, torch.ones_like(gaps))
+        if outputs_of(loss) == "sigmoid"
+        else (gaps * torch.eye(4, dtype=torch.float64)[1], torch.ones(5, dtype=torch.int64))
+    )
+    first, second = [], []
+    for each in (make(loss), loss):
+        values = logits.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(each(values, target).sum(), values, create_graph=True)
+        first.append(slope.detach())
+        second.append(torch.autograd.grad(slope.square().sum(), values)[0])
+    for found, expected in (first, second):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-12)
+
+
 def test_losses_that_know_the_classes_may_be_around_each_other(make: Make) -> None:
     inside = ClassAwareLoss(PolyLoss(), [50, 5, 3, 1])
     loss = ScaledLoss(ClassAwareLoss(inside, [1, 2, 3, 4], 0.3, margin=0.5), 2.0)

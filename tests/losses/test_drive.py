@@ -146,6 +146,13 @@ def test_training_starts_as_cross_entropys_times_the_scale(scale: float, q: floa
     assert startup_drive(DriveLoss(scale, q, g, (c,)), 10) == pytest.approx(10.0 * scale, rel=1e-12)
 
 
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_it_is_a_number_wherever_the_largest_power_would_overflow(label_smoothing: float) -> None:
+    loss = DriveLoss(g=-0.99, c=(1000.0,), num_classes=4, label_smoothing=label_smoothing)
+    for size in (1.0, 30.0, 200.0):
+        assert loss(torch.tensor([[size, 0.0, -size, 1.0]]), torch.eye(4)[:1]).isfinite()
+
+
 def test_theory_knows_the_ends() -> None:
     assert zero_error_drive(DriveLoss(), 10) == zero_error_drive(CrossEntropyLoss(), 10) == 1.0
     assert zero_error_drive(DriveLoss(g=0.5), 10) == 0.0

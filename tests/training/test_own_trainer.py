@@ -98,7 +98,7 @@ def test_every_training_has_a_trainer_of_its_own_behind_callbacks_of_ours(tmp_pa
     assert all(each.place > 0 for each in Counts.fits)
     assert len(list((tmp_path / "csv").iterdir())) == 3, "a logger that is asked for logs"
     assert list((tmp_path / "kept").iterdir()), "and so are checkpoints"
-    assert PopulationEvaluator(task, MONITOR).obstacle() == "the Trainer has a Counts"
+    assert PopulationEvaluator(task, MONITOR).obstacle() == "the Trainer has Counts"
 
 
 def test_settings_are_read_as_those_of_arguments(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import os
 import random
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,22 @@ def storage_file(url: str) -> Path | None:
     return None if "://" in url or url == "memory" else Path(url)
 
 
+@contextmanager
+def settled(url: str) -> Iterator[None]:
+    """Leave a study whole in its file at the end, where SQLite keeps what is new beside it.
+
+    Args:
+        url: of the storage.
+    """
+    try:
+        yield
+    finally:
+        path = storage_file(url)
+        if path is not None and path.is_file():
+            with suppress(sqlite3.Error):  # a journal is no database; and what is beside one is still there
+                sqlite_file.settle(path)
+
+
 def without_password(url: str) -> str:
     """Return the address of a storage as it may be kept: the password comes from elsewhere.
 
@@ -121,11 +139,18 @@ def _open_database(text: str, existing: bool) -> BaseStorage:
         ) from error
     except (sql.SQLAlchemyError, StorageInternalError, sqlite3.Error, OSError, RuntimeError) as error:
         raise StudyError(
-            f"a storage to read and write at {url.render_as_string(hide_password=True)}",
-            _reason(error),
-            "Check that it runs, and its address, user, password and permissions; a password is never stored: give it "
-            "in the address, or by PGPASSWORD or ~/.pgpass.",
+            f"a storage to read and write at {url.render_as_string(hide_password=True)}", _reason(error), _cure(url)
         ) from error
+
+
+def _cure(url: URL) -> str:
+    """Return what to do about a database that cannot be used."""
+    if url.get_backend_name() == "sqlite":
+        return "Check the path, its permissions and the room on its disk; a damaged file must be restored or removed."
+    return (
+        "Check that it runs, and its address, user, password and permissions; a password is never stored: give it in "
+        "the address, or by PGPASSWORD or ~/.pgpass."
+    )
 
 
 def _prepare(path: Path, existing: bool) -> None:

@@ -3,6 +3,7 @@
 import random
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,12 @@ def require_writable(url: URL) -> None:
         connection.rollback()
     finally:
         connection.close()
+
+
+def settle(path: Path) -> None:
+    """Write what SQLite keeps beside a database into it, as far as nobody reads it, without waiting for anybody."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _is_new(path: Path) -> bool:

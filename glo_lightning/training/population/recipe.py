@@ -68,7 +68,7 @@ def read_recipe(trainer: Trainer) -> Recipe:
             refuse(f"the Trainer has {name}={getattr(trainer, name)!r}")
     for extra in (*callbacks_of(trainer), *trainer.loggers):
         if not isinstance(extra, ProgressBar | ModelSummary):
-            refuse(f"the Trainer has a {type(extra).__name__}")
+            refuse(f"the Trainer has {type(extra).__name__}")
     if not trainer.max_epochs or trainer.max_epochs < 0:
         refuse(f"the Trainer has max_epochs={trainer.max_epochs}")
     interval = trainer.check_val_every_n_epoch

@@ -3,6 +3,7 @@ import math
 import multiprocessing
 import os
 import resource
+import shutil
 import socket
 import sqlite3
 import struct
@@ -29,7 +30,7 @@ from optuna.trial import TrialState, create_trial
 
 from glo_lightning.errors import StudyError
 from glo_lightning.search.storage import open as open_module
-from glo_lightning.search.storage.open import open_storage
+from glo_lightning.search.storage.open import open_storage, settled
 from glo_lightning.search.storage.reconnecting import ReconnectingStorage
 from tests.search.samplers.cheap_search import POPULATION, candidates, make_sampler, open_study, run
 
@@ -107,6 +108,18 @@ def test_a_search_runs_and_numbers_come_back_bit_for_bit(url: str) -> None:
 def test_sqlite_is_opened_for_several_processes(tmp_path: Path) -> None:
     open_storage(tmp_path / "study.db")
     assert sqlite3.connect(tmp_path / "study.db").execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize("name", ["study.db", "study.log"])
+def test_a_settled_study_is_whole_in_its_file_alone(name: str, tmp_path: Path) -> None:
+    with settled(str(tmp_path / name)):
+        storage = open_storage(tmp_path / name)
+        study = optuna.create_study(storage=storage, study_name="own")
+        study.add_trial(create_trial(value=0.5))
+    (tmp_path / "copied").mkdir()
+    shutil.copy(tmp_path / name, tmp_path / "copied" / name)
+    copied = open_storage(tmp_path / "copied" / name, existing=True)
+    assert optuna.load_study(storage=copied, study_name="own").best_value == study.best_value
 
 
 def test_by_default_the_study_is_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
