@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.compile import from_compiled
 
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.hyperparameters import Hyperparameters
@@ -113,6 +114,8 @@ def _build_model(
     model: Callable[..., LightningModule], hyperparameters: Hyperparameters | None = None
 ) -> LightningModule:
     built = model(**{name.removeprefix("model."): value for name, value in (hyperparameters or {}).items()})
+    if hasattr(built, "_orig_mod"):  # of torch.compile, as Trainer.fit takes it, too
+        built = from_compiled(built)
     if not isinstance(built, LightningModule):
         raise ModelError(
             "a function that returns a LightningModule",

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+import torch
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
@@ -92,6 +93,13 @@ def test_what_cannot_be_copied_is_named() -> None:
 
     with pytest.raises(SettingsError, match=r"callbacks of the Trainer that can be copied"):
         _task(callbacks=[Locked()]).build_trainer([], {})
+
+
+def test_a_compiled_module_is_trained_as_the_trainer_takes_it() -> None:
+    task = python_task(lambda: torch.compile(Classifier(mlp(hidden=(8,)))), DigitsDataModule())
+    built = task.build_model()
+    assert isinstance(built, Classifier)
+    assert built._compiler_ctx is not None
 
 
 def test_fast_dev_run_is_refused_by_its_name() -> None:
