@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from glo_lightning.checked import Checked, setting
 from glo_lightning.cli.explained import explain
+from glo_lightning.losses.options import Outputs
 from glo_lightning.options import option
-from glo_lightning.training.monitor import Monitor, require_direction
+from glo_lightning.training.monitor import Mode, Monitor, require_direction
 
 SCORED = "how it is scored"
 PLACE = "where it runs"
@@ -66,8 +67,8 @@ class TaskSettings(Settings):
     """
 
     monitor: str = setting("val_accuracy", section=SCORED)
-    mode: Literal["max", "min"] = setting("max", section=SCORED)
-    outputs: Literal["softmax", "sigmoid", "real"] = setting("softmax", section=SCORED)
+    mode: Mode = setting("max", section=SCORED)
+    outputs: Outputs = setting("softmax", section=SCORED)
     loss_attribute: str = setting("loss_fn", section=SCORED)
 
     def __post_init__(self) -> None:

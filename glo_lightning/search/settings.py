@@ -8,12 +8,12 @@ from typing import Any, Literal
 from glo_lightning.checked import default_of, setting
 from glo_lightning.cli.settings import MAX_SEED, PLACE, SCORED, ScoreSettings
 from glo_lightning.errors import SettingsError
+from glo_lightning.losses.options import Input
 from glo_lightning.options import option
 from glo_lightning.search.ranges import Range, read_ranges
 from glo_lightning.telling import Verbosity
 from glo_lightning.time_span import read_time_span
 
-Input = Literal["y", "h", "f", "t"]
 LossFamily = Literal["taylor", "drive", "residual", "glo"]
 Parameters = Literal["canonical", "theta"]
 Start = Literal["zeros", "cross_entropy", "baselines"]

@@ -18,10 +18,11 @@ from glo_lightning.search.spaces.asked import as_asked, make_space
 from glo_lightning.search.spaces.trees import ExpressionSpace, suggest_expression
 from glo_lightning.theory import trainability
 from glo_lightning.theory.gamma import check_num_classes
+from glo_lightning.theory.trainability import Invariant
 
 Family = Literal["drive", "taylor", "trees", "residual"]
 Vectors = Literal["drive", "taylor", "residual"]
-Invariant = Literal["none", "paper", "exact", "stable"]
+AnyInvariant = Literal["none", Invariant]
 
 REACH = 4.0
 """Initial step sizes of CMA-ES to either side of where a search starts, within which parameters are suggested."""
@@ -106,7 +107,7 @@ def suggest_loss(
     outputs: Outputs = "softmax",
     class_counts: Sequence[int] = (),
     sigma: float | Sequence[float] = 1.0,
-    invariant: Invariant = "exact",
+    invariant: AnyInvariant = "exact",
     prefix: str = "loss.",
 ) -> Loss:
     """Suggest a loss within an objective, beside whatever else it searches.
@@ -140,7 +141,7 @@ def suggest_loss(
         tensor(2.3026)
     """
     family = fitted("family", family, Family, default="drive", called=Checked.called)
-    invariant = fitted("invariant", invariant, Invariant, default="exact", called=Checked.called)
+    invariant = fitted("invariant", invariant, AnyInvariant, default="exact", called=Checked.called)
     classes = _required_classes(family, num_classes, outputs, sigma)
     if family == "trees":
         if listed(class_counts):

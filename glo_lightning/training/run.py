@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.losses import Loss
+
+Split = Literal["val", "test"]
+"""The data that a training is scored on."""
 
 
 class Status(StrEnum):

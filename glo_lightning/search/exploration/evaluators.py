@@ -15,12 +15,11 @@ from glo_lightning.search.tasks import ProbedTask, naming
 from glo_lightning.training.choice import Way, choose_evaluator
 from glo_lightning.training.distributed import Channel, DistributedEvaluator
 from glo_lightning.training.population import PopulationEvaluator
-from glo_lightning.training.run import Evaluator
+from glo_lightning.training.run import Evaluator, Split
 from glo_lightning.training.several_tasks import Reference, SeveralTasksEvaluator, measure_reference
 from glo_lightning.training.trainer import TrainerEvaluator
 
 Length = Literal["partial", "full"]
-Split = Literal["val", "test"]
 
 
 class EvaluatorFactory:

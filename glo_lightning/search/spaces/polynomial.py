@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from glo_lightning.losses import (
+    Input,
     StandardizedLoss,
     TaylorLoss,
     cross_entropy_taylor,
     mean_squared_error_taylor,
     num_parameters,
 )
-from glo_lightning.search.settings import Input
 from glo_lightning.search.spaces.base import UNBOUNDED
 from glo_lightning.theory import CanonicalForm, canonical, canonical_terms
 

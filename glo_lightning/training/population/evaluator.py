@@ -12,10 +12,10 @@ from glo_lightning.losses import Loss, baseline_loss
 from glo_lightning.training.abort import AbortRule, attempt_seed
 from glo_lightning.training.gpu_labels import gpu_labels_explained
 from glo_lightning.training.monitor import Monitor
-from glo_lightning.training.population.plan import Plan, Split, make_plan
+from glo_lightning.training.population.plan import Plan, make_plan
 from glo_lightning.training.population.recipe import refuse
 from glo_lightning.training.population.training import Population
-from glo_lightning.training.run import Evaluation, Run, Status
+from glo_lightning.training.run import Evaluation, Run, Split, Status
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.trainer import TrainerEvaluator
 

@@ -1,7 +1,6 @@
 """What all trainings of a task have in common, worked out once."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from lightning.pytorch import seed_everything
 
@@ -14,9 +13,8 @@ from glo_lightning.training.population.randomness import refusing_random_numbers
 from glo_lightning.training.population.recipe import Recipe, limited, read_recipe
 from glo_lightning.training.population.scoring import evaluation_batches
 from glo_lightning.training.population.support import check_data, check_loss, check_model, check_network, kind_of
+from glo_lightning.training.run import Split
 from glo_lightning.training.task import Task, quiet_lightning
-
-Split = Literal["val", "test"]
 
 
 @dataclass(frozen=True)
