@@ -51,6 +51,7 @@ class LossResult:
         paired_p: p of the paired t-test over the seeds that all losses share, likewise adjusted.
         effect_size: the difference in standard deviations (Hedges' g); None without any spread, too.
         origin: where the loss comes from.
+        validation: the metric of the same trainings on the validation split, as they ended; empty if it is not known.
     """
 
     name: str
@@ -66,6 +67,12 @@ class LossResult:
     paired_p: float | None = None
     effect_size: float | None = None
     origin: Origin = field(default_factory=Origin)
+    validation: tuple[float, ...] = ()
+
+    @property
+    def validation_mean(self) -> float | None:
+        """Mean of what the trainings have on the validation split; None if that is not known."""
+        return float(np.mean(self.validation)) if self.validation else None
 
     @property
     def num_diverged(self) -> int:
@@ -139,6 +146,19 @@ class Comparison:
         rivals = [result for result in self.ranked if result.name != self.reference and result.is_measured]
         return rivals[0].name if rivals else None
 
+    def best_on_validation(self, names: Collection[str]) -> str | None:
+        """Return which of some losses did best on the validation split, of equals the one in focus.
+
+        Args:
+            names: of the losses.
+
+        Returns:
+            The name; None if that of the reference is not known.
+        """
+        known = [each for each in self.results if each.name in names and each.is_measured and each.validation]
+        known.sort(key=lambda each: (self.monitor.rank_key(each.validation_mean or 0.0), each.name != self.reference))
+        return known[0].name if any(each.name == self.reference for each in known) else None
+
     def against(self, name: str, reference: str) -> LossResult:
         """Return a loss's result with any other as its reference.
 
@@ -184,6 +204,7 @@ class Comparison:
             {name: each["divergences"] for name, each in results.items()},
             stored.get("own"),
             {name: Origin(**each.get("origin", {})) for name, each in results.items()},
+            {name: each.get("validation", ()) for name, each in results.items()},
         )
 
 
@@ -271,7 +292,14 @@ def compare_evaluations(
     refuse_what_tells_nothing([each for trained in evaluations.values() for each in trained])
     metrics = {name: [each.metric for each in trained] for name, trained in evaluations.items()}
     divergences = {name: [divergence(each) for each in trained] for name, trained in evaluations.items()}
-    return compare_metrics(metrics, monitor, seeds, split, epochs, focus, divergences, own, origins)
+    validation = {name: _validated(trained, monitor) for name, trained in evaluations.items()}
+    return compare_metrics(metrics, monitor, seeds, split, epochs, focus, divergences, own, origins, validation)
+
+
+def _validated(evaluations: Sequence[Evaluation], monitor: Monitor) -> list[float]:
+    """Return the last validation of each training, the worst metric where it diverged; nothing if one has none."""
+    last = [monitor.worst_metric if divergence(each) else each.validated for each in evaluations]
+    return [each for each in last if each is not None] if None not in last else []
 
 
 def divergence(evaluation: Evaluation) -> str:
@@ -316,6 +344,7 @@ def compare_metrics(
     divergences: Mapping[str, Sequence[str]] | None = None,
     own: str | None = None,
     origins: Mapping[str, Origin] | None = None,
+    validation: Mapping[str, Sequence[float]] | None = None,
 ) -> Comparison:
     """Compare the metrics of finished trainings, each loss with the one in focus, or with the first.
 
@@ -329,11 +358,12 @@ def compare_metrics(
         divergences: why trainings diverged, by the names of the losses; one text per seed, empty if it did not.
         own: name of the loss that is the model's own, if that is known.
         origins: where losses come from, by their names, as far as that is to be told.
+        validation: the metrics of the same trainings on the validation split, as far as they are known.
 
     Returns:
         The comparison.
     """
-    reasons, told = divergences or {}, origins or {}
+    reasons, told, validated = divergences or {}, origins or {}, validation or {}
     results = [
         LossResult(
             name,
@@ -342,6 +372,7 @@ def compare_metrics(
             float(np.mean(each)),
             float(np.std(each, ddof=1)),
             origin=told.get(name, Origin()),
+            validation=tuple(validated.get(name, ())),
         )
         for name, each in metrics.items()
     ]
@@ -375,7 +406,10 @@ def _compare(
     result: LossResult, reference: LossResult, adjusted: Mapping[frozenset[str], tuple[float, float]]
 ) -> LossResult:
     """Return a result with its difference from another; without one if one of the two was never measured."""
-    plain = LossResult(result.name, result.metrics, result.divergences, result.mean, result.std, origin=result.origin)
+    plain = LossResult(
+        result.name, result.metrics, result.divergences, result.mean, result.std, origin=result.origin,
+        validation=result.validation,
+    )  # fmt: skip
     pair = frozenset((result.name, reference.name))
     if pair not in adjusted:
         return plain

@@ -1,6 +1,6 @@
 """Compare losses over several tasks at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from glo_lightning.compare.comparison import Comparison, compare_metrics
 from glo_lightning.training.monitor import Monitor
@@ -30,11 +30,11 @@ def compare_overall(
         for result in first.results
         if all(result.name in {each.name for each in comparison.results} for comparison in comparisons.values())
     ]
-    metrics, divergences = {}, {}
+    metrics, divergences, validation = {}, {}, {}
     for name in common:
         results = {task: comparison.result(name) for task, comparison in comparisons.items()}
-        relative = [[references[task].relative(m) for m in result.metrics] for task, result in results.items()]
-        metrics[name] = [sum(each) / len(each) for each in zip(*relative, strict=True)]
+        metrics[name] = _achieved({task: result.metrics for task, result in results.items()}, references)
+        validation[name] = _achieved({task: result.validation for task, result in results.items()}, references)
         reasons = [[f"{task}: {why}" * bool(why) for why in result.divergences] for task, result in results.items()]
         divergences[name] = ["; ".join(filter(None, each)) for each in zip(*reasons, strict=True)]
     return compare_metrics(
@@ -46,4 +46,11 @@ def compare_overall(
         divergences=divergences,
         own=first.own if first.own in common else None,
         origins={result.name: result.origin for result in first.results},
+        validation=validation,
     )
+
+
+def _achieved(metrics: Mapping[str, Sequence[float]], references: Mapping[str, Reference]) -> list[float]:
+    """Return the means over the tasks of what the seeds achieve relative to cross-entropy; none if a task has none."""
+    relative = [[references[task].relative(metric) for metric in each] for task, each in metrics.items()]
+    return [sum(each) / len(each) for each in zip(*relative, strict=all(relative))]

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from glo_lightning.compare.comparison import Comparison, LossResult, commonest
 from glo_lightning.compare.rivals import JOINT, KNOWN, OWN, SCALED, TUNED
+from glo_lightning.hyperparameters import Hyperparameters, describe
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.words import say
 
@@ -119,6 +120,30 @@ def verdict_sentences(comparison: Comparison) -> list[str]:
     if strongest is not None and comparison.result(comparison.focus).is_measured:
         told += [_tell_resolution(comparison, strongest), *_tell_notes(comparison)]
     return [*told, *divergence_sentences(comparison)]
+
+
+def choice_sentence(comparison: Comparison, name: str, hyperparameters: Hyperparameters) -> str:
+    """Say which loss to take home, and why; an empty text where it is not known how losses do on validation data.
+
+    Args:
+        comparison: losses side by side, the discovered one in focus.
+        name: of the loss.
+        hyperparameters: of the model that it was trained with, where they differ from those it is configured with.
+    """
+    chosen, discovered = (comparison.result(each).validation_mean for each in (name, comparison.reference))
+    if chosen is None or discovered is None:
+        return ""
+    if name == comparison.reference:
+        told = f"To take home: the discovered loss, the best of these on validation data ({number(chosen)})."
+    else:
+        told = f"To take home: {_in_words(comparison, name)}; on validation data it has {number(chosen)}, "
+        told += f"the discovered loss {number(discovered)}."
+        if hyperparameters:
+            told += f" It goes with {', '.join(describe(hyperparameters))}."
+    best = comparison.best_on_validation([result.name for result in comparison.results])
+    if best == OWN:
+        told += f" Your own loss does better there, {number(comparison.result(OWN).validation_mean or 0.0)}: keep it."
+    return told
 
 
 def divergence_sentences(comparison: Comparison) -> list[str]:

@@ -78,7 +78,8 @@ def _tell(verdict: Verdict) -> str:
     if verdict.warning:
         lines.append(f"**{verdict.warning}**")
     if verdict.comparison is not None:
-        lines += verdict_sentences(verdict.comparison)
+        first, *others = verdict_sentences(verdict.comparison)
+        lines += [first, *filter(None, [verdict.advice]), *others]
         lines += [comparison_markdown(verdict.comparison), *legend(verdict.comparison)]
     return "\n\n".join(lines)
 

@@ -1,10 +1,12 @@
 """One HTML page that tells a whole search: nothing to load, light and dark, wide and narrow."""
 
+import json
 from typing import Any
 
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.tables import columns, comparison_rows, headline, legend, number, verdict_sentences
 from glo_lightning.hyperparameters import describe
+from glo_lightning.losses import Loss
 from glo_lightning.report import figures
 from glo_lightning.report.inline_svg import inline_svg
 from glo_lightning.report.told import Picture, ToldLoss, draw, write_page
@@ -18,7 +20,7 @@ from glo_lightning.search.records.candidates import (
 from glo_lightning.search.records.lineage import draw_lineage
 from glo_lightning.search.records.plan import planned_generations
 from glo_lightning.search.records.read import Archive
-from glo_lightning.search.records.verdict import DISCOVERED
+from glo_lightning.search.records.verdict import BEST_LOSS, DISCOVERED, DISCOVERED_LOSS, Verdict
 
 LINEAGE_WIDTH = 22.0
 """Leaves side by side in the report's lineage."""
@@ -50,6 +52,8 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "loss": None if loss is None else ToldLoss.of(loss, name, archive.num_classes),
         "headline": _headline(archive, comparison),
         "sentences": [] if comparison is None else verdict_sentences(comparison)[1:],
+        "advice": "" if archive.verdict is None else archive.verdict.advice,
+        "files": {} if loss is None else _list_files(archive.verdict, loss),
         "comparison": comparison,
         "discovered": DISCOVERED,
         "columns": columns,
@@ -68,6 +72,12 @@ def _collect(archive: Archive) -> dict[str, Any]:
         "trainings": sum(phase.trainings for phase in phases),
         "seconds": sum(phase.seconds for phase in phases),
     }
+
+
+def _list_files(verdict: Verdict | None, loss: Loss) -> dict[str, str]:
+    """Return the losses of a search as they are stored, by the names of their files."""
+    losses = {BEST_LOSS: loss} if verdict is None else {BEST_LOSS: verdict.choice.loss, DISCOVERED_LOSS: loss}
+    return {name: json.dumps(each.to_dict(), indent=2) for name, each in losses.items()}
 
 
 def _headline(archive: Archive, comparison: Comparison | None) -> str:

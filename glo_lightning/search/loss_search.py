@@ -23,7 +23,8 @@ class LossSearch(SearchSettings):
 
     Candidates are proposed by CMA-ES generation by generation, checked by the trainability invariant, trained
     partially, and scored by a validation metric. The best few are re-scored with fresh seeds, and the winner is
-    compared with cross-entropy by full trainings on the test split.
+    compared with its rivals by full trainings on the test split. What did best of all these on validation data is the
+    loss to take home.
 
     Example:
         >>> from glo_lightning.data import DigitsDataModule

@@ -17,7 +17,17 @@ from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
 from glo_lightning.search.records.plan import in_force
 from glo_lightning.search.records.result import SearchResult, candidate_rows
-from glo_lightning.search.records.verdict import BEST_KNOWN, Verdict, is_answered, read_verdict
+from glo_lightning.search.records.verdict import (
+    BEST_HYPERPARAMETERS,
+    BEST_KNOWN,
+    BEST_LOSS,
+    DISCOVERED_HYPERPARAMETERS,
+    DISCOVERED_LOSS,
+    Choice,
+    Verdict,
+    is_answered,
+    read_verdict,
+)
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage, settled
@@ -84,17 +94,21 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     if placement.rank == 0:
         with shown(verbosity):
             _write(output, part, settings)
+    verdict = part.verdict
     return SearchResult(
-        part.verdict.loss,
+        verdict.choice.loss,
+        verdict.loss,
         part.study,
-        part.verdict.comparison,
+        verdict.comparison,
         output.folder,
-        part.verdict.fidelity,
-        part.verdict.hyperparameters,
-        part.verdict.comparisons,
-        part.verdict.warning,
-        part.verdict.best_known,
-        partial(_train, settings, next(iter(tasks.values())), part.verdict) if len(tasks) == 1 else None,
+        verdict.fidelity,
+        verdict.choice.hyperparameters,
+        verdict.hyperparameters,
+        verdict.comparisons,
+        verdict.warning,
+        verdict.best_known,
+        verdict.advice,
+        partial(_train, settings, next(iter(tasks.values())), verdict.choice) if len(tasks) == 1 else None,
     )
 
 
@@ -103,22 +117,37 @@ def _write(output: SearchOutput, part: Part, settings: SearchSettings) -> None:
     study, verdict = part.study, part.verdict
     output.record_decisions(study)
     output.write_trials(candidate_rows(study))
-    output.write_loss("best_loss.json", verdict.loss)
-    if verdict.best_known is not None:
-        output.write_loss(BEST_KNOWN, verdict.best_known)
-    if verdict.hyperparameters:
-        output.write_json("best_hyperparameters.json", verdict.hyperparameters)
+    _write_losses(output, verdict)
     output.write_json("comparison.json", verdict.to_dict())
     write_history_files(study, verdict.finalists[0], search_monitor(settings), output)
 
 
+def _write_losses(output: SearchOutput, verdict: Verdict) -> None:
+    """Write the losses of a verdict, and what they were trained with; nothing of an earlier one stays."""
+    losses = {BEST_LOSS: verdict.choice.loss, DISCOVERED_LOSS: verdict.loss, BEST_KNOWN: verdict.best_known}
+    for name, loss in losses.items():
+        if loss is None:
+            output.remove(name)
+        else:
+            output.write_loss(name, loss)
+    along = {
+        BEST_HYPERPARAMETERS: verdict.choice.hyperparameters,
+        DISCOVERED_HYPERPARAMETERS: verdict.hyperparameters,
+    }
+    for name, hyperparameters in along.items():
+        if hyperparameters:
+            output.write_json(name, hyperparameters)
+        else:
+            output.remove(name)
+
+
 @no_trace()
-def _train(settings: SearchSettings, task: Task, verdict: Verdict, seed: int) -> LightningModule:
-    """Train a model fully with the winner of a search."""
+def _train(settings: SearchSettings, task: Task, choice: Choice, seed: int) -> LightningModule:
+    """Train a model fully with the loss that a search took home."""
     kept = _KeptModel()
     epochs = full_epochs(settings, max_epochs(task))
     evaluator = TrainerEvaluator(task, task_monitor(settings), settings.loss_attribute, epochs, callbacks=[kept])
-    (evaluation,) = evaluator.evaluate([Run(verdict.loss, seed, hyperparameters=verdict.hyperparameters)])
+    (evaluation,) = evaluator.evaluate([Run(choice.loss, seed, hyperparameters=choice.hyperparameters)])
     if kept.model is None or evaluation.status in (Status.DIVERGED, Status.FAILED):
         raise StudyError("a training that ends well", evaluation.reason, "Try another seed.")
     return kept.model

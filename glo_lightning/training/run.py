@@ -63,6 +63,11 @@ class Evaluation:
     metrics: Mapping[str, float] = field(default_factory=dict)
     curve: tuple[float, ...] = ()
 
+    @property
+    def validated(self) -> float | None:
+        """The metric after the last validation, whatever split scored; None if there is none."""
+        return self.curve[-1] if self.curve else None
+
 
 class EvaluatorLostError(Exception):
     """A training crashed and took the evaluator with it; the candidate has failed, and nothing more can be trained."""

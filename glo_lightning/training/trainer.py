@@ -107,13 +107,14 @@ class TrainerEvaluator:
         trainer = build_trainer(self.task, self.monitor, callbacks, overrides)
         with keyboard_interrupts(trainer):
             trainer.fit(model, datamodule=self.task.datamodule)
-            metric = report.metric
-            is_over = divergence.reason or report.stopped or self.split == "test"
+            metric, curve = report.metric, follower.curve
+            is_over = divergence.reason or report.stopped
             if metric is not None and not is_over and not validated.are(model):
                 trainer.validate(model, datamodule=self.task.datamodule, verbose=False)
                 metric = float(trainer.callback_metrics[self.monitor.name])
+                curve = [*curve, metric] if math.isfinite(metric) else curve
         evaluation = self._judge(trainer, model, divergence, follower, metric)
-        evaluation = replace(evaluation, seed=run.seed, epoch=follower.epoch, curve=tuple(follower.curve))
+        evaluation = replace(evaluation, seed=run.seed, epoch=follower.epoch, curve=tuple(curve))
         # Rank 0 alone reports and watches; with its word on all ranks they stay in step.
         return trainer.strategy.broadcast(evaluation, src=0)
 

@@ -91,7 +91,7 @@ def search(data: str, epochs: int, seed: int, family: Literal["residual", "taylo
             population_size=POPULATION, finalists=FINALISTS, finalist_seeds=FINALIST_SEEDS, comparison_seeds=0,
             seed=seed, output_dir=folder, verbosity="quiet", evaluator="population",
         ).run(*parts_of(data, epochs))  # fmt: skip
-    return Run(result.best_loss, 0, hyperparameters=result.best_hyperparameters)
+    return Run(result.discovered_loss, 0, hyperparameters=result.discovered_hyperparameters)
 
 
 def tune(task: Task, seed: int, build: Callable[[dict[str, float]], Loss], names: Sequence[str]) -> Run:

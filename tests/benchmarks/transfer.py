@@ -72,7 +72,7 @@ def search_together(folder: Path, data: Path, quick: bool) -> Loss:
     return (
         LossSearch(**settings, comparison_seeds=0, study_name="together", output_dir=folder, verbosity="quiet")
         .run_tasks(tasks)
-        .best_loss
+        .discovered_loss
     )
 
 

@@ -78,7 +78,8 @@ def test_a_finished_search_is_told_whole(taylor_run: Path) -> None:
     for finalist in verdict["finalists"]:
         assert f"{finalist['mean']:.4f}" in page.words
     assert f"Spearman {verdict['fidelity']['spearman']:.2f}" in page.words
-    assert load_loss(taylor_run / "best_loss.json").formula() in [figure["aria-label"] for figure in page.all("svg")]
+    found = load_loss(taylor_run / "discovered_loss.json")
+    assert found.formula() in [figure["aria-label"] for figure in page.all("svg")]
     for text in ("What theory says", "Do it again", "torch", "violate", "cross-entropy"):
         assert text in page.words, text
     for seed in verdict["comparison"]["seeds"]:
@@ -95,7 +96,7 @@ def test_what_else_was_searched_is_told_and_losses_may_be_minimised(tmp_path: Pa
     search(tmp_path, generations=1, monitor="val_loss", mode="min", joint={"model.width": Range(2, 6)})
     page = write_report(tmp_path)
     assert "Found along with it" in page.words
-    found = json.loads((tmp_path / "best_hyperparameters.json").read_text())
+    found = json.loads((tmp_path / "discovered_hyperparameters.json").read_text())
     assert f"--model.width={found['model.width']}" in page.words
 
 

@@ -33,13 +33,13 @@ def search(folder: Path, model: Any, data: Any, **asked: Any) -> SearchResult:
 @pytest.mark.parametrize("evaluator", ["trainer", "population"])
 def test_plain_sgd_has_the_scale_in_the_loss(tmp_path: Path, evaluator: str) -> None:
     result = search(tmp_path, lambda: Classifier(mlp(3, 4, (4,))), ToyData(), evaluator=evaluator)
-    assert isinstance(result.best_loss, DriveLoss)
-    assert result.best_hyperparameters == {}
+    assert isinstance(result.discovered_loss, DriveLoss)
+    assert result.discovered_hyperparameters == {}
     names = set(result.study.trials[0].params)
     assert names == {"log_scale", "q", "g", "c_1", "c_2"}
     archive = Archive.open(tmp_path)
     assert archive.leader is not None
-    assert archive.build(archive.leader).to_dict() == load_loss(tmp_path / "best_loss.json").to_dict()
+    assert archive.build(archive.leader).to_dict() == load_loss(tmp_path / "discovered_loss.json").to_dict()
 
 
 @pytest.mark.parametrize("evaluator", ["trainer", "population"])
@@ -48,8 +48,8 @@ def test_adam_has_it_in_the_learning_rate(tmp_path: Path, evaluator: str) -> Non
         return Classifier(mlp(3, 4, (4,)), optimizer="adam", learning_rate=0.01)
 
     result = search(tmp_path, model, ToyData(), evaluator=evaluator)
-    assert set(result.best_hyperparameters) == {LEARNING_RATE_FACTOR}
-    assert float(result.best_loss.scale) == 1.0
+    assert set(result.discovered_hyperparameters) == {LEARNING_RATE_FACTOR}
+    assert float(result.discovered_loss.scale) == 1.0
     drawn = [trial.params[LEARNING_RATE_FACTOR] for trial in result.study.trials[4:]]
     assert len(set(drawn)) == len(drawn)
     assert result.comparison is not None
@@ -73,15 +73,15 @@ def test_class_aware_losses_know_the_training_labels(tmp_path: Path) -> None:
     data = CorruptedDataModule(DigitsDataModule(batch_size=128), long_tail=20.0)
     asked = {"class_aware": True, "monitor": "val_balanced_accuracy", "comparison_seeds": 0}
     result = search(tmp_path, lambda: Classifier(mlp()), data, **asked)
-    assert isinstance(result.best_loss, ClassAwareLoss)
+    assert isinstance(result.discovered_loss, ClassAwareLoss)
     data.setup("fit")
     assert data.tensor_data is not None
     expected = torch.bincount(data.tensor_data.train_tensors[1]).tolist()
-    assert list(result.best_loss.class_counts) == expected
+    assert list(result.discovered_loss.class_counts) == expected
     assert {"tau", "beta", "margin"} <= set(result.study.trials[0].params)
     archive = Archive.open(tmp_path)
     assert archive.leader is not None
-    assert archive.build(archive.leader).to_dict() == result.best_loss.to_dict()
+    assert archive.build(archive.leader).to_dict() == result.discovered_loss.to_dict()
 
 
 class Served(LightningDataModule):
@@ -148,9 +148,9 @@ def test_sigmoid_outputs_have_no_class_counts(tmp_path: Path) -> None:
 
 def test_sigmoid_outputs_have_a_drive_for_each_side(tmp_path: Path) -> None:
     result = search(tmp_path, Yes, ToyData(), outputs="sigmoid", monitor="val_loss", mode="min")
-    assert isinstance(result.best_loss, SigmoidLoss)
-    assert isinstance(result.best_loss.loss, TwoSidedLoss)
+    assert isinstance(result.discovered_loss, SigmoidLoss)
+    assert isinstance(result.discovered_loss.loss, TwoSidedLoss)
     assert {"balance", "q_yes", "g_yes", "q_no", "g_no"} <= set(result.study.trials[0].params)
     archive = Archive.open(tmp_path)
     assert archive.leader is not None
-    assert archive.build(archive.leader).to_dict() == load_loss(tmp_path / "best_loss.json").to_dict()
+    assert archive.build(archive.leader).to_dict() == load_loss(tmp_path / "discovered_loss.json").to_dict()

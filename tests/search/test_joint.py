@@ -92,8 +92,8 @@ def test_the_verdict_is_fair_to_cross_entropy(searched: tuple[SearchResult, Any]
 
 
 def test_files_and_result_tell_what_was_found(alone: SearchResult) -> None:
-    stored = json.loads((alone.output_dir / "best_hyperparameters.json").read_text())
-    assert stored == alone.best_hyperparameters
+    stored = json.loads((alone.output_dir / "discovered_hyperparameters.json").read_text())
+    assert stored == alone.discovered_hyperparameters
     assert set(stored) == set(JOINT)
     assert f"--model.milestones={json.dumps(stored['model.milestones'])}" in str(alone)
     assert set(alone.to_frame().columns) >= {"theta_0", "model.learning_rate", "model.milestones[0]"}
@@ -104,7 +104,7 @@ def test_three_workers_find_what_one_finds(alone: SearchResult, tmp_path: Path) 
     together = _search(tmp_path, workers=3)
     assert _outcome(together) == _outcome(alone)
     assert together.comparison == alone.comparison
-    assert together.best_hyperparameters == alone.best_hyperparameters
+    assert together.discovered_hyperparameters == alone.discovered_hyperparameters
 
 
 @pytest.mark.parametrize("stop_after", [4, 9, 17])
@@ -128,7 +128,7 @@ def test_a_stopped_search_goes_on_with_the_same_candidates(
     Stopping.left = 1_000_000
     again = _search(tmp_path, Stopping)
     assert _outcome(again) == _outcome(alone)
-    assert again.best_hyperparameters == alone.best_hyperparameters
+    assert again.discovered_hyperparameters == alone.discovered_hyperparameters
 
 
 @pytest.mark.parametrize("joint", [{**JOINT, "model.momentum": Range(0.0, 0.95)}, {}])
@@ -194,7 +194,7 @@ def test_the_command_line_names_options(
     settings = ["--model.learning_rate=0.05", "--model.network.hidden=[8, 6]"]
     assert _main(f"--search.joint={json.dumps(joint)}", *settings) == 0
     folder = tmp_path / "runs" / "joint"
-    found = json.loads((folder / "best_hyperparameters.json").read_text())
+    found = json.loads((folder / "discovered_hyperparameters.json").read_text())
     assert all(4 <= width <= 16 for width in found["model.network.hidden"])
     assert "--model.learning_rate=" in capsys.readouterr().out
     assert _main("--config", str(folder / "config.yaml")) == 0, "the saved configuration repeats the search"
@@ -232,7 +232,7 @@ def test_an_activation_is_evolved_along_with_the_loss(tmp_path: Path, monkeypatc
     activation = "--model.network.activation=glo_lightning.models.TaylorActivation"
     assert _main(activation, f'--search.joint={{"{name}": {{"low": -9.0, "high": 9.0, "scale": 0.2}}}}') == 0
     folder = tmp_path / "runs" / "joint"
-    found = json.loads((folder / "best_hyperparameters.json").read_text())[name]
+    found = json.loads((folder / "discovered_hyperparameters.json").read_text())[name]
     trials = (folder / "trials.csv").read_text().splitlines()
     assert len(found) == 7
     assert [f"{name}[{k}]" in trials[0] for k in range(8)] == [True] * 7 + [False]

@@ -80,7 +80,7 @@ def test_a_search_stopped_anywhere_and_resumed_finds_the_same(tmp_path: Path, ev
     resumed = search.run(build, DigitsDataModule(), CPU)
     expected = [(c.parameters, c.metric) for c in read_candidates(whole.study)]
     assert [(c.parameters, c.metric) for c in read_candidates(resumed.study)] == expected
-    assert resumed.best_loss.to_dict() == whole.best_loss.to_dict()
+    assert resumed.discovered_loss.to_dict() == whole.discovered_loss.to_dict()
 
 
 def test_both_evaluators_find_the_same(tmp_path: Path) -> None:
@@ -124,11 +124,11 @@ def test_the_comparison_is_stored_and_not_repeated(tmp_path: Path) -> None:
     first = _run(search)
     assert first.comparison is not None
     names = [result.name for result in first.comparison.results]
-    drive = trainability(first.best_loss, 10).drive
+    drive = trainability(first.discovered_loss, 10).drive
     assert names == ["cross-entropy", f"cross-entropy × {drive / 10:.3g}", "discovered"]
     stored = json.loads((tmp_path / "comparison.json").read_text())
     assert stored["comparison"]["split"] == "test"
-    assert load_loss(tmp_path / "best_loss.json").to_dict() == first.best_loss.to_dict()
+    assert load_loss(tmp_path / "discovered_loss.json").to_dict() == first.discovered_loss.to_dict()
 
     def never() -> Classifier:
         raise AssertionError("a finished search trains nothing but the probes")

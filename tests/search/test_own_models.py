@@ -83,7 +83,7 @@ def search(task: str, folder: Path, **settings: object) -> SearchResult:
 def test_a_search_ends_with_a_loss_that_the_model_takes(task: str, tmp_path: Path) -> None:
     result = search(task, tmp_path)
     data, model, outputs = TASKS[task]
-    loss = load_loss(tmp_path / "best_loss.json")
+    loss = load_loss(tmp_path / "discovered_loss.json")
     assert isinstance(loss, SigmoidLoss) == (outputs == "sigmoid")
     inputs, labels = data()[:8]
     assert loss(model().network(inputs), labels).isfinite()
@@ -100,7 +100,7 @@ def test_a_search_ends_with_a_loss_that_the_model_takes(task: str, tmp_path: Pat
     ids=["trees", "normalised"],
 )
 def test_every_kind_of_search_takes_sigmoid_outputs(settings: dict[str, object], tmp_path: Path) -> None:
-    loss = search("several labels", tmp_path, comparison_seeds=0, **settings).best_loss
+    loss = search("several labels", tmp_path, comparison_seeds=0, **settings).discovered_loss
     assert isinstance(loss, SigmoidLoss)
     assert isinstance(loss.loss, TreeLoss) == (settings.get("family") == "glo")
 

@@ -84,9 +84,9 @@ def search(folder: Path, model: Any, data: Any, **asked: Any) -> SearchResult:
 
 def test_a_search_from_python(tmp_path: Path) -> None:
     result = search(tmp_path, make_model, Numbers())
-    assert isinstance(result.best_loss, ResidualLoss)
+    assert isinstance(result.discovered_loss, ResidualLoss)
     data = Numbers()
-    assert float(result.best_loss.sigma) == pytest.approx(float(data.train_tensors[1].std(correction=0)))
+    assert float(result.discovered_loss.sigma) == pytest.approx(float(data.train_tensors[1].std(correction=0)))
     assert set(result.study.trials[0].params) == {"alpha", "log_scale", "skew", LEARNING_RATE_FACTOR}
     assert result.comparison is not None
     names = [each.name for each in result.comparison.results]
@@ -100,7 +100,7 @@ def test_a_search_from_python(tmp_path: Path) -> None:
     assert "cross-entropy" not in str(result)
     archive = Archive.open(tmp_path)
     assert archive.leader is not None
-    assert archive.build(archive.leader).to_dict() == load_loss(tmp_path / "best_loss.json").to_dict()
+    assert archive.build(archive.leader).to_dict() == load_loss(tmp_path / "discovered_loss.json").to_dict()
     assert all(trial.user_attrs["theory"]["exact"] for trial in result.study.trials)
     page = build_page(archive)
     assert "What does it do to outliers?" in page
@@ -108,22 +108,22 @@ def test_a_search_from_python(tmp_path: Path) -> None:
     assert "squared error, joint" in page
     assert "cross-entropy" not in page
     for picture in (0, 1):
-        assert b"<svg" in draw_picture(result.best_loss, 1, picture)
+        assert b"<svg" in draw_picture(result.discovered_loss, 1, picture)
 
 
 @pytest.mark.parametrize("evaluator", ["trainer", "population"])
 def test_taylor_polynomials_of_target_and_prediction(tmp_path: Path, evaluator: str) -> None:
     asked = {"family": "taylor", "start": "cross_entropy", "sigma": 0.1, "evaluator": evaluator}
     result = search(tmp_path, lambda: make_model(2), Numbers(width=2), **asked)
-    assert isinstance(result.best_loss, StandardizedLoss)
+    assert isinstance(result.discovered_loss, StandardizedLoss)
     scale = target_scale(python_task(make_model, Numbers(width=2)))
-    assert (result.best_loss.mean.tolist(), result.best_loss.sigma.tolist(), "") == scale
+    assert (result.discovered_loss.mean.tolist(), result.discovered_loss.sigma.tolist(), "") == scale
     assert "y likewise" in str(result)
     assert result.comparison is not None
     assert result.comparison.baseline == "squared error"
     archive = Archive.open(tmp_path)
     assert archive.leader is not None
-    assert archive.build(archive.leader).to_dict() == result.best_loss.to_dict()
+    assert archive.build(archive.leader).to_dict() == result.discovered_loss.to_dict()
     assert "What does it do to outliers?" in build_page(archive)
 
 
@@ -138,18 +138,18 @@ def test_polynomials_that_start_uphill_do_not_train(tmp_path: Path) -> None:
 
 def test_several_numbers_have_a_spread_each(tmp_path: Path) -> None:
     result = search(tmp_path, lambda: make_model(3), Numbers(width=3), comparison_seeds=0)
-    assert isinstance(result.best_loss, ResidualLoss)
-    assert result.best_loss.sigma.shape == (3,)
+    assert isinstance(result.discovered_loss, ResidualLoss)
+    assert result.discovered_loss.sigma.shape == (3,)
     assert "σ" in str(result)
     archive = Archive.open(tmp_path)
     assert archive.leader is not None
-    assert archive.build(archive.leader).to_dict() == result.best_loss.to_dict()
+    assert archive.build(archive.leader).to_dict() == result.discovered_loss.to_dict()
 
 
 def test_somebodys_own_model_whose_predictions_have_one_dimension(tmp_path: Path) -> None:
     result = search(tmp_path, Own, Numbers(), loss_attribute="criterion", monitor="val_r2", mode="max",
                     comparison_seeds=0)  # fmt: skip
-    assert isinstance(result.best_loss, ResidualLoss)
+    assert isinstance(result.discovered_loss, ResidualLoss)
 
 
 def test_the_family_follows_the_outputs() -> None:
@@ -191,9 +191,9 @@ def test_what_the_loss_sees_counts_where_the_model_transforms_targets(tmp_path: 
     samples = [{"x": x, "y": y / 5.0} for x, y in zip(inputs, targets, strict=True)]
     loaders = (DataLoader(samples[:16], 16), DataLoader(samples[16:], 16))
     result = search(tmp_path, InLogarithms, loaders, loss_attribute="criterion", comparison_seeds=0)
-    assert isinstance(result.best_loss, ResidualLoss)
+    assert isinstance(result.discovered_loss, ResidualLoss)
     expected = float((targets[:16] / 5.0).exp().std(correction=0))
-    assert float(result.best_loss.sigma) == pytest.approx(expected, rel=1e-5)
+    assert float(result.discovered_loss.sigma) == pytest.approx(expected, rel=1e-5)
     assert "one batch of 16" in result.study.user_attrs["search"]["caveat"]
 
 

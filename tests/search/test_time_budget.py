@@ -73,7 +73,7 @@ def test_the_same_search_again_is_answered_by_the_study(within: tuple[Path, Sear
     folder, result = within
     again = search(folder, time_budget="3s")
     assert len(fits) <= 1
-    assert again.best_loss.to_dict() == result.best_loss.to_dict()
+    assert again.discovered_loss.to_dict() == result.discovered_loss.to_dict()
     assert proposals(again.study) == proposals(result.study)
 
 
@@ -85,7 +85,7 @@ def test_what_it_wrote_repeats_it_without_a_clock(
     assert (written["generations"], written["time_budget"]) == (plan(result.study)["generations"], None)
     repeated = LossSearch(**{**written, "output_dir": str(tmp_path)}).run(ToyModel, ToyData(), TRAINER)
     assert proposals(repeated.study) == proposals(result.study)
-    assert repeated.best_loss.to_dict() == result.best_loss.to_dict()
+    assert repeated.discovered_loss.to_dict() == result.discovered_loss.to_dict()
     assert Archive.open(folder).settings.generation_count == written["generations"]
     fits.clear()
     LossSearch(**written).run(ToyModel, ToyData(), TRAINER)

@@ -16,7 +16,7 @@ from glo_lightning.extras import require_extra
 from glo_lightning.hyperparameters import Hyperparameters, describe
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import read_candidates
-from glo_lightning.search.records.verdict import BEST_KNOWN, Fidelity
+from glo_lightning.search.records.verdict import BEST_KNOWN, BEST_LOSS, DISCOVERED_LOSS, Fidelity
 from glo_lightning.search.storage.study import later_stages
 
 if TYPE_CHECKING:
@@ -29,27 +29,34 @@ class SearchResult:
     """A finished search.
 
     Args:
-        best_loss: the loss that did best when re-scored with fresh seeds.
+        best_loss: the loss to take home: of the discovered one and its rivals, the best on validation data.
+        discovered_loss: of all candidates, the one that did best when re-scored with fresh seeds.
         study: the Optuna study with every candidate.
         comparison: the verdict on the test split; None if it was skipped.
         output_dir: where the files are.
         fidelity: how well partial trainings predict full ones; None if it was not asked.
-        best_hyperparameters: what a joint search found along with the loss.
+        best_hyperparameters: of the model that the best loss was trained with, where they differ from those it is
+            configured with: found by a joint search along with the loss, or tuned along with cross-entropy.
+        discovered_hyperparameters: what a joint search found along with the discovered loss.
         comparisons: of a search on several tasks: the verdict on each, by its name.
         warning: why the winner should not be trusted, if it should not.
         best_known: the best of the literature's losses on validation data; None if they were not tried.
+        advice: which loss is the best one, and why, in words; empty where there was nothing to choose from.
         trainer: trains a model fully with the best loss, from a seed; None of a search on several tasks.
     """
 
     best_loss: Loss
+    discovered_loss: Loss
     study: optuna.Study
     comparison: Comparison | None
     output_dir: Path
     fidelity: Fidelity | None = None
     best_hyperparameters: Hyperparameters = field(default_factory=dict)
+    discovered_hyperparameters: Hyperparameters = field(default_factory=dict)
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     warning: str = ""
     best_known: Loss | None = None
+    advice: str = ""
     trainer: "Callable[[int], LightningModule] | None" = field(default=None, repr=False)
 
     def train(self, seed: int = 0) -> "LightningModule":
@@ -67,7 +74,7 @@ class SearchResult:
         """
         if self.trainer is None:
             raise SettingsError(
-                "a search on one task", "one on several", "Train each task with the train verb and best_loss.json."
+                "a search on one task", "one on several", f"Train each task with the train verb and {BEST_LOSS}."
             )
         return self.trainer(
             fitted("seed", seed, int, Limits(at_least=0, at_most=MAX_SEED), default=0, called=Checked.called)
@@ -81,12 +88,14 @@ class SearchResult:
             table = by_task + overall + render(self.comparison) + "\n".join(legend(self.comparison)) + "\n"
         warning = f"{self.warning}\n" if self.warning else ""
         fidelity = "" if self.fidelity is None else f"{self.fidelity}\n"
-        formula = self.best_loss.formula("unicode")
-        found = "".join(f"  {line}\n" for line in describe(self.best_hyperparameters))
+        formula = self.discovered_loss.formula("unicode")
+        found = "".join(f"  {line}\n" for line in describe(self.discovered_hyperparameters))
         along = f"found along with\n{found}" if found else ""
-        known = "" if self.best_known is None else f"; the best known loss is {BEST_KNOWN} there"
+        advice = f"{self.advice}\n" if self.advice else ""
+        known = "" if self.best_known is None else f", the best known loss {BEST_KNOWN}"
         return (
-            f"{table}{fidelity}{warning}\nThe discovered loss:\n  {formula}\n{along}Files in {self.output_dir}{known}"
+            f"{table}{fidelity}{warning}\nThe discovered loss:\n  {formula}\n{along}{advice}"
+            f"Files in {self.output_dir}: to take home is {BEST_LOSS}, the discovered loss is {DISCOVERED_LOSS}{known}"
         )
 
     def to_frame(self) -> "pd.DataFrame":

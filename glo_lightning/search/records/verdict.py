@@ -7,6 +7,7 @@ from typing import Any, cast
 import optuna
 
 from glo_lightning.compare.comparison import Comparison
+from glo_lightning.compare.tables import choice_sentence
 from glo_lightning.errors import GloError, StudyError
 from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.losses import Loss
@@ -14,8 +15,20 @@ from glo_lightning.search.settings import SearchSettings
 
 DISCOVERED = "discovered"
 
+BEST_LOSS = "best_loss.json"
+"""The file of the loss to take home."""
+
+DISCOVERED_LOSS = "discovered_loss.json"
+"""The file of the winner of the search, beside it."""
+
 BEST_KNOWN = "best_known.json"
-"""The file of the best loss of the literature, beside that of the winner."""
+"""The file of the best loss of the literature, beside them."""
+
+BEST_HYPERPARAMETERS = "best_hyperparameters.json"
+"""The file of what the loss to take home was trained with."""
+
+DISCOVERED_HYPERPARAMETERS = "discovered_hyperparameters.json"
+"""The file of what was found along with the winner of the search."""
 
 PURPOSES = {
     "finalists": "re-scoring the finalists with fresh seeds",
@@ -115,6 +128,30 @@ class Finalist:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The loss to take home: of the discovered one and its rivals, the best on validation data.
+
+    Args:
+        name: of its row in the comparison.
+        loss: to train with.
+        hyperparameters: of the model that it was trained with, where they differ from those it is configured with.
+    """
+
+    name: str
+    loss: Loss
+    hyperparameters: Hyperparameters = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON values."""
+        return {"name": self.name, "loss": self.loss.to_dict(), "hyperparameters": dict(self.hyperparameters)}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Choice":
+        """Read what :meth:`to_dict` returned."""
+        return cls(stored["name"], Loss.from_dict(stored["loss"]), stored["hyperparameters"])
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The end of a search.
 
@@ -122,6 +159,7 @@ class Verdict:
         loss: the winner.
         finalists: the candidates that were re-scored, best first.
         comparison: the winner against cross-entropy, over all tasks; None if it was skipped.
+        choice: the loss to take home.
         fidelity: partial against full training; None if it was skipped.
         hyperparameters: that were found along with the loss, if any were searched.
         comparisons: of a search on several tasks: the comparison on each, by its name.
@@ -132,11 +170,19 @@ class Verdict:
     loss: Loss
     finalists: tuple[Finalist, ...]
     comparison: Comparison | None
+    choice: Choice
     fidelity: Fidelity | None = None
     hyperparameters: Hyperparameters = field(default_factory=dict)
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     warning: str = ""
     best_known: Loss | None = None
+
+    @property
+    def advice(self) -> str:
+        """Which loss to take home, and why, in words; an empty text where there was nothing to choose from."""
+        if self.comparison is None:
+            return ""
+        return choice_sentence(self.comparison, self.choice.name, self.choice.hyperparameters)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON values of ``comparison.json``."""
@@ -150,6 +196,7 @@ class Verdict:
             "comparisons": {name: each.to_dict() for name, each in self.comparisons.items()},
             "warning": self.warning,
             "best_known": None if self.best_known is None else self.best_known.to_dict(),
+            "choice": self.choice.to_dict(),
         }
 
     @classmethod
@@ -174,12 +221,15 @@ class Verdict:
     @classmethod
     def _read(cls, stored: dict[str, Any]) -> "Verdict":
         comparison, fidelity, best_known = stored["comparison"], stored["fidelity"], stored.get("best_known")
+        loss, hyperparameters = Loss.from_dict(stored["loss"]), stored.get("hyperparameters", {})
+        choice = stored.get("choice")  # studies of before kept none
         return cls(
-            Loss.from_dict(stored["loss"]),
+            loss,
             tuple(map(Finalist.from_dict, stored["finalists"])),
             None if comparison is None else Comparison.from_dict(comparison),
+            Choice(DISCOVERED, loss, hyperparameters) if choice is None else Choice.from_dict(choice),
             None if fidelity is None else Fidelity.from_dict(fidelity),
-            stored.get("hyperparameters", {}),
+            hyperparameters,
             {name: Comparison.from_dict(each) for name, each in stored.get("comparisons", {}).items()},
             stored["warning"],
             None if best_known is None else Loss.from_dict(best_known),

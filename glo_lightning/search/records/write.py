@@ -118,6 +118,10 @@ class SearchOutput:
         save_loss(loss, path)
         return path
 
+    def remove(self, name: str) -> None:
+        """Remove a file of an earlier run, if it is there."""
+        (self.folder / name).unlink(missing_ok=True)
+
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """Write what is for programs to read."""
         write_json(self.folder / name, values)

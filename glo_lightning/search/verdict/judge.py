@@ -21,11 +21,11 @@ from glo_lightning.search.records.candidates import (
     read_candidates,
     require_differences,
 )
-from glo_lightning.search.records.verdict import DISCOVERED, STORED, Fidelity, Finalist, Verdict, asked
+from glo_lightning.search.records.verdict import DISCOVERED, STORED, Choice, Fidelity, Finalist, Verdict, asked
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.tasks import ProbedTask
 from glo_lightning.search.verdict.fidelity import measure_fidelity
-from glo_lightning.search.verdict.rivals import Rival, line_up
+from glo_lightning.search.verdict.rivals import Rival, common_choices, line_up
 from glo_lightning.search.verdict.trainings import VerdictTrainings
 from glo_lightning.search.verdict.tuned import find_rivals
 from glo_lightning.training.run import Run
@@ -74,19 +74,21 @@ class Judge:
         rivals = [] if self.rival is None else find_rivals(self.rival, self.trainings)
         fidelity = None
         comparisons: dict[str, Comparison] = {}
+        lined_up: list[list[Rival]] = []
         if self.settings.fidelity_sample:
             fidelity = self._check_fidelity(candidates)
         if self.settings.comparison_seeds:
             cost = count_trained(candidates) + len(finalists) * self.settings.finalist_seeds
-            comparisons = {
-                task.name: self._compare(winner, cost, rivals, task, place)
-                for place, task in enumerate(self.evaluators.tasks)
-            }
+            tasks, outputs = self.evaluators.tasks, self.settings.outputs
+            lined_up = [line_up(winner, cost, task, outputs, rivals) for task in tasks]
+            comparisons = {task.name: self._compare(lined_up[place], task, place) for place, task in enumerate(tasks)}
         assert winner.loss is not None
+        overall = self._overall(comparisons)
         verdict = Verdict(
             winner.loss,
             tuple(finalists),
-            self._overall(comparisons),
+            overall,
+            self._choose(winner, overall, lined_up),
             fidelity,
             winner.hyperparameters,
             comparisons if len(comparisons) > 1 else {},
@@ -134,10 +136,9 @@ class Judge:
             max(task.full_epochs for task in self.evaluators.tasks),
         )
 
-    def _compare(self, winner: Run, cost: int, rivals: Sequence[Rival], task: ProbedTask, place: int) -> Comparison:
+    def _compare(self, lined_up: Sequence[Rival], task: ProbedTask, place: int) -> Comparison:
         seeds = fresh_seeds(self.settings.seed, "comparison", self.settings.comparison_seeds)
-        outputs, own = self.settings.outputs, task.probe.own_loss
-        lined_up = line_up(winner, cost, task, outputs, rivals)
+        own = task.probe.own_loss
         return compare_losses(
             {rival.name: rival.loss for rival in lined_up},
             self.trainings.evaluator_on_test(task, place, len(lined_up) * len(seeds)),
@@ -147,9 +148,17 @@ class Judge:
             task.full_epochs,
             {rival.name: rival.hyperparameters for rival in lined_up},
             DISCOVERED,
-            OWN if own else None if own is None else BASELINES[outputs],
+            OWN if own else None if own is None else BASELINES[self.settings.outputs],
             {rival.name: rival.origin for rival in lined_up},
         )
+
+    def _choose(self, winner: Run, comparison: Comparison | None, lined_up: Sequence[Sequence[Rival]]) -> Choice:
+        """Choose the loss to take home by the validation split; the test split has no say."""
+        assert winner.loss is not None
+        if comparison is None:
+            return Choice(DISCOVERED, winner.loss, winner.hyperparameters)
+        choices = common_choices(lined_up)
+        return choices[comparison.best_on_validation(choices) or DISCOVERED]
 
     def _overall(self, comparisons: Mapping[str, Comparison]) -> Comparison | None:
         if len(comparisons) > 1:

@@ -7,7 +7,7 @@ from glo_lightning.compare.comparison import Origin
 from glo_lightning.compare.rivals import BASELINES, JOINT, OWN, SCALED, scaled_twin
 from glo_lightning.hyperparameters import Hyperparameters
 from glo_lightning.losses import Loss, Outputs, baseline_loss, in_units_of
-from glo_lightning.search.records.verdict import DISCOVERED
+from glo_lightning.search.records.verdict import DISCOVERED, Choice
 from glo_lightning.search.tasks import ProbedTask
 from glo_lightning.training.run import Run
 
@@ -58,3 +58,19 @@ def line_up(
     if twin is not None and twin[0] != "1":  # that would be the same row again
         lined_up.append(Rival(f"{name}{SCALED}{twin[0]}", twin[1], joint))
     return [*lined_up, *found, Rival(DISCOVERED, winner.loss, joint, Origin(cost))]
+
+
+def common_choices(lined_up: Sequence[Sequence[Rival]]) -> dict[str, Choice]:
+    """Return the losses of one or more comparisons that can be taken home, by their names.
+
+    Those are the same on all tasks, and not the model's own, which is there already and cannot be stored.
+    """
+    first, *others = (
+        {each.name: Choice(each.name, each.loss, each.hyperparameters) for each in rivals if each.loss is not None}
+        for rivals in lined_up
+    )
+    return {
+        name: choice
+        for name, choice in first.items()
+        if all(name in other and other[name].to_dict() == choice.to_dict() for other in others)
+    }

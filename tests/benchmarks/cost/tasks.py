@@ -43,7 +43,7 @@ class SmallMnist(TensorDataModule):
 @dataclass(frozen=True)
 class Problem:
     epochs: int
-    corruption: Mapping[str, float] = field(default_factory=dict)
+    corruption: Mapping[str, Any] = field(default_factory=dict)
     mnist: bool = False
 
     @property
@@ -56,7 +56,7 @@ class Problem:
 
     def task(self, seed: int, root: str) -> Task:
         inner = SmallMnist(root, seed) if self.mnist else DigitsDataModule(batch_size=64, split_seed=seed)
-        data = CorruptedDataModule(inner, **self.corruption, seed=seed)  # type: ignore[arg-type]
+        data = CorruptedDataModule(inner, **self.corruption, seed=seed)
         network = {"in_features": 196 if self.mnist else 64, "hidden": (64,)}
         return python_task(
             lambda: Classifier(mlp(**network), learning_rate=0.1, momentum=0.9),  # type: ignore[arg-type]
@@ -69,6 +69,7 @@ TASKS = {
     "noisy": Problem(20, {"label_noise": 0.5}),
     "clean": Problem(12),
     "long_tail": Problem(20, {"long_tail": 50}),
+    "pairs": Problem(20, {"label_noise": 0.4, "kind": "pairs"}),
     "mnist_noisy": Problem(10, {"label_noise": 0.5}, mnist=True),
     "mnist_clean": Problem(6, mnist=True),
 }

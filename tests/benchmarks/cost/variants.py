@@ -23,6 +23,9 @@ KNOWN_LOSSES = [DriveLoss(), DriveLoss.like("gce"), DriveLoss.like("sce"), Drive
 KNOWN = [parameters_of(each) for each in KNOWN_LOSSES]
 ROBUST_MEAN = {name: float(np.mean([each[name] for each in KNOWN])) for name in KNOWN[0]}
 
+OVERLAP = DriveLoss.like("mae").with_scale(1.0 / CLASSES)
+"""1 - p, what the Dice loss is where the classes of a batch are balanced and learnt alike."""
+
 KNOWN_POLYNOMIALS = [
     dict(zip(CanonicalSpace(3, CLASSES).distributions, canonical(loss, CLASSES).parameters, strict=True))
     for loss in (
@@ -72,6 +75,7 @@ VARIANTS = {
     "canonical, from cross-entropy, normalized": EXPANDED.but(normalize="drive"),
     "canonical, from cross-entropy, separable": EXPANDED.but(make=SepCMA),
     # what else could save trainings
+    "drive, known losses and 1 - p first": DRIVE.but(first=[*KNOWN, parameters_of(OVERLAP)]),
     "drive, known losses first, classes alike": DRIVE.but(first=KNOWN),
     "drive, known losses first, units of c 4": KNOWN_FIRST.but(units={"c_1": 4.0, "c_2": 4.0}),
     "drive, known losses first, another seed each generation": KNOWN_FIRST.but(reseed=True),

@@ -52,7 +52,7 @@ class Record:
     @classmethod
     def of(cls, searched: Searched, task: str, condition: str, family: str, search: int, **others: Comparison) -> Self:
         """Take down a search; the comparisons of the same losses are told by their names."""
-        loss = searched.result.best_loss
+        loss = searched.result.discovered_loss
         return cls(
             task, condition, family, search, searched.trainings, searched.cpu_seconds, searched.comparison, others,
             loss.formula("unicode"), loss.to_dict(),

@@ -121,6 +121,21 @@ class Searched:
         """Compare the losses by another metric on the test split."""
         return self._compare(self._train(monitor), monitor)
 
+    def on_validation(self, name: str, seeds: Sequence[int], epochs: int) -> tuple[list[float], list[float]]:
+        """Return the validation metrics of a loss as a finalist, and as its full trainings ended.
+
+        Args:
+            name: of the loss.
+            seeds: of finalists; nothing is trained, because the search has.
+            epochs: of a candidate.
+        """
+        runs = [replace(self.runs[name], seed=seed) for seed in seeds]
+        purpose = "finalists" if name == DISCOVERED else "rivals"
+        fresh = self._shared(purpose, self.monitor, epochs, "val").evaluate(runs)
+        full = self._train(self.monitor)[name]
+        worst = self.monitor.worst_metric
+        return [each.metric for each in fresh], [each.curve[-1] if each.curve else worst for each in full]
+
     def _compare(self, evaluations: Mapping[str, Sequence[Evaluation]], monitor: Monitor) -> Comparison:
         origins = {each.name: each.origin for each in self.comparison.results}
         return compare_evaluations(
@@ -134,10 +149,10 @@ class Searched:
         evaluations = iter(self._shared("comparison", monitor, self.epochs).evaluate(every))
         return {name: [next(evaluations) for _ in seeds] for name in self.runs}
 
-    def _shared(self, purpose: str, monitor: Monitor, epochs: int) -> SharedTrainings:
+    def _shared(self, purpose: str, monitor: Monitor, epochs: int, split: Split = "test") -> SharedTrainings:
         way: Way = self.result.study.user_attrs["evaluator"]
-        basis, batch = {"epochs": epochs, "split": "test"}, TOGETHER if way == "population" else 1
-        evaluator = make_evaluator(way, self.task, monitor, epochs)
+        basis, batch = {"epochs": epochs, "split": split}, TOGETHER if way == "population" else 1
+        evaluator = make_evaluator(way, self.task, monitor, epochs, split)
         return SharedTrainings(evaluator, self.result.study, purpose, basis, monitor, batch=batch)
 
 
@@ -156,6 +171,7 @@ def search(
     monitor: Monitor | None = None,
     class_aware: bool = False,
     quick: bool = False,
+    shorter: int = 1,
 ) -> Searched:
     """Search, or go on with a search, or read one that has finished.
 
@@ -168,6 +184,7 @@ def search(
         monitor: what is searched for; accuracy by default.
         class_aware: whether losses know how frequent classes are.
         quick: whether only to show that it runs.
+        shorter: how many times a candidate's training goes into one of the verdict.
     """
     monitor = monitor or Monitor()
     settings = {**FAMILIES[family], **work.settings, **(QUICK if quick else {})}
@@ -175,12 +192,12 @@ def search(
         settings["class_aware"] = True
     if quick and family == "trees":
         settings |= {"tuned_trees": 1, "coefficient_generations": 1}
-    started = time.process_time()
+    started, trainer = time.process_time(), {**work.trainer, "max_epochs": -(-work.epochs // shorter)}
     result = LossSearch(
         **settings, monitor=monitor.name, mode=monitor.mode, seed=seed, comparison_seeds=work.seeds,
         comparison_epochs=work.epochs, study_name=folder.name, output_dir=folder, verbosity="quiet",
-    ).run(work.model, data, work.trainer)  # fmt: skip
-    task = python_task(work.model, data, work.trainer)
+    ).run(work.model, data, trainer)  # fmt: skip
+    task = python_task(work.model, data, trainer)
     return Searched(result, runs_of(result), task, work.epochs, monitor, time.process_time() - started)
 
 
@@ -193,7 +210,7 @@ def runs_of(result: SearchResult) -> dict[str, Run]:
             runs[each.name] = _tuned(result, each.origin.note)
         elif each.name.startswith(KNOWN):
             runs[each.name] = Run(_known(result, each.name.removeprefix(KNOWN)), 0)
-    return {**runs, DISCOVERED: Run(result.best_loss, 0, hyperparameters=result.best_hyperparameters)}
+    return {**runs, DISCOVERED: Run(result.discovered_loss, 0, hyperparameters=result.discovered_hyperparameters)}
 
 
 def _tuned(result: SearchResult, note: str) -> Run:

@@ -107,11 +107,11 @@ def _text(candidate: CandidateRecord) -> str:
 
 
 def test_the_winner_and_the_files_are_of_both_stages(whole: SearchResult) -> None:
-    assert isinstance(whole.best_loss, TreeLoss)
+    assert isinstance(whole.discovered_loss, TreeLoss)
     frame = whole.to_frame()
     assert len(frame) == GENERATIONS * POPULATION + 8
     assert {"expression", "operation", "parents", "c_0", "c_1", "drive", "status"} <= set(frame.columns)
-    assert load_loss(whole.output_dir / "best_loss.json").to_dict() == whole.best_loss.to_dict()
+    assert load_loss(whole.output_dir / "discovered_loss.json").to_dict() == whole.discovered_loss.to_dict()
     assert {file.name for file in whole.output_dir.iterdir()} >= {"history.png", "lineage.png"}
     history = json.loads((whole.output_dir / "history.json").read_text())
     (tuning,) = later_stages(whole.study)
@@ -129,7 +129,7 @@ def test_one_stage_and_then_the_other_is_both(whole: SearchResult, tmp_path: Pat
     assert found(first) == found(whole)[: GENERATIONS * POPULATION]
     second = run(tmp_path, stage="coefficients")
     assert found(second) == found(whole)
-    assert second.best_loss.to_dict() == whole.best_loss.to_dict()
+    assert second.discovered_loss.to_dict() == whole.discovered_loss.to_dict()
 
 
 def test_more_generations_of_trees_lose_no_tuned_candidate(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_search_stopped_anywhere_and_resumed_finds_the_same(whole: SearchResul
             run(tmp_path, stopping_after(count))
     resumed = run(tmp_path)
     assert found(resumed) == found(whole)
-    assert resumed.best_loss.to_dict() == whole.best_loss.to_dict()
+    assert resumed.discovered_loss.to_dict() == whole.discovered_loss.to_dict()
 
 
 def test_a_pruner_stops_trees_too(tmp_path: Path) -> None:

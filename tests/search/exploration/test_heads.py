@@ -46,17 +46,17 @@ def test_each_head_gets_a_polynomial_that_the_invariant_accepts(alone: SearchRes
         thetas = torch.tensor([record.parameters[name] for name in names]).view(3, 8)
         exact = [trainability(TaylorLoss(theta), 10).exact for theta in thetas]
         assert (record.metric is not None) is all(exact)
-    assert isinstance(alone.best_loss, HeadsLoss)
+    assert isinstance(alone.discovered_loss, HeadsLoss)
     archive = Archive.open(alone.output_dir)
     leader = archive.leader
     assert leader is not None
-    assert archive.build(leader).to_dict() == alone.best_loss.to_dict()
+    assert archive.build(leader).to_dict() == alone.discovered_loss.to_dict()
 
 
 def test_the_twin_matches_every_head(alone: SearchResult) -> None:
-    assert isinstance(alone.best_loss, HeadsLoss)
+    assert isinstance(alone.discovered_loss, HeadsLoss)
     assert alone.comparison is not None
-    scales = ", ".join(f"{trainability(loss, 10).drive / 10:.3g}" for loss in alone.best_loss.losses)
+    scales = ", ".join(f"{trainability(loss, 10).drive / 10:.3g}" for loss in alone.discovered_loss.losses)
     assert [result.name for result in alone.comparison.results][1] == f"cross-entropy × {scales}"
 
 

@@ -34,16 +34,16 @@ def test_losses_and_verdict_come_back(settings: dict[str, Any], tmp_path: Path) 
     result = search(tmp_path, **settings)
     archive = Archive.open(tmp_path)
     assert archive.verdict is not None
-    assert archive.verdict.loss.to_dict() == result.best_loss.to_dict()
+    assert archive.verdict.loss.to_dict() == result.discovered_loss.to_dict()
     assert archive.leader is not None
-    assert archive.build(archive.leader).to_dict() == result.best_loss.to_dict()
+    assert archive.build(archive.leader).to_dict() == result.discovered_loss.to_dict()
     for candidates in archive.stages.values():
         for candidate in candidates:
             if candidate.formula:
                 assert archive.build(candidate).formula() == candidate.formula
     assert bool(archive.lineage) == ("family" in settings)
     if archive.lineage:
-        assert archive.leader.formula in (archive.lineage[-1].formula, result.best_loss.formula())
+        assert archive.leader.formula in (archive.lineage[-1].formula, result.discovered_loss.formula())
 
 
 def test_costs_and_crashes_are_counted(tmp_path: Path) -> None:

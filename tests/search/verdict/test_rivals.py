@@ -142,7 +142,7 @@ def test_the_best_known_loss_can_be_taken_home(alone: SearchResult) -> None:
     name = rows(alone.comparison)[-2].removeprefix("best known: ").replace(" ", "_")
     expected = known_losses(3)[name].loss.to_dict()
     assert stored.to_dict() == alone.best_known.to_dict() == read_verdict(alone.study).best_known.to_dict() == expected  # type: ignore[union-attr]
-    assert "the best known loss is best_known.json there" in str(alone)
+    assert "the best known loss best_known.json" in str(alone)
 
 
 def test_the_rows_are_what_the_tuning_says_trained_with_the_seeds_of_the_comparison(alone: SearchResult) -> None:
@@ -176,7 +176,10 @@ def test_without_a_budget_the_verdict_says_that_nothing_was_tuned(tmp_path: Path
 
 
 def test_three_workers_come_to_the_same_verdict(alone: SearchResult, tmp_path: Path) -> None:
-    assert result_of(tmp_path, workers=3).comparison == alone.comparison
+    together = result_of(tmp_path, workers=3)
+    assert together.comparison == alone.comparison
+    assert together.best_loss.to_dict() == alone.best_loss.to_dict()
+    assert (together.best_hyperparameters, together.advice) == (alone.best_hyperparameters, alone.advice)
 
 
 @pytest.mark.parametrize("stop_after", [12, 16, 24, 36])
@@ -195,7 +198,9 @@ def test_a_search_that_was_stopped_comes_to_the_same_verdict(
     with pytest.raises(KeyboardInterrupt):
         result_of(tmp_path, build)
     left = 1_000_000
-    assert result_of(tmp_path, build).comparison == alone.comparison
+    resumed = result_of(tmp_path, build)
+    assert resumed.comparison == alone.comparison
+    assert resumed.advice == alone.advice
 
 
 def test_what_was_found_is_not_found_again(alone: SearchResult) -> None:
@@ -208,6 +213,7 @@ def test_what_was_found_is_not_found_again(alone: SearchResult) -> None:
 
     again = result_of(alone.output_dir, build)
     assert again.comparison == alone.comparison
+    assert again.advice == alone.advice
     assert built <= 4, "the checks"
 
 
