@@ -58,7 +58,7 @@ def main() -> None:
     for key in keys[:1] if options.quick else keys:
         if not any(key.items() <= each.items() for each in records):
             records.append({**key, **measure(key, options.runs, options.quick)})
-            print(key, flush=True)
+            print(tell(records[-1]), flush=True)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, "[\n" + ",\n".join(map(json.dumps, records)) + "\n]\n")
     print(table(records))
@@ -70,7 +70,7 @@ def measure(key: Mapping[str, Any], runs: Path, quick: bool) -> dict[str, Any]:
     work = WORKS["digits"].quick() if quick else WORKS["digits"]
     is_long_tail = condition in long_tails.CONDITIONS
     if shorter == 1:  # as noise.py and long_tails.py have it
-        data, name = work.corrupted(runs, **CONDITIONS[condition]), "long_tails" if is_long_tail else "noise"
+        data, name = work.corrupted(Path(), **CONDITIONS[condition]), "long_tails" if is_long_tail else "noise"
     else:
         digits = DigitsDataModule(batch_size=64, split_seed=seed)
         data, name = CorruptedDataModule(digits, **CONDITIONS[condition], seed=seed), "choice"
@@ -82,8 +82,15 @@ def measure(key: Mapping[str, Any], runs: Path, quick: bool) -> dict[str, Any]:
     for loss, part in LOSSES.items():
         name = next(each for each in searched.runs if part in each)
         fresh, full = searched.on_validation(name, seeds, -(-work.epochs // shorter))
-        measured[loss] = {"fresh": fresh, "full": full, "test": metrics_of(searched.comparison, loss)}
+        metrics = {"fresh": fresh, "full": full, "test": metrics_of(searched.comparison, loss)}
+        measured[loss] = {by: [round(metric, 6) for metric in each] for by, each in metrics.items()}
     return measured
+
+
+def tell(record: Mapping[str, Any]) -> str:
+    """Say what one search would take home."""
+    name = f"{record['condition']}, {record['family']} {record['search']}, candidates {record['length']}"
+    return f"{name}: {best(record, 'full')}, {gain(record, best(record, 'full')):+.3f}"
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -92,7 +99,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
         "by three fresh seeds": lambda record: best(record, "fresh"),
         "by ten full trainings": lambda record: best(record, "full"),
         **{f"always {loss}": lambda record, loss=loss: loss for loss in ("best known", "tuned")},  # type: ignore[misc]
-        "by the test split": lambda record: best(record, "test"),
+        "the best there is": lambda record: best(record, "test"),
     }
     lines = []
     for length in LENGTHS:
@@ -100,7 +107,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
         if not own:
             continue
         conditions = {condition: [each for each in own if each["condition"] == condition] for condition in CONDITIONS}
-        lines += [["candidates " + length, "searches", *ways], ["---", "--:", *["--:"] * len(ways)]]
+        lines += [["candidates train " + length, "searches", *ways], ["---", "--:", *["--:"] * len(ways)]]
         for condition, here in {**conditions, "all": own}.items():
             if here:
                 cells = [cell([gain(each, choose(each)) for each in here]) for choose in ways.values()]
@@ -122,7 +129,7 @@ def gain(record: Mapping[str, Any], loss: str) -> float:
 def cell(gains: Sequence[float]) -> str:
     """Return the mean gain, and how many searches are better and worse off."""
     better, worse = sum(each > CLEAR for each in gains), sum(each < -CLEAR for each in gains)
-    return f"{statistics.mean(gains):+.3f} ({better} better, {worse} worse)"
+    return f"{statistics.mean(gains):+.3f}, {better} ↑ {worse} ↓"
 
 
 if __name__ == "__main__":

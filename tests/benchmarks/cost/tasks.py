@@ -1,8 +1,9 @@
-"""Five tasks: digits with wrong labels, right ones and rare classes; MNIST made small with wrong and right ones."""
+"""Six tasks: digits, labels wrong, wrong by pairs or right, or classes rare; small MNIST, labels wrong or right."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
