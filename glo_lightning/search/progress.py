@@ -231,6 +231,10 @@ class Progress:
         """Log a line about what comes next."""
         self._say(text)
 
+    def warn(self, text: str) -> None:
+        """Log a warning."""
+        _logger.warning(text)
+
     def _left(self, standing: Standing) -> str:
         if not self._per_minute or (standing.ahead and self._seconds is None):
             return "-"

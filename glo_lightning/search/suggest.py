@@ -52,6 +52,10 @@ class SuggestedSpace:
         ['loss.log_scale', 'loss.q', 'loss.g', 'loss.c_1', 'loss.c_2']
         >>> space.build(dict.fromkeys(space.distributions, 0.0)).to_dict()["family"]
         'drive'
+        >>> import optuna
+        >>> study = optuna.create_study()
+        >>> for parameters in space.known:  # cross-entropy first
+        ...     study.enqueue_trial(parameters)
     """
 
     def __init__(
@@ -78,6 +82,13 @@ class SuggestedSpace:
         }
         self.scales = {prefix + name: unit for name, unit in self._own.scales.items()}
         self.cross_entropy = self._own.cross_entropy
+
+    @property
+    def known(self) -> list[dict[str, float]]:
+        """Parameters of losses of the literature that lie within the ranges; of drive alone, cross-entropy first."""
+        points = [dict(zip(self.distributions, point, strict=True)) for point in self._own.known]
+        ranges = self.distributions
+        return [each for each in points if all(ranges[name].low <= each[name] <= ranges[name].high for name in each)]
 
     def build(self, parameters: Mapping[str, Any]) -> Loss:
         """Make the loss with some parameters.

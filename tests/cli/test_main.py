@@ -66,7 +66,8 @@ def test_a_bare_search_leaves_the_files_prints_the_table_and_continues(
     assert "cross-entropy" in first.stdout
     assert "The discovered loss" in first.stdout
     verdict = json.loads((folder / "comparison.json").read_text())
-    assert load_loss(folder / "best_loss.json").to_dict() == verdict["loss"]
+    assert load_loss(folder / "best_loss.json").to_dict() == verdict["choice"]["loss"]
+    assert load_loss(folder / "discovered_loss.json").to_dict() == verdict["loss"]
     names = [result["name"] for result in verdict["comparison"]["results"]]
     assert names[0] == "cross-entropy"
     assert names[-1] == "discovered"

@@ -54,6 +54,19 @@ def test_predictions_have_the_squared_error_there() -> None:
     assert all(each.outputs == "real" and float(each.sigma) == 3.0 for each in found)
 
 
+def test_known_losses_can_be_enqueued_before_anything_is_searched() -> None:
+    space = SuggestedSpace("drive", num_classes=10, prefix="my.")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for parameters in space.known:
+        study.enqueue_trial(parameters)
+    logits, target = torch.randn(6, 10, generator=torch.Generator().manual_seed(1)), torch.arange(6)
+    found = [suggest_loss(study.ask(), "drive", num_classes=10, prefix="my.") for _ in space.known]
+    torch.testing.assert_close(found[0](logits, target), functional.cross_entropy(logits, target))
+    p = logits.softmax(-1)[torch.arange(6), target]
+    torch.testing.assert_close(found[1](logits, target), ((1.0 - p**0.7) / 0.7).mean(), rtol=1e-4, atol=1e-5)
+    assert SuggestedSpace("residual").known == []
+
+
 def test_counts_and_spreads_may_be_tensors() -> None:
     counts, target = torch.bincount(TARGET), torch.tensor([[0.0, 2.0], [4.0, 10.0]])
     space = SuggestedSpace("drive", num_classes=3, class_counts=counts)  # type: ignore[arg-type]

@@ -9,10 +9,12 @@ from glo_lightning.search.exploration.start import STARTED_FROM
 from glo_lightning.search.monitors import search_monitor
 from glo_lightning.search.progress import Progress, Standing, trainings_ahead
 from glo_lightning.search.records.candidates import (
+    TELL_APART,
     TRAINED,
     BaselineScore,
     CandidateRecord,
     GenerationSummary,
+    are_alike,
     baseline_of,
     complete_generations,
     read_candidates,
@@ -135,6 +137,16 @@ class GenerationAnnouncer:
         for place in range(self._told, len(complete_generations(summaries, self.population_size))):
             self._told += 1
             self.progress.generation(summaries[place], self._standing(summaries[: place + 1]))
+            if place == 0:
+                self._warn_of_the_first([each for each in candidates if each.generation == 0])
+
+    def _warn_of_the_first(self, candidates: Sequence[CandidateRecord]) -> None:
+        """Warn early of what would leave nothing to choose by in the end."""
+        if are_alike(candidates):
+            self.progress.warn(
+                f"All candidates of the first generation have the same {self.monitor.name}. If that goes on, there is "
+                f"nothing to choose by: {TELL_APART}."
+            )
 
     def _tell_baseline(self) -> None:
         """Tell what candidates are seen beside as soon as it is known: another worker may be at it."""

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -245,23 +245,37 @@ def best_candidates(
     )
 
 
-def require_differences(candidates: Sequence[CandidateRecord], monitor: Monitor) -> None:
-    """Refuse candidates of which all have the same metric: there is nothing to choose by.
+TELL_APART = "monitor what tells them apart, such as a loss with mode=min, validate on more data, or train longer"
+"""What helps where candidates are alike."""
+
+
+def are_alike(candidates: Iterable[CandidateRecord]) -> bool:
+    """Tell whether two or more candidates trained, and all have the same metric."""
+    metrics = [candidate.metric for candidate in candidates if candidate.metric is not None]
+    return len(metrics) > 1 and len(set(metrics)) == 1
+
+
+def require_differences(
+    candidates: Sequence[CandidateRecord], rescored: Collection[tuple[float, ...]], monitor: Monitor
+) -> None:
+    """Refuse candidates that are alike, and stay so with fresh seeds: there is nothing to choose by.
 
     Args:
         candidates: of a search.
+        rescored: metrics of each finalist with the same fresh seeds.
         monitor: the metric.
 
     Raises:
-        StudyError: if two or more trained, and none did better than another.
+        StudyError: if two or more trained, and neither in the search nor again any did better than another.
     """
-    metrics = [candidate.metric for candidate in candidates if candidate.metric is not None]
-    if len(metrics) > 1 and len(set(metrics)) == 1:
+    trained = [candidate for candidate in candidates if candidate.metric is not None]
+    if are_alike(trained) and len(set(rescored)) == 1:
         raise StudyError(
             f"candidates that differ in {monitor.name}",
-            f"{len(metrics)} that all have {metrics[0]:.6g}, so that there is nothing to choose by",
-            "Monitor what tells them apart, such as a loss with mode=min, or train longer; see to it that what is "
-            "validated is what trains, where weights are averaged or frozen.",
+            f"{len(trained)} that all have {trained[0].metric:.6g}, and none of which did better than another with "
+            "fresh seeds, so that there is nothing to choose by",
+            f"{TELL_APART.capitalize()}; see to it that what is validated is what trains, where weights are averaged "
+            "or frozen.",
         )
 
 

@@ -66,9 +66,9 @@ class Judge:
         stored = self.study.user_attrs.get(STORED)
         if isinstance(stored, dict) and stored.get("basis") == basis:
             return Verdict.from_dict(stored)
-        require_differences(candidates, self.monitor)
         crashes = count_crashes(source.study for source in self.sources.values())
         finalists = self._rescore(best_candidates(candidates, self.monitor, self.settings.finalists, crashes))
+        require_differences(candidates, [each.metrics for each in finalists], self.monitor)
         first = (finalists[0].study, finalists[0].trial)
         winner = self._run(next(each for each in candidates if (each.study, each.trial) == first))
         rivals = [] if self.rival is None else find_rivals(self.rival, self.trainings)

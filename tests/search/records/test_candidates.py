@@ -211,10 +211,12 @@ def test_equal_metrics_are_nothing_to_choose_by() -> None:
     def candidates(*metrics: float | None) -> list[CandidateRecord]:
         return [CandidateRecord("s", k, 0, k, metric, {}, "", "", "", 0.0) for k, metric in enumerate(metrics)]
 
+    again = [(0.3, 0.4), (0.3, 0.4)]
     for fine in ([], [None], [0.5], [0.5, None], [0.5, 0.5, 0.6]):
-        require_differences(candidates(*fine), Monitor())
+        require_differences(candidates(*fine), again, Monitor())
+    require_differences(candidates(0.1, None, 0.1), [(0.3, 0.4), (0.4, 0.3)], Monitor())
     with pytest.raises(StudyError, match=r"differ in val_accuracy, got 2 that all have 0\.1, .* nothing to choose by"):
-        require_differences(candidates(0.1, None, 0.1), Monitor())
+        require_differences(candidates(0.1, None, 0.1), again, Monitor())
 
 
 def test_crashes_are_named_when_nothing_trained() -> None:

@@ -85,6 +85,26 @@ def test_equal_candidates_are_nothing_to_choose_by(tmp_path: Path) -> None:
     _leaves_no_winner(tmp_path)
 
 
+def test_equal_candidates_are_told_from_each_other_by_fresh_seeds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class SlowStarter(ToyModel):
+        """Learns nothing from the seed of the search, and from fresh seeds as others do."""
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), 0.1 if torch.initial_seed() else 0.0)
+
+    result = _search(tmp_path, SlowStarter)
+    archive = Archive.open(tmp_path)
+    assert len({each.metric for each in archive.stages["toy"]}) == 1
+    assert archive.verdict is not None
+    first, second = archive.verdict.finalists
+    assert first.mean < second.mean
+    assert result.discovered_loss.to_dict() == archive.build(archive.leader).to_dict()  # type: ignore[arg-type]
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [each for each in told if "All candidates of the first generation have the same val_loss" in each]
+
+
 def test_a_winner_that_learnt_nothing_is_warned_of_everywhere(tmp_path: Path) -> None:
     result = _search(tmp_path, UnlearningModel, monitor="val_forgotten")
     assert result.warning.startswith("WARNING: nothing was learnt. The best candidate has val_forgotten 4.")
