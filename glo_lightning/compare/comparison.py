@@ -153,11 +153,11 @@ class Comparison:
             names: of the losses.
 
         Returns:
-            The name; None if that of the reference is not known.
+            The name; None if it is not known how they do there.
         """
         known = [each for each in self.results if each.name in names and each.is_measured and each.validation]
         known.sort(key=lambda each: (self.monitor.rank_key(each.validation_mean or 0.0), each.name != self.reference))
-        return known[0].name if any(each.name == self.reference for each in known) else None
+        return known[0].name if known else None
 
     def against(self, name: str, reference: str) -> LossResult:
         """Return a loss's result with any other as its reference.

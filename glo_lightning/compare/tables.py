@@ -130,14 +130,19 @@ def choice_sentence(comparison: Comparison, name: str, hyperparameters: Hyperpar
         name: of the loss.
         hyperparameters: of the model that it was trained with, where they differ from those it is configured with.
     """
-    chosen, discovered = (comparison.result(each).validation_mean for each in (name, comparison.reference))
-    if chosen is None or discovered is None:
+    chosen, found = comparison.result(name), comparison.result(comparison.reference)
+    if chosen.validation_mean is None or found.validation_mean is None:
         return ""
-    if name == comparison.reference:
-        told = f"To take home: the discovered loss, the best of these on validation data ({number(chosen)})."
+    mean = number(chosen.validation_mean)
+    if chosen is found:
+        told = f"To take home: the discovered loss, the best of these on validation data ({mean})."
     else:
-        told = f"To take home: {_in_words(comparison, name)}; on validation data it has {number(chosen)}, "
-        told += f"the discovered loss {number(discovered)}."
+        beside = (
+            f"the discovered loss {number(found.validation_mean)}"
+            if found.is_measured
+            else "the discovered loss diverged"
+        )
+        told = f"To take home: {_in_words(comparison, name)}; on validation data it has {mean}, {beside}."
         if hyperparameters:
             told += f" It goes with {', '.join(describe(hyperparameters))}."
     best = comparison.best_on_validation([result.name for result in comparison.results])

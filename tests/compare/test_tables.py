@@ -1,6 +1,6 @@
 """Tables a terminal can show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from glo_lightning.compare.comparison import Comparison, Origin, compare_losses,
 from glo_lightning.compare.rivals import OWN, TUNED
 from glo_lightning.compare.statistics import holm
 from glo_lightning.compare.tables import (
+    choice_sentence,
     columns,
     comparison_markdown,
     comparison_rows,
@@ -19,7 +20,7 @@ from glo_lightning.compare.tables import (
     verdict_sentences,
 )
 from glo_lightning.losses import CrossEntropyLoss, MeanSquaredErrorLoss
-from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.monitor import Mode, Monitor
 from glo_lightning.training.run import Evaluation, Run, Status
 
 TUNED_ROW = "cross-entropy" + TUNED
@@ -256,3 +257,47 @@ def test_where_nothing_varies_there_is_no_p_and_the_table_says_why() -> None:
     assert "beats cross-entropy (+0.1000 [+0.1000, +0.1000], p = –, paired p = –)" in headline(comparison)
     assert legend(comparison)[-1].startswith("–  no test: nothing varies from seed to seed")
     assert "0e+00" not in render(comparison)
+
+
+VALIDATION = {
+    "cross-entropy": (0.7, 0.8), "best known: dice": (0.9, 0.8), "your loss": (0.6, 0.6), "discovered": (0.8, 0.8)
+}  # fmt: skip
+
+
+def chosen(name: str, hyperparameters: Mapping[str, Any] | None = None, **changes: Any) -> str:
+    """Return what is said of a choice; the test split would have it otherwise."""
+    metrics = {"cross-entropy": (0.9, 0.9), "best known: dice": (0.1, 0.2), "your loss": (0.5, 0.6)}
+    told = {"validation": VALIDATION, **changes}
+    comparison = compare_metrics({**metrics, "discovered": (0.3, 0.4)}, Monitor(), (1, 2), focus="discovered", **told)
+    assert comparison == Comparison.from_dict(comparison.to_dict())
+    return choice_sentence(comparison, name, hyperparameters or {})
+
+
+def test_what_is_taken_home_is_said_by_validation() -> None:
+    dice = "To take home: dice, the best of the known losses; on validation data it has 0.8500, "
+    assert chosen("best known: dice") == dice + "the discovered loss 0.8000."
+    along = {"learning_rate_factor": 2.0}
+    assert chosen("best known: dice", along).endswith("0.8000. It goes with all learning rates × 2.")
+    diverged = {"divergences": {"discovered": ["not finite"] * 2}}
+    assert chosen("best known: dice", **diverged) == dice + "the discovered loss diverged."
+    found = "To take home: the discovered loss, the best of these on validation data (0.8000)."
+    assert chosen("discovered") == found
+    own = {"validation": {**VALIDATION, "your loss": (0.95, 0.95)}}
+    assert chosen("discovered", **own) == f"{found} Your own loss does better there, 0.9500: keep it."
+    assert chosen("discovered", validation={}) == ""
+
+
+@pytest.mark.parametrize(("mode", "best"), [("max", "best known: dice"), ("min", "your loss")])
+def test_the_best_on_validation_is_of_those_that_were_measured(mode: Mode, best: str) -> None:
+    metrics = dict.fromkeys(VALIDATION, (0.5, 0.6))
+    comparison = compare_metrics(metrics, Monitor("m", mode), (1, 2), focus="discovered", validation=VALIDATION)
+    assert comparison.best_on_validation(list(VALIDATION)) == best
+    of_two = comparison.best_on_validation(["cross-entropy", "discovered"])
+    assert of_two == ("discovered" if mode == "max" else "cross-entropy")
+    diverged = compare_metrics(
+        metrics, Monitor("m", mode), (1, 2), focus="discovered", validation=VALIDATION, divergences={best: ["x", "x"]}
+    )
+    assert diverged.best_on_validation(list(VALIDATION)) != best
+    equal = compare_metrics(metrics, Monitor(), (1, 2), focus="discovered", validation=metrics)
+    assert equal.best_on_validation(list(metrics)) == "discovered"
+    assert compare_metrics(metrics, Monitor(), (1, 2)).best_on_validation(list(metrics)) is None
