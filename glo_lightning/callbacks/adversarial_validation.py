@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torchmetrics import MeanMetric
 
 from glo_lightning.attacks import PixelSpace, examples_of, fgsm, parse_epsilon
+from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.errors import ModelError
 
 METRIC = "fgsm_accuracy"
 """What is logged, after ``val_`` or ``test_``."""
 
 
-class AdversarialValidation(Callback):
+class AdversarialValidation(LeanCallback):
     """Logs the accuracy under FGSM as ``val_fgsm_accuracy`` and ``test_fgsm_accuracy``.
 
     Images are attacked in pixel space with cross-entropy, whatever loss the model trains with, so that no loss scores
@@ -44,6 +45,7 @@ class AdversarialValidation(Callback):
     """
 
     def __init__(self, epsilon: float | str = 0.1) -> None:
+        super().__init__()
         self.epsilon = parse_epsilon(epsilon)
         self._accuracy = MeanMetric()
 

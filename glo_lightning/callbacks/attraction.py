@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
+from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.figures import save_figure
 from glo_lightning.losses import Loss
@@ -25,7 +26,7 @@ PENDING = 20
 """Epochs whose logits wait to be turned into attractions together, because each call costs a small training much."""
 
 
-class AttractionRecorder(Callback):
+class AttractionRecorder(LeanCallback):
     r"""Records confidence and attraction of a fixed subsample of the training set before and after each epoch.
 
     .. math:: \Delta h_T = h_T \frac{\sum_{k \ne T} h_k (e^{\Delta f_T} - e^{\Delta f_k})}{\sum_k h_k e^{\Delta f_k}}
@@ -74,6 +75,7 @@ class AttractionRecorder(Callback):
         step: float = 1.0,
         seed: int = 0,
     ) -> None:
+        super().__init__()
         if (num_samples is not None and num_samples < 1) or not step > 0.0:
             raise SettingsError(
                 "num_samples of 1 or more and a positive step", f"{num_samples!r} and {step!r}", "Leave them out."

@@ -1,14 +1,15 @@
 """Stop a training at the step where its loss stops being a number."""
 
+import math
 from typing import Any
 
-import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
+from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.callbacks.outputs import step_loss
 
 
-class StopOnDivergence(Callback):
+class StopOnDivergence(LeanCallback):
     """Stops the Trainer when the training loss becomes NaN or infinite.
 
     All ranks stop together. Reading the loss costs a device synchronisation, so accelerators are asked only every
@@ -23,6 +24,7 @@ class StopOnDivergence(Callback):
     """
 
     def __init__(self, interval: int = 16) -> None:
+        super().__init__()
         self.interval = interval
         self.reason = ""
 
@@ -36,7 +38,7 @@ class StopOnDivergence(Callback):
         single_cpu = pl_module.device.type == "cpu" and trainer.world_size == 1
         if not single_cpu and trainer.global_step % self.interval and not trainer.is_last_batch:
             return
-        finite = loss is None or bool(torch.isfinite(loss).all())
+        finite = loss is None or all(map(math.isfinite, loss.flatten().tolist()))  # one read of the device
         if not single_cpu:
             finite = trainer.strategy.reduce_boolean_decision(finite, all=True)
         if not finite:

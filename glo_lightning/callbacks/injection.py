@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 from glo_lightning.callbacks.compiled import forget_compiled
 from glo_lightning.callbacks.fit_progress import FitProgress
 from glo_lightning.callbacks.label_range import LabelRange
+from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.callbacks.outputs import step_loss
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import Loss
@@ -26,7 +27,7 @@ INTERVAL = 16
 """Batches from one look at the labels to the next on an accelerator, which must finish its work for it."""
 
 
-class LossInjection(Callback):
+class LossInjection(LeanCallback):
     """Trains a LightningModule with another loss than its own.
 
     The module must compute its training loss by calling one attribute: a submodule, a function it stores, or a
@@ -69,6 +70,7 @@ class LossInjection(Callback):
     """
 
     def __init__(self, loss: nn.Module, attribute: str = "loss_fn") -> None:
+        super().__init__()
         if not isinstance(loss, nn.Module):
             raise ModelError("a loss that is a torch.nn.Module", repr(loss), "Wrap the function in an nn.Module.")
         if not all(part.isidentifier() for part in attribute.split(".")):

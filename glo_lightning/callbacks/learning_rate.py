@@ -3,13 +3,14 @@
 import math
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch.optim import Optimizer
 
+from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.errors import SettingsError
 
 
-class LearningRateFactor(Callback):
+class LearningRateFactor(LeanCallback):
     """Multiplies the learning rate of every parameter group while an optimizer steps.
 
     Schedules, checkpoints and what is logged keep the configured rates, so that the factor holds over the whole
@@ -28,6 +29,7 @@ class LearningRateFactor(Callback):
     """
 
     def __init__(self, factor: float) -> None:
+        super().__init__()
         if not 0.0 < factor < math.inf:
             raise SettingsError("a learning_rate_factor above 0", repr(factor), "Use 1 for the configured rates.")
         self.factor = factor

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
+from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.errors import SettingsError
 
 
-class MetricReport(Callback):
+class MetricReport(LeanCallback):
     """Hands the monitored metric to a function after every epoch; a reply of True stops the Trainer.
 
     Of several validations in an epoch the last one counts; an epoch without validation is not reported.
@@ -27,6 +28,7 @@ class MetricReport(Callback):
     """
 
     def __init__(self, monitor: str, report: Callable[[int, float], bool]) -> None:
+        super().__init__()
         self.monitor = monitor
         self.report = report
         self.metric: float | None = None

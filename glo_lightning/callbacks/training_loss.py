@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 
+from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.callbacks.outputs import step_loss
 
 
-class TrainingLossLog(Callback):
+class TrainingLossLog(LeanCallback):
     """Logs the mean training loss of each epoch as ``train_loss``, the same however gradients accumulate.
 
     Losses of different kinds do not compare by it; validation metrics do.

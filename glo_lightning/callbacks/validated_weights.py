@@ -1,11 +1,13 @@
 """Know whether a validation was of the weights that a training ended with."""
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
+from glo_lightning.callbacks.lean import LeanCallback
 
-class ValidatedWeights(Callback):
+
+class ValidatedWeights(LeanCallback):
     """Keeps a copy of the weights that were validated last.
 
     Training may go on after its last validation, and callbacks may put other weights in its place at the end: averages,
@@ -14,6 +16,7 @@ class ValidatedWeights(Callback):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._copies: list[Tensor] = []
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

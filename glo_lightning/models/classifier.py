@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassConfusionMatrix
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import CrossEntropyLoss, Outputs
@@ -74,23 +74,29 @@ class Classifier(NetworkModule):
         self.save_hyperparameters(ignore=["network"])
         self.num_classes = _count_classes(network) if num_classes is None else num_classes
         require_argument(self.num_classes >= 2, "num_classes of 2 or more", self.num_classes, "Count the labels.")
-        self.confusion = MulticlassConfusionMatrix(self.num_classes, validate_args=False)
-        # A NaN must reach the log: by default torchmetrics leaves it out of the mean.
-        self.mean_loss = MeanMetric(nan_strategy="disable")
+        self._totals: tuple[Tensor, Tensor] | None = None
 
     def _collect(self, batch: Batch) -> None:
         inputs, target = batch
         logits = self(inputs)
-        self.confusion.update(logits, target)
-        self.mean_loss.update(cross_entropy(logits, target, reduction="none"))
+        confusion = multiclass_confusion_matrix(logits, target, self.num_classes, validate_args=False)
+        loss = cross_entropy(logits, target, reduction="none").float().sum()
+        seen, lost = self._totals or self._nothing()
+        self._totals = seen + confusion, lost + loss
+
+    def _nothing(self) -> tuple[Tensor, Tensor]:
+        """Return the totals of a rank without a batch."""
+        counts = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64, device=self.device)
+        return counts, torch.zeros((), device=self.device)
 
     def _log(self, split: str, prog_bar: bool = False) -> None:
-        confusion = self.confusion.compute()
-        metrics = accuracies(confusion.diagonal(), confusion.sum(-1))
+        # Plain sums over batches and ranks: torchmetrics' objects would cost a short training more than they count.
+        sums = (self.trainer.strategy.reduce(each, reduce_op="sum") for each in self._totals or self._nothing())
+        confusion, loss = sums
+        self._totals = None
+        count = confusion.sum(-1)
+        metrics = {**accuracies(confusion.diagonal(), count), "loss": loss / count.sum()}
         self.log_dict({f"{split}_{name}": each for name, each in metrics.items()}, prog_bar=prog_bar, sync_dist=True)
-        self.log(f"{split}_loss", self.mean_loss.compute(), prog_bar=prog_bar, sync_dist=True)
-        self.confusion.reset()
-        self.mean_loss.reset()
 
 
 def accuracies(right: Tensor, count: Tensor) -> dict[str, Tensor]:

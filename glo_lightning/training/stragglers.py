@@ -11,8 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 
+from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.words import duration
 
 _logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class _Rank:
     heard: float = field(default_factory=time.monotonic)
 
 
-class StragglerWatch(Callback):
+class StragglerWatch(LeanCallback):
     """Counts the steps of a rank, and tells rank 0 of them while a training runs.
 
     When no rank has made a step for ``SILENCE_SECONDS``, rank 0 names those that are behind, or that are stopped and
@@ -47,6 +48,7 @@ class StragglerWatch(Callback):
     """
 
     def __init__(self, rank: int, ranks: int, port: int | None = None) -> None:
+        super().__init__()
         self.rank = rank
         host = os.environ.get("MASTER_ADDR", "127.0.0.1")
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]

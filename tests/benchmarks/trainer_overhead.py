@@ -1,26 +1,33 @@
 """What a Lightning Trainer costs over a bare loop, and what we add to it: 3 epochs of a small CNN on the digits.
 
-All three train the same network with the same loss, optimizer and batches, and validate after each epoch: a loop, a
-plain LightningModule in a Trainer with nothing but what it must have, and a candidate of a search, with our classifier,
-its metrics, the injected loss and the watch over it. They take turns. Times are of the processor, which a busy machine
-disturbs least; with one thread they are those of the clock on an idle one.
+All train the same network with the same loss, optimizer and batches, seed and build it, and validate after each epoch:
+a loop; a plain LightningModule in a Trainer with nothing but what it must have; the same that logs as many metrics as
+our classifier; the same with its loss injected, as somebody's own model has it; and a candidate of a search, with our
+classifier, the injected loss and the watch over it. They take turns. Times are of the processor, which a busy machine
+disturbs least; with one thread they are those of the clock on an idle one. What a candidate costs once, before its
+first batch and after its last, stands apart from what each batch and each validation costs; the whole is that of the
+median laps, 51 batches and 3 validations.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/trainer_overhead.py [--network mlp] [--repeats 20]
 """
 
 import argparse
+import functools
 import gc
 import statistics
 import time
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer, seed_everything
+from torch import nn
 from torch.nn.functional import cross_entropy
 
+from glo_lightning.callbacks import LossInjection
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.data.tensor_data import EVALUATION_BATCH_SIZE
 from glo_lightning.losses import TaylorLoss
 from glo_lightning.models import Classifier, mlp, small_cnn
+from glo_lightning.models.classifier import accuracies
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Run
 from glo_lightning.training.task import LEAN_TRAINER, python_task, quiet_lightning
@@ -31,18 +38,54 @@ EPOCHS = 3
 SEED = 0
 
 
-def bare_loop(network, loss, data):
+PHASES = ("building", "batch", "validation", "end")
+
+LOOP, ALONE, CANDIDATE = "bare loop", "Lightning alone", "our candidate"
+
+
+class Stopwatch:
+    """Takes the processor time of every lap: all that is built, each batch, each validation, and the end."""
+
+    def __init__(self):
+        self.laps = []
+        self._since = time.process_time()
+
+    def lap(self, phase):
+        now = time.process_time()
+        self.laps.append((phase, now - self._since))
+        self._since = now
+
+
+class Timed(LightningModule):
+    """Tells a stopwatch when Lightning is through with something."""
+
+    watch: Stopwatch
+
+    def on_train_start(self):
+        self.watch.lap("building")
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        self.watch.lap("batch")
+
+    def on_validation_end(self):
+        self.watch.lap("validation")
+
+
+def bare_loop(build, loss, data, watch):
     """The shortest honest loop over tensors."""
-    model = Classifier(network)
-    optimizer = model.make_optimizer(network.parameters())
+    torch.manual_seed(SEED)
+    network = build()
+    optimizer = Classifier(network).make_optimizer(network.parameters())
     inputs, targets = data.train_tensors
     val_inputs, val_targets = data.val_tensors
+    watch.lap("building")
     for epoch in range(EPOCHS):
         network.train()
         for chosen in data.train_order(epoch).split(data.batch_size):
             optimizer.zero_grad()
             loss(network(inputs[chosen]), targets[chosen]).backward()
             optimizer.step()
+            watch.lap("batch")
         network.eval()
         hits, total = 0.0, 0.0
         with torch.no_grad():
@@ -52,23 +95,26 @@ def bare_loop(network, loss, data):
                 logits = network(x)
                 hits += (logits.argmax(-1) == y).sum()
                 total += cross_entropy(logits, y, reduction="sum")
+        watch.lap("validation")
     return float(hits) / len(val_targets)
 
 
-class Plain(LightningModule):
+class Plain(Timed):
     """What somebody would write for Lightning alone."""
 
     def __init__(self, network, loss):
         super().__init__()
-        self.network, self.loss = network, loss
+        self.network, self.loss_fn = network, loss
 
     def training_step(self, batch, batch_idx):
         inputs, target = batch
-        return self.loss(self.network(inputs), target)
+        return self.loss_fn(self.network(inputs), target)
 
     def validation_step(self, batch, batch_idx):
         inputs, target = batch
-        logits = self.network(inputs)
+        self.measure(self.network(inputs), target)
+
+    def measure(self, logits, target):
         metrics = {
             "val_accuracy": (logits.argmax(-1) == target).float().mean(),
             "val_loss": cross_entropy(logits, target),
@@ -79,16 +125,47 @@ class Plain(LightningModule):
         return Classifier(self.network).make_optimizer(self.network.parameters())
 
 
-def lightning_alone(network, loss, data):
-    trainer = Trainer(max_epochs=EPOCHS, accelerator="cpu", **LEAN_TRAINER)
-    trainer.fit(Plain(network, loss), data)
+class FourMetrics(Plain):
+    """The same with the metrics that our classifier logs; right as there is one batch."""
+
+    def measure(self, logits, target):
+        right, count = target[logits.argmax(-1) == target].bincount(minlength=10), target.bincount(minlength=10)
+        metrics = {f"val_{name}": value for name, value in accuracies(right, count).items()}
+        self.log_dict({**metrics, "val_loss": cross_entropy(logits, target)}, batch_size=len(target))
+
+
+class TimedClassifier(Timed, Classifier):
+    """Our classifier on the clock."""
+
+
+def in_a_trainer(kind, with_injection, build, loss, data, watch):
+    seed_everything(SEED, workers=True, verbose=False)
+    model = kind(build(), nn.CrossEntropyLoss() if with_injection else loss)
+    model.watch = watch
+    callbacks = [LossInjection(loss)] if with_injection else []
+    trainer = Trainer(max_epochs=EPOCHS, accelerator="cpu", callbacks=callbacks, **LEAN_TRAINER)
+    trainer.fit(model, data)
     return float(trainer.callback_metrics["val_accuracy"])
 
 
-def candidate(network, loss, data):
-    task = python_task(lambda: Classifier(network), data, {"max_epochs": EPOCHS, "accelerator": "cpu"})
+def candidate(build, loss, data, watch):
+    def build_model():
+        model = TimedClassifier(build())
+        model.watch = watch
+        return model
+
+    task = python_task(build_model, data, {"max_epochs": EPOCHS, "accelerator": "cpu"})
     (evaluation,) = TrainerEvaluator(task, Monitor("val_accuracy", "max")).evaluate([Run(loss, SEED)])
     return evaluation.metric
+
+
+WAYS = {
+    LOOP: bare_loop,
+    ALONE: functools.partial(in_a_trainer, Plain, False),
+    "four metrics": functools.partial(in_a_trainer, FourMetrics, False),
+    "LossInjection": functools.partial(in_a_trainer, Plain, True),
+    CANDIDATE: candidate,
+}
 
 
 def main():
@@ -98,31 +175,34 @@ def main():
     arguments = parser.parse_args()
     build = {"small_cnn": small_cnn, "mlp": mlp}[arguments.network]
     data, loss = DigitsDataModule(), TaylorLoss(THETA)
-    ways = {"bare loop": bare_loop, "Lightning alone": lightning_alone, "our candidate": candidate}
-    seconds = {name: [] for name in ways}
+    rounds = {name: [] for name in WAYS}
     scores = {}
     with quiet_lightning():
-        for repeat in range(arguments.repeats + 1):
-            for name, fit in ways.items():
-                torch.manual_seed(SEED)
-                network = build()
+        for _ in range(arguments.repeats):
+            for name, fit in WAYS.items():
                 gc.collect()  # what the one before has left
-                started = time.process_time()
-                scores[name] = fit(network, loss, data)
-                if repeat:  # the first is warm-up
-                    seconds[name].append(time.process_time() - started)
+                watch = Stopwatch()
+                scores[name] = fit(build, loss, data, watch)
+                watch.lap("end")
+                rounds[name].append(watch.laps)
     print(
         f"{arguments.network}, digits, {EPOCHS} epochs, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
     )
-    print(f"{'':16}{'val accuracy':>14}{'min ms':>10}{'median ms':>12}{'over loop':>12}{'over Lightning':>16}")
-    for name, values in seconds.items():
-        # Of neighbours in time, which a busy machine slows down alike.
-        over = [
-            statistics.median(own / other for own, other in zip(values, seconds[base], strict=True)) - 1
-            for base in ("bare loop", "Lightning alone")
-        ]
-        best, median = min(values), statistics.median(values)
-        print(f"{name:16}{scores[name]:14.4f}{best * 1e3:10.1f}{median * 1e3:12.1f}{over[0]:12.1%}{over[1]:16.1%}")
+    print(f"{'median us':16}{'val accuracy':>14}" + "".join(f"{phase:>14}" for phase in PHASES), end="")
+    print(f"{'whole, ms':>12}{'over loop':>11}{'over Lightning':>16}")
+    middle = {name: medians(laps) for name, laps in rounds.items()}
+    whole = {name: sum(middle[name][phase] for laps in rounds[name][:1] for phase, _ in laps) for name in WAYS}
+    for name in WAYS:
+        print(f"{name:16}{scores[name]:14.4f}", end="")
+        print("".join(f"{1e6 * seconds:14.0f}" for seconds in middle[name].values()), end="")
+        print(f"{1e3 * whole[name]:12.1f}{whole[name] / whole[LOOP] - 1:11.1%}{whole[name] / whole[ALONE] - 1:16.1%}")
+
+
+def medians(rounds):
+    """Return the median lap of each phase; that of batches is of many, and a busy machine disturbs it little."""
+    return {
+        phase: statistics.median(spent for laps in rounds for lap, spent in laps if lap == phase) for phase in PHASES
+    }
 
 
 if __name__ == "__main__":
