@@ -162,8 +162,10 @@ class Replacement(nn.Module):
         if index is None or target.is_floating_point():
             return None
         labelled = target != index
+        if bool(labelled.all()):
+            return None
         fits = all(head.ndim > 1 and head.movedim(1, -1).shape[:-1] == target.shape for head in heads)
-        return labelled if fits and not bool(labelled.all()) else None
+        return labelled if fits else None
 
 
 def replacement(candidate: nn.Module, own: Callable[..., Any]) -> nn.Module:

@@ -1,5 +1,8 @@
 """Which way to train: as told, as possible, as fast as possible."""
 
+import time
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +12,8 @@ from glo_lightning.models import Classifier, mlp
 from glo_lightning.training import choice
 from glo_lightning.training.choice import choose_evaluator
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.training.population import PopulationEvaluator
+from glo_lightning.training.run import Evaluation, Run
 from glo_lightning.training.task import Task, python_task
 
 
@@ -59,17 +64,35 @@ def test_auto_measures_a_few_steps_and_takes_the_faster() -> None:
     way, (line,) = _choose("auto", _task(), together=20)
     assert way == "population"
     assert line.startswith("Training 20 candidates together: on the first steps, one took ")
-    steps = sum(choice.TRIAL_STEPS)
+    steps = choice.WARM_UP_STEPS + choice.TRIAL_STEPS
     assert Counted.calls < 3 * steps
 
 
 def test_auto_takes_the_trainer_where_that_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "_seconds", lambda evaluator, loss, count: {1: 0.010, 20: 0.500}[count])
+    monkeypatch.setattr(choice, "_seconds", lambda evaluator, loss, count, clock: {1: 0.010, 20: 0.500}[count])
     way, (line,) = _choose("auto", _task())
     assert way == "trainer"
     assert line == (
         "Training one candidate after another: on the first steps, one took 10 ms alone and 25 ms among 20."
     )
+
+
+@pytest.mark.parametrize("threads, pauses", [(1, [0.0, 1.0]), (2, [0.0, 1.0, 0.0])], ids=["processor", "wall"])
+def test_what_others_do_meanwhile_does_not_mislead(
+    threads: int, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, left = PopulationEvaluator.evaluate, list(pauses)
+
+    def disturbed(self: PopulationEvaluator, runs: Sequence[Run]) -> list[Evaluation]:
+        time.sleep(left.pop(0) if left else 0.0)
+        return train(self, runs)
+
+    torch.set_num_threads(1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(PopulationEvaluator, "evaluate", disturbed)
+    way, (line,) = _choose("auto", _task(), together=20)
+    assert way == "population", line
+    assert not left
 
 
 @pytest.mark.parametrize("crashing", ["build", "forward"])

@@ -79,6 +79,11 @@ class PopulationEvaluator:
         """What everybody trains such models with."""
         return baseline_loss(self._plan.kind.outputs)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the population trains."""
+        return self._plan.recipe.device
+
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
         """Train every run and return its evaluation, in the order given.
 
