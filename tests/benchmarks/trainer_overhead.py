@@ -140,22 +140,24 @@ class TimedClassifier(Timed, Classifier):
 
 def in_a_trainer(kind, with_injection, build, loss, data, watch):
     seed_everything(SEED, workers=True, verbose=False)
+    Timed.watch = watch
     model = kind(build(), nn.CrossEntropyLoss() if with_injection else loss)
-    model.watch = watch
     callbacks = [LossInjection(loss)] if with_injection else []
     trainer = Trainer(max_epochs=EPOCHS, accelerator="cpu", callbacks=callbacks, **LEAN_TRAINER)
     trainer.fit(model, data)
     return float(trainer.callback_metrics["val_accuracy"])
 
 
-def candidate(build, loss, data, watch):
-    def build_model():
-        model = TimedClassifier(build())
-        model.watch = watch
-        return model
+@functools.cache
+def searching(build, data):
+    """Return what trains all candidates of a search."""
+    task = python_task(lambda: TimedClassifier(build()), data, {"max_epochs": EPOCHS, "accelerator": "cpu"})
+    return TrainerEvaluator(task, Monitor("val_accuracy", "max"))
 
-    task = python_task(build_model, data, {"max_epochs": EPOCHS, "accelerator": "cpu"})
-    (evaluation,) = TrainerEvaluator(task, Monitor("val_accuracy", "max")).evaluate([Run(loss, SEED)])
+
+def candidate(build, loss, data, watch):
+    Timed.watch = watch
+    (evaluation,) = searching(build, data).evaluate([Run(loss, SEED)])
     return evaluation.metric
 
 
