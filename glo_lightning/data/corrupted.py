@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -130,7 +130,8 @@ class CorruptedDataModule(LightningDataModule):
         label_noise: share of class labels that are replaced, in [0, 1).
         kind: of label noise: ``"symmetric"``, any other class; ``"pairs"``, the next class; ``"instance"``, one that
             the inputs make likely.
-        long_tail: how many times as many training samples the first class has as the last, 1 or more.
+        long_tail: how many times as many training samples the first class has as the last, 1 or more; of a data module
+            that trains on a fraction, in that fraction.
         outliers: share of real-valued targets that are moved by 5 to 10 standard deviations, in [0, 1).
         seed: of the draws.
         corrupt_validation: whether validation data get noise and outliers, too.
@@ -171,7 +172,11 @@ class CorruptedDataModule(LightningDataModule):
         self._datasets: dict[str, Dataset[Any]] = {}
         if isinstance(self.inner, TensorDataModule):
             # The copy reads its tensors anew, and serves them as the original would.
-            vars(self.inner).update(load=partial(self._load, self.inner.load), _splits=None)
+            load, part = self.inner.load, self.inner.training_part
+            if long_tail > 1.0:
+                # Of a tail's samples the first have none: they are as many of each class.
+                load, part = partial(_load_part, load, part), _whole
+            vars(self.inner).update(load=partial(self._load, load), training_part=part, _splits=None)
 
     @property
     def tensor_data(self) -> TensorDataModule | None:
@@ -299,6 +304,15 @@ def tensors_of(datamodule: LightningDataModule) -> TensorDataModule | None:
     """Return the data module that holds a data module's tensors: itself, or what it corrupts; None if none does."""
     inner = datamodule.tensor_data if isinstance(datamodule, CorruptedDataModule) else datamodule
     return inner if isinstance(inner, TensorDataModule) else None
+
+
+def _load_part(load: Callable[[], Splits], part: Callable[[Examples], Examples]) -> Splits:
+    splits = load()
+    return replace(splits, train=part(splits.train))
+
+
+def _whole(examples: Examples) -> Examples:
+    return examples
 
 
 class _Relabelled(Dataset[Any]):

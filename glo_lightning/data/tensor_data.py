@@ -86,6 +86,11 @@ class TensorDataModule(LightningDataModule, ABC):
     def load(self) -> Splits:
         """Read the data set and split it, the training examples in random order; called once."""
 
+    def training_part(self, examples: Examples) -> Examples:
+        """Return the share of the training split to train on, its first examples."""
+        part = max(1, round(self.training_fraction * len(examples[1])))
+        return examples[0][:part], examples[1][:part]
+
     def setup(self, stage: str | None = None) -> None:
         """Load the splits unless they are there."""
         self._loaded()
@@ -175,9 +180,7 @@ class TensorDataModule(LightningDataModule, ABC):
             splits = self.load()
             for name in ("train", "val", "test"):
                 self._check(getattr(splits, name), name)
-            part = max(1, round(self.training_fraction * len(splits.train[1])))
-            train = (splits.train[0][:part], splits.train[1][:part])
-            self._splits = replace(splits, train=train)
+            self._splits = replace(splits, train=self.training_part(splits.train))
         return self._splits
 
 

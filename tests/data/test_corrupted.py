@@ -119,6 +119,18 @@ def test_the_data_module_that_is_given_stays_clean() -> None:
     assert data.num_classes == 10
 
 
+def test_a_fraction_of_the_data_has_the_whole_tail() -> None:
+    data = CorruptedDataModule(DigitsDataModule(training_fraction=0.5), long_tail=10.0)
+    assert data.tensor_data is not None
+    assert data.training_fraction == 0.5
+    counts = torch.bincount(data.tensor_data.train_tensors[1])
+    everybody = torch.bincount(DigitsDataModule(training_fraction=0.5).train_tensors[1])
+    tail = [round(int(everybody.max()) * 10.0 ** (-label / 9)) for label in range(10)]
+    assert counts.tolist() == [min(wanted, there) for wanted, there in zip(tail, everybody.tolist(), strict=True)]
+    assert counts[-1] == 6
+    assert torch.equal(data.clean["train"], data.tensor_data.train_tensors[1])
+
+
 def test_anybodys_module_trains_with_a_long_tail() -> None:
     data = CorruptedDataModule(Plain(), long_tail=8.0)
     counts = torch.bincount(labels(data.train_dataloader()))
