@@ -147,7 +147,8 @@ class LossSearch(SearchSettings):
         """Train what is known on training and validation data, and say whether a search would pay, and which.
 
         Cross-entropy, label smoothing and the losses of the literature, each at the learning rate that suits it; what
-        is trained already is not trained again. With ``start="baselines"``, :meth:`run` begins from the best.
+        is trained already is not trained again, and several ``workers`` share the rest. With ``start="baselines"``,
+        :meth:`run` begins from the best.
 
         Args:
             model: a LightningModule class, a function that returns a new one, or a module.
