@@ -113,7 +113,7 @@ def python_task(
 def _build_model(
     model: Callable[..., LightningModule], hyperparameters: Hyperparameters | None = None
 ) -> LightningModule:
-    built = model(**{name.removeprefix("model."): value for name, value in (hyperparameters or {}).items()})
+    built: Any = model(**{name.removeprefix("model."): value for name, value in (hyperparameters or {}).items()})
     if hasattr(built, "_orig_mod"):  # of torch.compile, as Trainer.fit takes it, too
         built = from_compiled(built)
     if not isinstance(built, LightningModule):
