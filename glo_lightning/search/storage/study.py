@@ -1,7 +1,7 @@
 """Open the Optuna study of a search, and refuse one that belongs to another."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -175,9 +175,19 @@ def open_study(
         key for key in {*stored, *fingerprint} if stored.get(key, "nothing") != fingerprint.get(key, "nothing")
     )
     if changed:
+        before, now = (_flat({key: each.get(key) for key in changed}) for each in (stored, fingerprint))
+        names = [key for key in {**before, **now} if before.get(key) != now.get(key)] or changed
         raise StudyError(
-            f"study {name!r} to continue with the " + ", ".join(f"{key} {stored.get(key)!r}" for key in changed),
-            ", ".join(f"{key} {fingerprint.get(key)!r}" for key in changed),
+            f"study {name!r} to continue with the " + ", ".join(f"{key} {before.get(key)!r}" for key in names),
+            ", ".join(f"{key} {now.get(key)!r}" for key in names),
             f"Use the earlier settings to continue it, or another {option('study_name')} to start afresh.",
         )
     return study
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return what is in mappings in mappings by its names, with dots between them."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{above}{name}.") if isinstance(value, Mapping) else {f"{above}{name}": value}
+    return flat

@@ -27,6 +27,18 @@ def test_another_search_is_told_what_differs(tmp_path: Path, other: dict[str, ob
     assert "study_name" in caught.value.cure
 
 
+def test_of_many_settings_those_are_told_that_differ(tmp_path: Path) -> None:
+    _open(tmp_path, {"trainer": {"max_epochs": 20, "precision": 32}, "joint": {}})
+    with pytest.raises(StudyError) as caught:
+        _open(tmp_path, {"trainer": {"max_epochs": 7, "precision": 32}, "joint": {}})
+    assert (caught.value.expected, caught.value.got) == (
+        "study 'mine' to continue with the trainer.max_epochs 20",
+        "trainer.max_epochs 7",
+    )
+    with pytest.raises(StudyError, match="joint"):
+        _open(tmp_path, {"trainer": {"max_epochs": 20, "precision": 32}})
+
+
 def test_somebody_elses_study_is_refused(tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     optuna.create_study(study_name="mine", storage=storage).add_trial(optuna.trial.create_trial(value=0.0))
