@@ -38,7 +38,7 @@ def load_loss(path: str | os.PathLike[str]) -> Loss:
         LossFileError: if the file holds anything but a loss of a known family.
         OSError: if the file cannot be read.
     """
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise LossFileError(f"a file of at most {MAX_BYTES} bytes", "a larger one", "Check the path.")
