@@ -42,16 +42,18 @@ def print_table(options: argparse.Namespace) -> None:
 
 
 def _compared(done: Mapping[Any, Any], task: str, variant: str, options: argparse.Namespace) -> str:
-    """Return the mean difference from the variant that all are compared with at one budget, and its paired p."""
-    pairs = [
-        (found[str(options.at)][0], done[task, options.against, seed][str(options.at)][0])
-        for (where, what, seed), found in done.items()
-        if (where, what) == (task, variant) and (task, options.against, seed) in done and str(options.at) in found
-    ]
-    if variant == options.against or len(pairs) < 2:
-        return ""
-    own, other = np.array(pairs).T
-    return f"{(own - other).mean():+.4f} at {options.at}, p = {ttest_rel(own, other).pvalue:.3f}"
+    """Return the mean differences from the variant that all are compared with, and their paired p."""
+    cells = []
+    for at in map(str, options.at):
+        pairs = [
+            (found[at][0], done[task, options.against, seed][at][0])
+            for (where, what, seed), found in done.items()
+            if (where, what) == (task, variant) and (task, options.against, seed) in done and at in found
+        ]
+        if variant != options.against and len(pairs) > 1:
+            own, other = np.array(pairs).T
+            cells.append(f"{(own - other).mean():+.4f} at {at}, p = {ttest_rel(own, other).pvalue:.3f}")
+    return "  ".join(cells)
 
 
 def main() -> None:
@@ -63,7 +65,7 @@ def main() -> None:
     parser.add_argument("--data", default="data", help="folder with MNIST/raw")
     parser.add_argument("--output", type=Path, default=Path("efficiency.jsonl"), help="what has been measured")
     parser.add_argument("--against", choices=list(VARIANTS), default="drive", help="what all are compared with")
-    parser.add_argument("--at", type=int, default=48, help="after how many trainings")
+    parser.add_argument("--at", type=int, nargs="+", default=[48], help="after how many trainings")
     options = parser.parse_args()
     torch.set_num_threads(1)
     measure(options, {name: VARIANTS[name] for name in options.variants})
