@@ -28,6 +28,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "data": {"class_path": "glo_lightning.data.DigitsDataModule"},
 }
 
+NAMING_CLASSES = ("-c", "--config", *(f"--{section}" for section in DEFAULTS))
+"""How arguments begin that can name other classes than the defaults."""
+
 
 class TaskCLI(LightningCLI, Generic[SettingsT]):
     """Parses model, data, Trainer and a verb's own options, and builds nothing until asked.
@@ -88,6 +91,8 @@ class TaskCLI(LightningCLI, Generic[SettingsT]):
 
     def _forget_other_defaults(self, parser: LightningArgumentParser, args: Sequence[str]) -> None:
         """Let classes other than our own have their own defaults; the parser would keep ours of the same names."""
+        if not any(each.startswith(NAMING_CLASSES) for each in args):
+            return
         parser.exit_on_error = False
         try:
             first = parser.parse_args([each for each in args if not each.startswith("--print_config")])

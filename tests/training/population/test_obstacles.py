@@ -179,7 +179,7 @@ OBSTACLES: dict[str, tuple[Callable[[], Task], str]] = {
     "positions": (lambda: task(lambda: nn.Conv2d(1, 10, 1)), "outputs are not of shape"),
     "outputs": (lambda: task(lambda: mlp(num_classes=7)), "7 outputs for labels of 10 classes"),
     "loader": (lambda: task(data=OwnLoader()), "train_dataloader of its own"),
-    "callback": (lambda: task(callbacks=[Callback()]), "has a Callback"),
+    "callback": (lambda: task(callbacks=[Callback()]), "has Callback"),
     "checkpoints": (lambda: task(enable_checkpointing=True), "ModelCheckpoint"),
     "time limit": (lambda: task(max_time={"minutes": 5}), "Timer"),
     "accumulation": (lambda: task(accumulate_grad_batches=2), "accumulate_grad_batches=2"),
