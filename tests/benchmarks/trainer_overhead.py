@@ -5,8 +5,7 @@ a loop; a plain LightningModule in a Trainer with nothing but what it must have;
 our classifier; the same with its loss injected, as somebody's own model has it; and a candidate of a search, with our
 classifier, the injected loss and the watch over it. They take turns. Times are of the processor, which a busy machine
 disturbs least; with one thread they are those of the clock on an idle one. What a candidate costs once, before its
-first batch and after its last, stands apart from what each batch and each validation costs; the whole is that of the
-median laps, 51 batches and 3 validations.
+first batch and after its last, stands apart from what each of 51 batches and of 3 validations costs.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/trainer_overhead.py [--network mlp] [--repeats 20]
 """
@@ -180,31 +179,36 @@ def main():
     rounds = {name: [] for name in WAYS}
     scores = {}
     with quiet_lightning():
-        for _ in range(arguments.repeats):
+        for repeat in range(arguments.repeats + 1):
             for name, fit in WAYS.items():
                 gc.collect()  # what the one before has left
                 watch = Stopwatch()
                 scores[name] = fit(build, loss, data, watch)
                 watch.lap("end")
-                rounds[name].append(watch.laps)
+                if repeat:  # the first is warm-up
+                    rounds[name].append(watch.laps)
     print(
         f"{arguments.network}, digits, {EPOCHS} epochs, {torch.get_num_threads()} thread(s), torch {torch.__version__}"
     )
-    print(f"{'median us':16}{'val accuracy':>14}" + "".join(f"{phase:>14}" for phase in PHASES), end="")
-    print(f"{'whole, ms':>12}{'over loop':>11}{'over Lightning':>16}")
-    middle = {name: medians(laps) for name, laps in rounds.items()}
-    whole = {name: sum(middle[name][phase] for laps in rounds[name][:1] for phase, _ in laps) for name in WAYS}
+    print(f"{'median us':16}{'val accuracy':>14}" + "".join(f"{phase:>12}" for phase in PHASES), end="")
+    print(f"{'over loop':>18}{'over Lightning':>18}")
     for name in WAYS:
         print(f"{name:16}{scores[name]:14.4f}", end="")
-        print("".join(f"{1e6 * seconds:14.0f}" for seconds in middle[name].values()), end="")
-        print(f"{1e3 * whole[name]:12.1f}{whole[name] / whole[LOOP] - 1:11.1%}{whole[name] / whole[ALONE] - 1:16.1%}")
+        print("".join(f"{1e6 * median_lap(rounds[name], phase):12.0f}" for phase in PHASES), end="")
+        print("".join(f"{over(rounds[name], rounds[base]):>18}" for base in (LOOP, ALONE)))
 
 
-def medians(rounds):
-    """Return the median lap of each phase; that of batches is of many, and a busy machine disturbs it little."""
-    return {
-        phase: statistics.median(spent for laps in rounds for lap, spent in laps if lap == phase) for phase in PHASES
-    }
+def median_lap(rounds, phase):
+    return statistics.median(spent for laps in rounds for lap, spent in laps if lap == phase)
+
+
+def over(rounds, others):
+    """Return the mean ratio of neighbours in time, which a busy machine slows down alike, with its standard error."""
+    ratios = [
+        sum(spent for _, spent in own) / sum(spent for _, spent in other) - 1
+        for own, other in zip(rounds, others, strict=True)
+    ]
+    return f"{statistics.mean(ratios):.1%} ± {statistics.stdev(ratios) / len(ratios) ** 0.5:.1%}"
 
 
 if __name__ == "__main__":
