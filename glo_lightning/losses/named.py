@@ -23,7 +23,13 @@ TAYLORGLO_2 = (-10.9408, 7.5216, 8.2896, 0.2415, 7.8726, 8.9666, 2.0184, 7.0513)
 """The two parameter vectors the TaylorGLO authors published: third order, folded, centre first."""
 
 BEST_LOSS = "best_loss.json"
-"""What every search calls the file of its winner."""
+"""What every search calls the file of the loss to take home."""
+
+DISCOVERED_LOSS = "discovered_loss.json"
+"""What every search calls the file of its winner, beside it."""
+
+BEST_KNOWN = "best_known.json"
+"""What every search calls the file of the best loss of the literature, beside them."""
 
 NAMED_LOSSES: dict[str, Callable[[], Loss]] = {
     "cross_entropy": CrossEntropyLoss,
@@ -101,8 +107,8 @@ def load_losses(
         reserved: what no stored loss shall be called, as no stored loss is called like a named one.
 
     Returns:
-        Losses by what to call them: their name, or the file's; a ``best_loss.json``, as every search calls its own,
-        is called like its folder, and a file by its whole path where another loss has a right to the short name.
+        Losses by what to call them: their name, or the file's; a ``best_loss.json`` or another file that every search
+        leaves is called like its folder, and a file by its whole path where another loss has a right to the short name.
 
     Raises:
         LossError: if something is neither a name nor a file, nothing tells two losses apart, or a loss is of classes
@@ -132,6 +138,6 @@ def short_name(name: str) -> str:
         name: what :func:`find_loss` takes.
     """
     path = Path(name)
-    if name in NAMED_LOSSES or path.name != BEST_LOSS:
+    if name in NAMED_LOSSES or path.name not in (BEST_LOSS, DISCOVERED_LOSS, BEST_KNOWN):
         return path.stem
     return path.resolve().parent.name

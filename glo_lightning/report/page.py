@@ -7,6 +7,7 @@ from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.tables import columns, comparison_rows, headline, legend, number, verdict_sentences
 from glo_lightning.hyperparameters import describe
 from glo_lightning.losses import Loss
+from glo_lightning.losses.named import BEST_LOSS, DISCOVERED_LOSS
 from glo_lightning.report import figures
 from glo_lightning.report.inline_svg import inline_svg
 from glo_lightning.report.told import Picture, ToldLoss, draw, write_page
@@ -20,7 +21,7 @@ from glo_lightning.search.records.candidates import (
 from glo_lightning.search.records.lineage import draw_lineage
 from glo_lightning.search.records.plan import planned_generations
 from glo_lightning.search.records.read import Archive
-from glo_lightning.search.records.verdict import BEST_LOSS, DISCOVERED, DISCOVERED_LOSS, Verdict
+from glo_lightning.search.records.verdict import DISCOVERED, Verdict
 
 LINEAGE_WIDTH = 22.0
 """Leaves side by side in the report's lineage."""

@@ -12,6 +12,7 @@ from torch.distributed import DistNetworkError
 
 from glo_lightning.cli.own_folder import require_own
 from glo_lightning.errors import SettingsError, StudyError
+from glo_lightning.losses.named import BEST_KNOWN, BEST_LOSS, DISCOVERED_LOSS
 from glo_lightning.search.monitors import search_monitor, task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
@@ -19,10 +20,7 @@ from glo_lightning.search.records.plan import in_force
 from glo_lightning.search.records.result import SearchResult, candidate_rows
 from glo_lightning.search.records.verdict import (
     BEST_HYPERPARAMETERS,
-    BEST_KNOWN,
-    BEST_LOSS,
     DISCOVERED_HYPERPARAMETERS,
-    DISCOVERED_LOSS,
     Choice,
     Verdict,
     is_answered,

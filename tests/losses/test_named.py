@@ -22,6 +22,10 @@ def test_each_loss_is_called_by_something_that_tells_it_apart(tmp_path: Path) ->
         save_loss(cross_entropy_taylor(2), path)
     names = [str(path) for path in paths]
     assert list(load_losses(["baikal", *names, "baikal"])) == ["baikal", "a", "mine", "b", names[3]]
+    discovered = tmp_path / "a" / "discovered_loss.json"
+    save_loss(cross_entropy_taylor(3), discovered)
+    assert list(load_losses([str(discovered)])) == ["a"]
+    assert list(load_losses([names[0], str(discovered)])) == ["a", str(discovered)]
 
 
 def test_no_stored_loss_takes_the_name_of_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

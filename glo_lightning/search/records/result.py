@@ -15,8 +15,9 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.extras import require_extra
 from glo_lightning.hyperparameters import Hyperparameters, describe
 from glo_lightning.losses import Loss
+from glo_lightning.losses.named import BEST_KNOWN, BEST_LOSS, DISCOVERED_LOSS
 from glo_lightning.search.records.candidates import read_candidates
-from glo_lightning.search.records.verdict import BEST_KNOWN, BEST_LOSS, DISCOVERED_LOSS, Fidelity
+from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.search.storage.study import later_stages
 
 if TYPE_CHECKING:

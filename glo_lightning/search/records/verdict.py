@@ -15,15 +15,6 @@ from glo_lightning.search.settings import SearchSettings
 
 DISCOVERED = "discovered"
 
-BEST_LOSS = "best_loss.json"
-"""The file of the loss to take home."""
-
-DISCOVERED_LOSS = "discovered_loss.json"
-"""The file of the winner of the search, beside it."""
-
-BEST_KNOWN = "best_known.json"
-"""The file of the best loss of the literature, beside them."""
-
 BEST_HYPERPARAMETERS = "best_hyperparameters.json"
 """The file of what the loss to take home was trained with."""
 
