@@ -1,7 +1,7 @@
 """How many trainings a search needs, and what makes it need fewer.
 
 python tests/benchmarks/efficiency.py --tasks noisy clean --variants drive canonical [--seeds 10] [--data DIR]
-python tests/benchmarks/efficiency.py --against drive --at 48    # only the table of what has been measured
+python tests/benchmarks/efficiency.py --variants --against drive --at 24 48    # only the table of what was measured
 
 A search is the beginning of every longer one of the same seed. For each budget of trainings the five best candidates
 until then are scored again on validation with three fresh seeds, as a search does, and the winner is measured on the
