@@ -22,17 +22,20 @@ def writable_folder(folder: str | Path) -> Path:
     Args:
         folder: created if it is missing.
 
+    Returns:
+        Its absolute path: the code of a model or data module may go to another folder.
+
     Raises:
         SettingsError: if it cannot be created or written to.
     """
-    folder = Path(folder)
+    given, folder = folder, Path(folder).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise SettingsError(
-            f"a writable output folder {str(folder)!r}",
+            f"a writable output folder {str(given)!r}",
             error.strerror or str(error),
             f"Choose another {option('output_dir')}.",
         ) from None

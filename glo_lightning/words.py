@@ -1,5 +1,6 @@
 """Words for people: numbers as they read them, lines as their terminal has room for."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,17 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def place(path: Path) -> str:
+    """Write a path as it is seen from the folder that is worked in, where it is in there.
+
+    Example:
+        >>> place(Path.cwd() / "runs" / "mine"), place(Path("/nfs/mine"))
+        ('runs/mine', '/nfs/mine')
+    """
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def say(console: "Console", text: str, style: str = "") -> None:

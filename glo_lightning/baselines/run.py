@@ -26,7 +26,7 @@ from glo_lightning.search.workers.interruption import interruptible
 from glo_lightning.telling import shown
 from glo_lightning.training.task import Task
 from glo_lightning.training.traces import no_trace
-from glo_lightning.words import say
+from glo_lightning.words import place, say
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Baselines:
         for line in headroom_lines(self.advice):
             say(console, line)
         say(console, "\n" + " ".join(self.advice.sentences))
-        say(console, f"Files in {self.folder}. Next:\n")
+        say(console, f"Files in {place(self.folder)}. Next:\n")
         console.print(f"  {self.next}", highlight=False, markup=False, soft_wrap=True)
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ from glo_lightning.losses import Loss, load_losses
 from glo_lightning.telling import shown
 from glo_lightning.training.placement import leads
 from glo_lightning.training.task import Task
-from glo_lightning.words import say
+from glo_lightning.words import place, say
 
 
 def run(cli: TaskCLI[CompareSettings]) -> int:
@@ -55,7 +55,7 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
             losses, trained = run_comparison(settings, losses, tasks, folder / "study.db", bar)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Stopped. Finished trainings are kept in {folder}; the same command trains the rest."
+            f"Stopped. Finished trainings are kept in {place(folder)}; the same command trains the rest."
         ) from None
     if is_first:
         console = Console()
@@ -66,7 +66,7 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
                 say(console, sentence)
         say(console, "\n".join(legend(trained[0].comparison)), "dim")
         _write(losses, trained, folder)
-        say(console, f"Files in {folder}")
+        say(console, f"Files in {place(folder)}")
     return 0
 
 

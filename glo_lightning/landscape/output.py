@@ -21,7 +21,7 @@ from glo_lightning.landscape.figures import figure_landscape
 from glo_lightning.landscape.settings import LandscapeSettings
 from glo_lightning.landscape.surface import Surface, grid, measure_surface, random_directions, require_radius
 from glo_lightning.telling import shown
-from glo_lightning.words import say
+from glo_lightning.words import place, say
 
 _logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def run(cli: TaskCLI[LandscapeSettings]) -> int:
     write_json(folder / "landscape.json", record)
     figure = figure_landscape({name: each.surface for name, each in found.items()}, settings.radius)
     save_figure(figure, folder / "landscape.png")
-    say(console, f"Files in {folder}")
+    say(console, f"Files in {place(folder)}")
     return 0
 
 

@@ -22,7 +22,7 @@ from glo_lightning.robustness.accuracy import Robustness, measure_robustness
 from glo_lightning.robustness.figures import figure_robustness
 from glo_lightning.robustness.settings import RobustnessSettings
 from glo_lightning.telling import shown
-from glo_lightning.words import say
+from glo_lightning.words import place, say
 
 _logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def run(cli: TaskCLI[RobustnessSettings]) -> int:
     }
     write_json(folder / "robustness.json", record)
     save_figure(figure_robustness(robustness), folder / "robustness.png")
-    say(console, f"Files in {folder}")
+    say(console, f"Files in {place(folder)}")
     return 0
 
 

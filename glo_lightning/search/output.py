@@ -15,7 +15,7 @@ from glo_lightning.search.run import run_search
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.training.placement import leads
 from glo_lightning.training.task import Task
-from glo_lightning.words import say
+from glo_lightning.words import place, say
 
 CommandLine = TaskCLI[SearchSettings] | OwnCLIArguments[SearchSettings]
 
@@ -40,7 +40,7 @@ def run(cli: CommandLine) -> int:
         result = run_search(settings, tasks_of(cli), cli.whole_configuration())
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Stopped. Finished candidates are kept in {output.folder}; the same command continues the search."
+            f"Stopped. Finished candidates are kept in {place(output.folder)}; the same command continues the search."
         ) from None
     if is_first:
         say(Console(), str(result))

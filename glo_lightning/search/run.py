@@ -62,7 +62,7 @@ def run_search(settings: SearchSettings, tasks: Mapping[str, Task], configuratio
     require_own(settings.folder, "search", settings.study_name)
     output = SearchOutput.of(settings)
     url = settings.storage or output.storage_url
-    given, settings = settings, replace(settings, storage=url)
+    given, settings = settings, replace(settings, storage=url, output_dir=output.folder)
     # With worker_gpus given, this machine may have none: the Trainer is for the nodes of a cluster.
     placement = place_all(tasks) if settings.worker_gpus is None else Placement()
     verbosity = settings.verbosity if placement.rank == 0 else "quiet"

@@ -13,6 +13,7 @@ from glo_lightning.train.training import FullTraining, train_fully
 from glo_lightning.training.checks.targets import target_scale
 from glo_lightning.training.placement import leads
 from glo_lightning.training.task import Task, quiet_lightning
+from glo_lightning.words import place
 
 
 def run(cli: TaskCLI[TrainSettings]) -> int:
@@ -29,11 +30,11 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
         KeyboardInterrupt: after Ctrl-C, with how to continue.
     """
     settings = cli.settings()
+    folder = settings.folder.absolute()  # what is built next may go to another one
     (loss,) = load_losses([settings.loss_of_outputs], settings.outputs).values()
     task = cli.task()
     if settings.outputs == "real" and settings.loss_of_outputs in NAMED_LOSSES:
         loss = in_units_of(loss, target_scale(task).sigma)
-    folder = settings.folder
     require_own(folder, "train", settings.name_of_results)
     is_first = leads()
     if is_first:
@@ -47,7 +48,7 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
             training = train_fully(task, loss, settings, folder)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Stopped. The last epoch is kept in {folder}; the same command goes on from there."
+            f"Stopped. The last epoch is kept in {place(folder)}; the same command goes on from there."
         ) from None
     if is_first:
         write_json(folder / "metrics.json", training.metrics)
@@ -64,7 +65,7 @@ def _epochs(task: Task, settings: TrainSettings) -> int:
 def _print(training: FullTraining) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     lines = {name: f"{value:.4f}" for name, value in sorted(training.metrics.items())}
-    lines |= {"last epoch": str(training.last), "best epoch": str(training.best)}
+    lines |= {"last epoch": place(training.last), "best epoch": place(training.best)}
     width = max(map(len, lines))
     for name, text in lines.items():
         console.print(f"{name:<{width}}  {text}")

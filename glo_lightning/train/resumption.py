@@ -14,6 +14,7 @@ from glo_lightning.losses import Loss
 from glo_lightning.options import option
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.task import Task
+from glo_lightning.words import place
 
 MAY_CHANGE = frozenset(
     {
@@ -60,7 +61,7 @@ def claim(folder: Path, identity: Mapping[str, Any], resume: bool) -> None:
         differences = _differences(_recorded(mark), json.loads(text))
         if differences:
             raise SettingsError(
-                f"no other training in {str(folder)!r}",
+                f"no other training in {place(folder)!r}",
                 f"one with {shorten('; '.join(differences), 300)}",
                 f"Choose another {option('name')}, or replace that training with {option('resume', False)}.",
             )
@@ -81,7 +82,7 @@ def require_resumable(last: Path, epochs: int) -> None:
     done, state = _read(last)
     if 0 <= epochs < done:
         raise SettingsError(
-            f"a training of {done} epochs or more, which {str(last)!r} has behind it",
+            f"a training of {done} epochs or more, which {place(last)!r} has behind it",
             str(epochs),
             f"Use {option('epochs', done)} or more, or start anew with {option('resume', False)}.",
         )
@@ -89,7 +90,7 @@ def require_resumable(last: Path, epochs: int) -> None:
     if any(value.isnan().any() for value in state.values() if isinstance(value, torch.Tensor)):
         raise ModelError(
             "a checkpoint without NaN among its weights",
-            f"{str(last)!r}, whose training diverged",
+            f"{place(last)!r}, whose training diverged",
             f"Lower the learning rate, or choose another loss, and start anew with {option('resume', False)}.",
         )
 
@@ -103,7 +104,7 @@ def _read(last: Path) -> tuple[int, dict[str, Any]]:
     except Exception as error:  # damaged files raise errors of many kinds
         raise SettingsError(
             "a checkpoint that can be read",
-            f"{str(last)!r}, which cannot ({type(error).__name__})",
+            f"{place(last)!r}, which cannot ({type(error).__name__})",
             f"Start anew with {option('resume', False)}.",
         ) from None
 

@@ -25,14 +25,15 @@ LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "glo_lightning.
 def no_trace() -> Iterator[None]:
     """Put back, however the block or function ends, what trainings set for the whole process.
 
-    These are the random states of Python, NumPy and torch, GPUs in use included, and the variables that seed Lightning;
-    the switches for deterministic algorithms, threads and gradients; the levels of loggers and the filters of warnings.
-    Within the block, freed memory is kept.
+    These are the working directory; the random states of Python, NumPy and torch, GPUs in use included, and the
+    variables that seed Lightning; the switches for deterministic algorithms, threads and gradients; the levels of
+    loggers and the filters of warnings. Within the block, freed memory is kept.
     """
     with ExitStack() as stack:
         stack.enter_context(freed_memory_kept())
         stack.enter_context(random_numbers_kept())
         stack.enter_context(warnings.catch_warnings())
+        stack.callback(os.chdir, os.getcwd())
         stack.callback(_set_variables, {name: os.environ.get(name) for name in VARIABLES})
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())

@@ -198,7 +198,7 @@ def test_a_search_that_has_begun_keeps_its_name() -> None:
     search = LossSearch(**SMALL, generations=1, population_size=4, comparison_seeds=0, finalist_seeds=1)
     search.run(classifier, ToyData(), TRAINER)
     baselines = search.baselines(classifier, ToyData(), TRAINER)
-    assert baselines.folder == Path("runs/toy_baselines")
+    assert baselines.folder == Path("runs/toy_baselines").absolute()
     with pytest.raises(GloError, match="study_name='toy_baselines'"):
         replace(search, output_dir="runs/toy").baselines(classifier, ToyData(), TRAINER)
 

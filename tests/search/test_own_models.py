@@ -1,5 +1,6 @@
 """Searches on models, data and metrics that are not this package's: several labels, binary, segmentation."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from torchmetrics.classification import BinaryAveragePrecision, MulticlassJaccardIndex, MultilabelF1Score
 
+from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import GloError
 from glo_lightning.losses import SigmoidLoss, TreeLoss, load_loss
+from glo_lightning.models import Classifier, mlp
 from glo_lightning.search import LossSearch, SearchResult
 from tests.training.same_data import ThreeParts
 
@@ -131,3 +134,34 @@ def test_what_could_not_be_known_is_said_at_the_start(tmp_path: Path, caplog: py
     small.run(TASKS["binary"][1], StreamedData(binary(), batch_size=32), CPU)
     known = "Whether training, validation and test data share samples cannot be known: Stream has no indices."
     assert known in caplog.messages
+
+
+class Wandering(DigitsDataModule):
+    """Data of somebody who works in another folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def setup(self, stage: str | None = None) -> None:
+        os.chdir(self.folder)
+        super().setup(stage)
+
+
+@pytest.mark.parametrize("storage", [None, "study.db"])
+def test_files_stay_together_whatever_folder_the_data_are_read_in(
+    storage: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path / "own")
+    search = LossSearch(**{**SMALL, "comparison_seeds": 0}, evaluator="trainer", storage=storage, study_name="mine")
+    result = search.run(lambda: Classifier(mlp(hidden=(8,))), Wandering(tmp_path / "data"), CPU)
+    assert Path.cwd() == tmp_path / "own"
+    assert result.output_dir == tmp_path / "own" / "runs" / "mine"
+    assert "Files in runs/mine" in str(result)
+    assert (result.output_dir / "best_loss.json").is_file()
+    assert os.listdir(tmp_path / "data") == []
+    os.chdir(tmp_path / "data")  # as in a notebook
+    assert len(result.to_frame()) == 4
+    assert load_loss(result.output_dir / "best_loss.json").to_dict() == result.best_loss.to_dict()

@@ -19,6 +19,7 @@ from glo_lightning.losses.named import BEST_KNOWN, BEST_LOSS, DISCOVERED_LOSS
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.verdict import Fidelity
 from glo_lightning.search.storage.study import later_stages
+from glo_lightning.words import place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +97,8 @@ class SearchResult:
         known = "" if self.best_known is None else f", the best known loss {BEST_KNOWN}"
         return (
             f"{table}{fidelity}{warning}\nThe discovered loss:\n  {formula}\n{along}{advice}"
-            f"Files in {self.output_dir}: to take home is {BEST_LOSS}, the discovered loss is {DISCOVERED_LOSS}{known}"
+            f"Files in {place(self.output_dir)}: to take home is {BEST_LOSS}, "
+            f"the discovered loss is {DISCOVERED_LOSS}{known}"
         )
 
     def to_frame(self) -> "pd.DataFrame":

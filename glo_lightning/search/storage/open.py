@@ -122,10 +122,12 @@ def _open_database(text: str, existing: bool) -> BaseStorage:
         if url.get_backend_name() == "postgresql":
             options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
         if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-            # A partial can be sent to other processes.
-            options = {"creator": functools.partial(sqlite_file.connect, url, existing)}
+            file = url
             if not url.database.startswith("file:"):
                 _prepare(Path(url.database), existing)
+                file = url.set(database=str(Path(url.database).absolute()))  # whatever folder is worked in later
+            # A partial can be sent to other processes.
+            options = {"creator": functools.partial(sqlite_file.connect, file, existing)}
             if not existing:
                 sqlite_file.require_writable(url)
         return _open_tables(url, options, existing)

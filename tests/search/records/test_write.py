@@ -40,7 +40,7 @@ def test_the_folder_is_named_after_the_study_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert SearchOutput.of(SearchSettings(study_name="mine")).folder == Path("runs/mine")
+    assert SearchOutput.of(SearchSettings(study_name="mine")).folder == Path("runs/mine").absolute()
 
 
 def test_the_configuration_of_the_command_line_is_kept(tmp_path: Path) -> None:
