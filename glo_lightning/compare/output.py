@@ -19,6 +19,7 @@ from glo_lightning.extras import require_extra
 from glo_lightning.figures import save_figure
 from glo_lightning.files import writable_folder, write_json, write_table
 from glo_lightning.losses import Loss, load_losses
+from glo_lightning.losses.found_along import warn_of_what_goes_along
 from glo_lightning.telling import shown
 from glo_lightning.training.placement import leads
 from glo_lightning.training.task import Task
@@ -49,6 +50,7 @@ def run(cli: TaskCLI[CompareSettings]) -> int:
     folder = writable_folder(settings.folder)
     is_first = leads()
     if is_first:
+        warn_of_what_goes_along(settings.losses)
         cli.save_config(folder / "config.yaml")
     try:
         with shown("normal" if is_first else "quiet") as bar:

@@ -7,6 +7,7 @@ from pathlib import Path
 from glo_lightning.errors import SettingsError
 from glo_lightning.export.formats import FORMATS, export_loss
 from glo_lightning.files import write_whole
+from glo_lightning.losses.found_along import warn_of_what_goes_along
 from glo_lightning.losses.named import NAMED_LOSSES, find_loss
 from glo_lightning.plain_parser import PlainParser
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.output is None and options.format not in TEXTS:
         raise SettingsError(f"--output with --format={options.format}", "none", "Name the file to write.")
+    warn_of_what_goes_along([options.loss])
     content = export_loss(find_loss(options.loss), options.format)
     if options.output is None:
         sys.stdout.write(content.decode())

@@ -12,20 +12,14 @@ from torch.distributed import DistNetworkError
 
 from glo_lightning.cli.own_folder import require_own
 from glo_lightning.errors import SettingsError, StudyError
+from glo_lightning.losses.found_along import BEST_HYPERPARAMETERS, DISCOVERED_HYPERPARAMETERS
 from glo_lightning.losses.named import BEST_KNOWN, BEST_LOSS, DISCOVERED_LOSS
 from glo_lightning.search.monitors import search_monitor, task_monitor
 from glo_lightning.search.progress import Progress
 from glo_lightning.search.records.history_files import write_history_files
 from glo_lightning.search.records.plan import in_force
 from glo_lightning.search.records.result import SearchResult, candidate_rows
-from glo_lightning.search.records.verdict import (
-    BEST_HYPERPARAMETERS,
-    DISCOVERED_HYPERPARAMETERS,
-    Choice,
-    Verdict,
-    is_answered,
-    read_verdict,
-)
+from glo_lightning.search.records.verdict import Choice, Verdict, is_answered, read_verdict
 from glo_lightning.search.records.write import SearchOutput
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.storage.open import open_storage, settled

@@ -6,6 +6,7 @@ from glo_lightning.cli.own_folder import require_own
 from glo_lightning.cli.task_cli import TaskCLI
 from glo_lightning.files import write_json
 from glo_lightning.losses import NAMED_LOSSES, in_units_of, load_losses, save_loss
+from glo_lightning.losses.found_along import warn_of_what_goes_along
 from glo_lightning.telling import shown
 from glo_lightning.train.resumption import claim, require_resumable, what_learns
 from glo_lightning.train.settings import TrainSettings
@@ -38,6 +39,7 @@ def run(cli: TaskCLI[TrainSettings]) -> int:
     require_own(folder, "train", settings.name_of_results)
     is_first = leads()
     if is_first:
+        warn_of_what_goes_along([settings.loss_of_outputs])
         claim(folder, what_learns(task, loss, settings), settings.resume)
         if (folder / "last.ckpt").is_file():
             require_resumable(folder / "last.ckpt", _epochs(task, settings))

@@ -15,12 +15,6 @@ from glo_lightning.search.settings import SearchSettings
 
 DISCOVERED = "discovered"
 
-BEST_HYPERPARAMETERS = "best_hyperparameters.json"
-"""The file of what the loss to take home was trained with."""
-
-DISCOVERED_HYPERPARAMETERS = "discovered_hyperparameters.json"
-"""The file of what was found along with the winner of the search."""
-
 PURPOSES = {
     "finalists": "re-scoring the finalists with fresh seeds",
     "known": "training the losses of the literature",
