@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -99,7 +98,6 @@ class HangsOnce(ToyModel):
 def hang(folder: Path, rank: int, how: str) -> None:
     """Be one of two ranks, of which one hangs while a candidate trains."""
     stragglers.SILENCE_SECONDS = 3.0
-    sys.stderr = (folder / "said").open("a", buffering=1)
     probe_task(make_task(ToyModel, devices=2), MONITOR)
     channel = Channel()
     task = make_task(functools.partial(HangsOnce, folder, rank, how), devices=2)

@@ -24,17 +24,16 @@ from tests.training import ranks
         ("stop", "rank {rank} gives no sign of life; the last it did: it "),
     ],
 )
-def test_a_rank_that_hangs_is_reported(tmp_path: Path, rank: int, how: str, line: str) -> None:
-    said = tmp_path / "said"
-    said.touch()
-
+def test_a_rank_that_hangs_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, rank: int, how: str, line: str
+) -> None:
     def wake() -> None:
-        if line.format(rank=rank) in said.read_text() and not (tmp_path / "go on").exists():
+        if line.format(rank=rank) in caplog.text and not (tmp_path / "go on").exists():
             os.kill(int((tmp_path / "pid").read_text()), signal.SIGCONT)
             (tmp_path / "go on").touch()
 
     LocalLauncher(functools.partial(ranks.hang, tmp_path, rank, how), [{}], ranks=2).run(poll=wake)
-    assert (tmp_path / "go on").exists(), said.read_text()
+    assert (tmp_path / "go on").exists(), caplog.text
 
 
 class Clock:
