@@ -87,7 +87,7 @@ class Classifier(NetworkModule):
     def _nothing(self) -> tuple[Tensor, Tensor]:
         """Return the totals of a rank without a batch."""
         counts = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64, device=self.device)
-        return counts, torch.zeros((), device=self.device)
+        return counts, torch.zeros((), dtype=torch.float32, device=self.device)  # as populations count
 
     def _log(self, split: str, prog_bar: bool = False) -> None:
         # Plain sums over batches and ranks: torchmetrics' objects would cost a short training more than they count.
