@@ -1,13 +1,12 @@
 """What a search found along with a loss: it stands in a file of its own beside that of the loss."""
 
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 from glo_lightning.errors import LossFileError
 from glo_lightning.hyperparameters import Hyperparameters, describe
-from glo_lightning.losses.loss_file import MAX_BYTES
+from glo_lightning.losses.loss_file import read_stored
 from glo_lightning.losses.named import BEST_LOSS, DISCOVERED_LOSS, NAMED_LOSSES
 
 BEST_HYPERPARAMETERS = "best_hyperparameters.json"
@@ -37,12 +36,9 @@ def found_along(name: str) -> Hyperparameters:
     if not beside.is_file():
         return {}
     try:
-        with beside.open("rb") as file:
-            stored = json.loads(file.read(MAX_BYTES))
-        if not isinstance(stored, dict):
-            raise ValueError
+        stored: Hyperparameters = read_stored(beside)
         describe(stored)
-    except (ValueError, TypeError, RecursionError) as error:
+    except (LossFileError, AttributeError, ValueError, TypeError) as error:
         raise LossFileError(
             "hyperparameters by name, in JSON",
             f"{str(beside)!r}, which holds something else",

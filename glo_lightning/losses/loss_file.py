@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from glo_lightning.errors import LossFileError
 from glo_lightning.files import write_whole
@@ -38,14 +39,26 @@ def load_loss(path: str | os.PathLike[str]) -> Loss:
         LossFileError: if the file holds anything but a loss of a known family.
         OSError: if the file cannot be read.
     """
+    return Loss.from_dict(read_stored(path))
+
+
+def read_stored(path: str | os.PathLike[str]) -> Any:
+    """Read the JSON values of a small file that anyone may have written.
+
+    Args:
+        path: the file.
+
+    Raises:
+        LossFileError: if it is too large, or no JSON; NaN and infinities are none.
+        OSError: if the file cannot be read.
+    """
     with Path(path).open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise LossFileError(f"a file of at most {MAX_BYTES} bytes", "a larger one", "Check the path.")
     try:
-        stored = json.loads(content.decode("utf-8"), parse_constant=refuse_constant)
+        return json.loads(content.decode("utf-8"), parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
         if isinstance(error, LossFileError):
             raise
         raise LossFileError("a JSON file", f"{path}, which is not JSON", "Store a loss with save_loss.") from error
-    return Loss.from_dict(stored)
