@@ -1,6 +1,7 @@
 """What is told while a verb works: records of logging, shown on standard error where nobody else takes them."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +14,11 @@ Verbosity = Literal["quiet", "normal", "verbose"]
 LEVELS = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.DEBUG}
 
 _logger = logging.getLogger("glo_lightning")
+
+_opening = threading.RLock()
+_displays: list[logging.Handler] = []
+_as_it_was: dict[str, int] = {}
+"""Level and propagation of the logger before the first of the displays."""
 
 
 class Display(logging.Handler):
@@ -48,7 +54,8 @@ class Display(logging.Handler):
 def shown(verbosity: Verbosity = "normal", console: "Console | None" = None) -> Iterator["Console"]:
     """Show what the logger ``glo_lightning`` is told for a while, unless somebody gave handlers to it or to the root.
 
-    A level of that logger can make it quieter than ``verbosity``, and never louder.
+    A level of that logger can make it quieter than ``verbosity``, and never louder. Several may be shown at a time,
+    in one thread or more, each as loud as it was asked for: the logger is as it was when the last has ended.
 
     Args:
         verbosity: quiet (warnings alone), normal or verbose.
@@ -65,18 +72,32 @@ def shown(verbosity: Verbosity = "normal", console: "Console | None" = None) -> 
     """
     from rich.console import Console
 
-    taken = console is None and _logger.hasHandlers()
-    console = console or Console(stderr=True)
-    display = logging.NullHandler() if taken else Display(console)
-    level, propagate = _logger.level, _logger.propagate
-    _logger.setLevel(max(level, LEVELS[verbosity]))
-    # Libraries give the root a handler in passing: nothing shall be told twice from then on.
-    _logger.propagate = propagate and taken
-    _logger.addHandler(display)
-    has_bar = _logger.isEnabledFor(logging.INFO) and not taken
+    with _opening:
+        taken = console is None and _logger.hasHandlers()
+        console = console or Console(stderr=True)
+        display = logging.NullHandler() if taken else Display(console)
+        display.setLevel(LEVELS[verbosity])
+        if not _displays:
+            _as_it_was.update(level=_logger.level, propagate=_logger.propagate)
+        _displays.append(display)
+        _logger.addHandler(display)
+        _settle()
+        has_bar = not taken and display.level <= logging.INFO and _logger.isEnabledFor(logging.INFO)
     try:
         yield console if has_bar else Console(quiet=True)
     finally:
-        _logger.removeHandler(display)
-        _logger.setLevel(level)
-        _logger.propagate = propagate
+        with _opening:
+            _logger.removeHandler(display)
+            _displays.remove(display)
+            _settle()
+
+
+def _settle() -> None:
+    """Set the logger to what all displays together ask for; without any, to what it was before."""
+    level, propagate = _as_it_was["level"], bool(_as_it_was["propagate"])
+    if _displays:
+        level = max(level, min(display.level for display in _displays))
+        # Libraries give the root a handler in passing: nothing shall be told twice from then on.
+        propagate = propagate and all(isinstance(display, logging.NullHandler) for display in _displays)
+    _logger.setLevel(level)
+    _logger.propagate = propagate

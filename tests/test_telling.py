@@ -121,6 +121,27 @@ def test_warnings_are_told_to_the_quiet_and_beside_a_terminals_bar_too() -> None
         assert file.getvalue().split() == expected
 
 
+def test_several_are_shown_at_a_time_in_whatever_order_they_end() -> None:
+    files = {name: io.StringIO() for name in ("normal", "verbose", "quiet")}
+    with unheard():
+        opened = {name: shown(name, Console(file=file)) for name, file in files.items()}  # type: ignore[arg-type]
+        for each in opened.values():
+            each.__enter__()
+        LOGGER.debug("a detail")
+        LOGGER.info("half")
+        LOGGER.warning("careful")
+        opened["normal"].__exit__(None, None, None)
+        LOGGER.debug("another")
+        for name in ("verbose", "quiet"):
+            opened[name].__exit__(None, None, None)
+    told = {name: file.getvalue().splitlines() for name, file in files.items()}
+    assert told == {
+        "normal": ["half", "careful"],
+        "verbose": ["a detail", "half", "careful", "another"],
+        "quiet": ["careful"],
+    }
+
+
 def test_commands_alone_write_to_standard_streams() -> None:
     package = Path(glo_lightning.__file__).parent
     for path in package.rglob("*.py"):

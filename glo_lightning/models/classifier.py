@@ -76,6 +76,9 @@ class Classifier(NetworkModule):
         require_argument(self.num_classes >= 2, "num_classes of 2 or more", self.num_classes, "Count the labels.")
         self._totals: tuple[Tensor, Tensor] | None = None
 
+    def _forget(self) -> None:
+        self._totals = None
+
     def _collect(self, batch: Batch) -> None:
         inputs, target = batch
         logits = self(inputs)
@@ -93,7 +96,7 @@ class Classifier(NetworkModule):
         # Plain sums over batches and ranks: torchmetrics' objects would cost a short training more than they count.
         sums = (self.trainer.strategy.reduce(each, reduce_op="sum") for each in self._totals or self._nothing())
         confusion, loss = sums
-        self._totals = None
+        self._forget()
         count = confusion.sum(-1)
         metrics = {**accuracies(confusion.diagonal(), count), "loss": loss / count.sum()}
         self.log_dict({f"{split}_{name}": each for name, each in metrics.items()}, prog_bar=prog_bar, sync_dist=True)

@@ -104,6 +104,10 @@ class NetworkModule(LightningModule):
         loss: Tensor = self.loss_fn(self(inputs), target)
         return loss
 
+    def on_validation_epoch_start(self) -> None:
+        """Forget what an epoch that was interrupted has measured."""
+        self._forget()
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect what :meth:`on_validation_epoch_end` logs."""
         self._collect(batch)
@@ -112,6 +116,10 @@ class NetworkModule(LightningModule):
         """Log what the epoch measured, by names that begin with ``val_``."""
         self._log("val", prog_bar=True)
 
+    def on_test_epoch_start(self) -> None:
+        """Forget what an epoch that was interrupted has measured."""
+        self._forget()
+
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Collect what :meth:`on_test_epoch_end` logs."""
         self._collect(batch)
@@ -119,6 +127,9 @@ class NetworkModule(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log what the epoch measured, by names that begin with ``test_``."""
         self._log("test")
+
+    def _forget(self) -> None:
+        raise NotImplementedError
 
     def _collect(self, batch: Batch) -> None:
         raise NotImplementedError

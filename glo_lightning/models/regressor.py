@@ -69,6 +69,9 @@ class Regressor(NetworkModule):
         self.save_hyperparameters(ignore=["network"])
         self.measures = MetricCollection({"loss": MeanSquaredError(), "mae": MeanAbsoluteError(), "r2": R2Score()})
 
+    def _forget(self) -> None:
+        self.measures.reset()
+
     def _collect(self, batch: Batch) -> None:
         inputs, target = batch
         self.measures.update(self(inputs).contiguous(), target)  # torchmetrics wants one view of all
@@ -76,4 +79,4 @@ class Regressor(NetworkModule):
     def _log(self, split: str, prog_bar: bool = False) -> None:
         measured = self.measures.compute()
         self.log_dict({f"{split}_{name}": each for name, each in measured.items()}, prog_bar=prog_bar, sync_dist=True)
-        self.measures.reset()
+        self._forget()

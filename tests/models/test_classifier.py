@@ -1,14 +1,15 @@
 import pytest
 import sklearn.metrics
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
 
-from glo_lightning.data import DigitsDataModule
+from glo_lightning.data import DiabetesDataModule, DigitsDataModule
 from glo_lightning.errors import ModelError
 from glo_lightning.losses import CrossEntropyLoss
-from glo_lightning.models import Classifier, mlp, small_cnn
+from glo_lightning.models import Classifier, Regressor, mlp, small_cnn
 
 
 def quiet_trainer(**options):
@@ -93,6 +94,26 @@ def test_metrics_equal_sklearns(split):
     assert logged[f"{split}_worst_class_accuracy"] == pytest.approx(worst, abs=1e-6)
     mean_loss = sklearn.metrics.log_loss(targets, probabilities)
     assert logged[f"{split}_loss"] == pytest.approx(mean_loss, rel=1e-5)
+
+
+class Interrupted(Callback):
+    """Ends a validation in its midst."""
+
+    def on_validation_batch_end(self, trainer, model, outputs, batch, batch_idx, dataloader_idx=0):
+        raise OSError("the disk is gone")
+
+
+@pytest.mark.parametrize(
+    ("make", "data"),
+    [(lambda: Classifier(mlp()), DigitsDataModule), (lambda: Regressor(mlp(1, 10)), DiabetesDataModule)],
+)
+def test_a_validation_that_was_interrupted_does_not_count_in_the_next(make, data):
+    model, batches = make(), DataLoader(TensorDataset(*data().val_tensors), 16)
+    (expected,) = quiet_trainer().validate(model, batches, verbose=False)
+    with pytest.raises(OSError, match="the disk is gone"):
+        quiet_trainer(callbacks=[Interrupted()]).validate(model, batches, verbose=False)
+    (after,) = quiet_trainer().validate(model, batches, verbose=False)
+    assert after == expected
 
 
 def test_a_diverged_network_logs_nan():

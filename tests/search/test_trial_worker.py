@@ -1,5 +1,6 @@
 """What becomes of candidates whose training ends badly."""
 
+import functools
 import subprocess
 import threading
 import time
@@ -22,7 +23,7 @@ from glo_lightning.search.storage.open import open_storage
 from glo_lightning.search.trial_worker import TrialWorker
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation, EvaluatorLostError, Run, Status
-from tests.search.toy import TRAINER, OutOfMemoryModel, ToyData, ToyModel
+from tests.search.toy import TRAINER, HeldModel, OutOfMemoryModel, ToyData, ToyModel
 
 
 class Scripted:
@@ -151,27 +152,25 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-LONG = 12
-"""Generations of a search that is still at it when somebody has seen its first."""
-
-
 @pytest.mark.parametrize("name", ["study.db", "study.log"])
 def test_a_disk_that_fills_up_loses_nothing_that_was_finished(small_disk: Path, tmp_path: Path, name: str) -> None:
-    undisturbed = _search(tmp_path / "out", storage="memory", generations=LONG)
-    path, ballast = small_disk / name, small_disk / "ballast"
+    path, ballast, full = small_disk / name, small_disk / "ballast", tmp_path / "full"
+    model = functools.partial(HeldModel, str(full))
 
     def fill_later() -> None:
         while not path.exists() or len(_finished(path)) < 8:
             time.sleep(0.05)
         _fill(ballast)
+        full.touch()
 
     threading.Thread(target=fill_later, daemon=True).start()
     with pytest.raises(StudyError, match=r"full|No space left"):
-        _search(tmp_path / "out", storage=str(path), workers=2, generations=LONG)
+        _search(tmp_path / "out", model, storage=str(path), workers=2)
     finished = _finished(path)
     assert len(finished) >= 8
     ballast.unlink()
-    again = _search(tmp_path / "out", storage=str(path), workers=2, generations=LONG)
+    again = _search(tmp_path / "out", model, storage=str(path), workers=2)
+    undisturbed = _search(tmp_path / "out", model, storage="memory")
     assert _outcome(again) == _outcome(undisturbed)
     assert {trial.number for trial in finished} <= {record.trial for record in read_candidates(again.study)}
 

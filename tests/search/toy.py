@@ -82,6 +82,20 @@ class GatedModel(ToyModel):
             time.sleep(0.05)
 
 
+class HeldModel(ToyModel):
+    """Trains a dozen times, and no more before a file exists."""
+
+    def __init__(self, gate: str) -> None:
+        super().__init__()
+        self.gate, self.begun = Path(gate), Path(f"{gate}.begun")
+
+    def on_train_start(self) -> None:
+        with self.begun.open("ab") as file:
+            file.write(b".")
+        while self.begun.stat().st_size > 12 and not self.gate.exists():
+            time.sleep(0.02)
+
+
 class NarrowModel(ToyModel):
     """Another model of the same kind."""
 
