@@ -20,6 +20,9 @@ from glo_lightning.search.storage.decision import decide_once
 from glo_lightning.search.storage.study import RIVAL_STAGE
 from glo_lightning.training.checks.class_counts import count_classes
 
+OPENING = ((0.1, 0.0), (0.03, 0.4), (10.0, 0.0), (3.0, 0.7))
+"""Factors of the learning rate, each with a label smoothing, that draws around what is configured seldom reach."""
+
 UNBALANCED = 1.5
 """How many times as frequent as the rarest class the commonest is where classes are unbalanced."""
 
@@ -53,12 +56,19 @@ def explore_rival(context: ExplorationContext, sources: Sequence[Source]) -> Riv
     population = settings.rivals_per_generation
     generations = math.ceil(settings.rival_budget * trained / population)
     distributions = {**space.distributions, **context.hyperparameters.distributions}
+    start = dict(zip(distributions, [*space.cross_entropy, *context.hyperparameters.start], strict=True))
+    rates = distributions[LEARNING_RATE_FACTOR]
+    opening = [
+        {**start, LEARNING_RATE_FACTOR: min(max(rate, rates.low), rates.high), "smoothing": smoothing}
+        for rate, smoothing in OPENING
+    ]
     sampler = GenerationalCmaEsSampler(
         distributions,
         population_size=population,
         sigma=1.0,
         scales={**space.scales, **context.hyperparameters.scales},
-        mean=[*space.cross_entropy, *context.hyperparameters.start],
+        mean=list(start.values()),
+        first=[[each[name] for name in distributions] for each in opening[: population // 2]],
         seed=settings.seed,
         max_retry=settings.attempts,
         max_generations=generations,

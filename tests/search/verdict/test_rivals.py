@@ -17,6 +17,7 @@ from glo_lightning.losses import CrossEntropyLoss, known_losses, load_loss
 from glo_lightning.models import Classifier, mlp
 from glo_lightning.report.page import build_page
 from glo_lightning.search import LossSearch
+from glo_lightning.search.ranges import Range
 from glo_lightning.search.records.candidates import read_candidates
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.records.result import SearchResult
@@ -159,6 +160,27 @@ def test_the_rows_are_what_the_tuning_says_trained_with_the_seeds_of_the_compari
         runs = [Run(loss, seed, hyperparameters=factor) for seed in alone.comparison.seeds]
         possible.append([each.metric for each in evaluator.evaluate(runs)])
     assert list(result.metrics) in possible
+
+
+def test_a_learning_rate_that_is_wrong_by_orders_of_magnitude_is_mended(tmp_path: Path) -> None:
+    settings = {"population_size": 8, "monitor": "val_accuracy", "mode": "max", "evaluator": "population"}
+    for wrong in (30.0, 0.03):
+
+        def build(rate: float = 0.3 * wrong) -> Classifier:
+            return Classifier(mlp(hidden=(16,)), learning_rate=rate)
+
+        search = LossSearch(**{**SMALL, **RIVALS, **settings}, output_dir=tmp_path / str(wrong))
+        result = search.run(build, DigitsDataModule(), {**CPU, "max_epochs": 3})
+        best = max(read_candidates(rival_study(result)), key=lambda each: each.metric or 0.0)
+        assert 0.1 < best.parameters["learning_rate_factor"] * wrong < 10.0
+
+
+def test_learning_rates_of_the_rival_keep_the_range_they_were_given(tmp_path: Path) -> None:
+    joint = {"learning_rate_factor": Range(0.5, 2.0, log=True)}
+    result = result_of(tmp_path, population_size=8, generations=1, family="drive", joint=joint)
+    rates = [each.parameters["learning_rate_factor"] for each in read_candidates(rival_study(result))]
+    assert len(rates) == 8
+    assert (min(rates), max(rates)) == (0.5, 2.0)
 
 
 def test_a_share_of_the_trainings_will_do_and_is_told(tmp_path: Path) -> None:
