@@ -1,6 +1,6 @@
 """Wrong labels: what a searched loss is worth beside cross-entropy, cross-entropy tuned, and the literature's best.
 
-    python tests/benchmarks/noise.py [--tasks digits mnist cifar10] [--data DIR] [--families drive Taylor trees]
+    python tests/benchmarks/noise.py [--tasks digits mnist mnist_cnn cifar10] [--data DIR] [--families drive trees]
 
 Labels are wrong in training and validation alike, and right in the test split. Every search is a study in --runs: what
 was stopped goes on, what has finished is read again, and the same command in another terminal shares the work. Each
@@ -23,7 +23,7 @@ CONDITIONS = {
 
 
 def main() -> None:
-    options = options_of(__doc__, ("digits", "mnist", "cifar10"), CONDITIONS, FAMILIES)
+    options = options_of(__doc__, ("digits", "mnist", "mnist_cnn", "cifar10"), CONDITIONS, FAMILIES)
     records = sweep(options, "noise", CONDITIONS, lambda searched: {"best_epoch": searched.at_best_epoch()})
     for name, work in works_of(options):
         kept = [each for each in records if each.task == name]

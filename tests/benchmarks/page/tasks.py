@@ -13,9 +13,11 @@ from torch import nn
 
 from glo_lightning.data import CorruptedDataModule, DigitsDataModule, FolderDataModule, VisionDataModule
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
-from glo_lightning.models import Classifier, mlp, small_cnn
+from glo_lightning.models import Classifier, mlp, mnist_cnn, small_cnn
 
-MNIST_TRAINING, MNIST_VALIDATION, CIFAR_TRAINING, CIFAR_VALIDATION = 5_000, 2_000, 10_000, 2_000
+MNIST_TRAINING, MNIST_CNN_TRAINING, MNIST_VALIDATION = 5_000, 1_000, 2_000
+CIFAR_TRAINING, CIFAR_VALIDATION = 10_000, 2_000
+FEWER_CANDIDATES = {"generations": 3, "finalists": 3, "finalist_seeds": 2}
 
 
 class Table(TensorDataModule):
@@ -88,9 +90,9 @@ def _few_digits(folder: Path) -> LightningDataModule:
     return DigitsDataModule(batch_size=16, training_fraction=0.1)
 
 
-def _mnist(folder: Path) -> LightningDataModule:
-    fraction = MNIST_TRAINING / (60_000 - MNIST_VALIDATION)
-    return VisionDataModule("mnist", str(folder), 100, training_fraction=fraction, num_val=MNIST_VALIDATION)
+def _mnist(folder: Path, images: int = MNIST_TRAINING, batch_size: int = 100) -> LightningDataModule:
+    fraction = images / (60_000 - MNIST_VALIDATION)
+    return VisionDataModule("mnist", str(folder), batch_size, training_fraction=fraction, num_val=MNIST_VALIDATION)
 
 
 def _cifar10(folder: Path) -> LightningDataModule:
@@ -108,6 +110,15 @@ WORKS = {
         lambda: mlp(2, 30), lambda _: Table(load_breast_cancer, 2, 30), 20, 10, 0.1, "breast cancer, 30-64-2"
     ),
     "mnist": Work(lambda: mlp(10, 784, (200,)), _mnist, 10, 5, 0.05, f"MNIST, 784-200-10, {MNIST_TRAINING:,} images"),
+    "mnist_cnn": Work(
+        mnist_cnn,
+        lambda folder: _mnist(folder, MNIST_CNN_TRAINING, batch_size=50),
+        8,
+        5,
+        0.05,
+        f"MNIST, the papers' CNN, {MNIST_CNN_TRAINING:,} images",
+        settings=FEWER_CANDIDATES,
+    ),
     "cifar10": Work(
         lambda: small_cnn(10, (3, 32, 32)),
         _cifar10,
@@ -115,6 +126,6 @@ WORKS = {
         5,
         0.02,
         f"CIFAR-10, a small CNN, {CIFAR_TRAINING:,} images",
-        settings={"generations": 3, "finalists": 3, "finalist_seeds": 2},
+        settings=FEWER_CANDIDATES,
     ),
 }
