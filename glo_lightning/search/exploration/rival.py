@@ -43,6 +43,9 @@ class RivalSource(Source):
 def explore_rival(context: ExplorationContext, sources: Sequence[Source]) -> RivalSource:
     """Tune cross-entropy in a study beside the search's, as long as the search's share of trainings lasts.
 
+    CMA-ES begins at what is configured. Some of its first candidates are far from there: a learning rate that is wrong
+    by orders of magnitude would else decide the verdict in the search's favour.
+
     Args:
         context: of the search.
         sources: the search's own studies, complete.

@@ -85,15 +85,15 @@ class Judge:
         assert winner.loss is not None
         overall = self._overall(comparisons)
         verdict = Verdict(
-            winner.loss,
-            tuple(finalists),
-            overall,
-            self._choose(winner, overall, lined_up),
-            fidelity,
-            winner.hyperparameters,
-            comparisons if len(comparisons) > 1 else {},
-            self._warn(candidates),
-            next((rival.loss for rival in rivals if rival.name.startswith(KNOWN)), None),
+            loss=winner.loss,
+            finalists=tuple(finalists),
+            comparison=overall,
+            choice=self._choose(winner, overall, lined_up),
+            fidelity=fidelity,
+            hyperparameters=winner.hyperparameters,
+            comparisons=comparisons if len(comparisons) > 1 else {},
+            warning=self._warn(candidates),
+            best_known=next((rival.loss for rival in rivals if rival.name.startswith(KNOWN)), None),
         )
         self.study.set_user_attr(STORED, {"basis": basis, **verdict.to_dict()})
         return verdict
@@ -144,12 +144,11 @@ class Judge:
             self.trainings.evaluator_on_test(task, place, len(lined_up) * len(seeds)),
             task_monitor(self.settings),
             seeds,
-            "test",
-            task.full_epochs,
-            {rival.name: rival.hyperparameters for rival in lined_up},
-            DISCOVERED,
-            OWN if own else None if own is None else BASELINES[self.settings.outputs],
-            {rival.name: rival.origin for rival in lined_up},
+            epochs=task.full_epochs,
+            hyperparameters={rival.name: rival.hyperparameters for rival in lined_up},
+            focus=DISCOVERED,
+            own=OWN if own else None if own is None else BASELINES[self.settings.outputs],
+            origins={rival.name: rival.origin for rival in lined_up},
         )
 
     def _choose(self, winner: Run, comparison: Comparison | None, lined_up: Sequence[Sequence[Rival]]) -> Choice:
