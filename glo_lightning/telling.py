@@ -15,7 +15,7 @@ LEVELS = {"quiet": logging.WARNING, "normal": logging.INFO, "verbose": logging.D
 
 _logger = logging.getLogger("glo_lightning")
 
-_opening = threading.RLock()
+_opening = threading.Lock()
 _displays: list[logging.Handler] = []
 _as_it_was: dict[str, int] = {}
 """Level and propagation of the logger before the first of the displays."""

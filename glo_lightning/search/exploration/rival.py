@@ -11,6 +11,7 @@ from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.exploration.context import ExplorationContext, Source
 from glo_lightning.search.exploration.stage import explore_study
+from glo_lightning.search.exploration.start import within
 from glo_lightning.search.progress import trainings_ahead
 from glo_lightning.search.records.candidates import count_trained, read_candidates
 from glo_lightning.search.samplers import GenerationalCmaEsSampler
@@ -60,10 +61,9 @@ def explore_rival(context: ExplorationContext, sources: Sequence[Source]) -> Riv
     generations = math.ceil(settings.rival_budget * trained / population)
     distributions = {**space.distributions, **context.hyperparameters.distributions}
     start = dict(zip(distributions, [*space.cross_entropy, *context.hyperparameters.start], strict=True))
-    rates = distributions[LEARNING_RATE_FACTOR]
     opening = [
-        {**start, LEARNING_RATE_FACTOR: min(max(rate, rates.low), rates.high), "smoothing": smoothing}
-        for rate, smoothing in OPENING
+        within(distributions, {**start, LEARNING_RATE_FACTOR: rate, "smoothing": smoothing})
+        for rate, smoothing in OPENING[: population // 2]
     ]
     sampler = GenerationalCmaEsSampler(
         distributions,
@@ -71,7 +71,7 @@ def explore_rival(context: ExplorationContext, sources: Sequence[Source]) -> Riv
         sigma=1.0,
         scales={**space.scales, **context.hyperparameters.scales},
         mean=list(start.values()),
-        first=[[each[name] for name in distributions] for each in opening[: population // 2]],
+        first=opening,
         seed=settings.seed,
         max_retry=settings.attempts,
         max_generations=generations,

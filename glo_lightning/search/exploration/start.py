@@ -1,10 +1,12 @@
 """Where a search of vectors begins: at zeros, at cross-entropy, or at the best of what the verb baselines trained."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from optuna.distributions import FloatDistribution
 
 from glo_lightning.errors import GloError, StudyError
 from glo_lightning.hyperparameters import LEARNING_RATE_FACTOR
@@ -90,9 +92,13 @@ def best_within(
             rates = {LEARNING_RATE_FACTOR: place.factor}
             configured = zip(hyperparameters.distributions, hyperparameters.start, strict=True)
             values = {**place.parameters, **{name: value * rates.get(name, 1.0) for name, value in configured}}
-            ranges = {**space.distributions, **hyperparameters.distributions}
-            return baseline, [min(max(values[name], each.low), each.high) for name, each in ranges.items()]
+            return baseline, within({**space.distributions, **hyperparameters.distributions}, values)
     return None
+
+
+def within(ranges: Mapping[str, FloatDistribution], values: Mapping[str, float]) -> list[float]:
+    """Return the values that ranges name, in their order, each at the limit of its range where it is beyond."""
+    return [min(max(values[name], each.low), each.high) for name, each in ranges.items()]
 
 
 def _from_baselines(settings: SearchSettings, space: VectorSpace, hyperparameters: HyperparameterSpace) -> Start:
