@@ -167,6 +167,32 @@ def pgd(
         return inputs + (moved - pixels) / scale
 
 
+def margin(logits: Tensor, target: Tensor) -> Tensor:
+    r"""How far the most likely other class is ahead of the right one: an attack loss whose gradient nothing hides.
+
+    .. math:: L = \sum \left(\max_{c \ne y} f_c - f_y\right)
+
+    The gradient of cross-entropy vanishes where a network is sure, and so does the attack; this one's does not, and is
+    the same whatever the scale of the logits.
+
+    Args:
+        logits: shape (N, C) or, one class per position, (N, C, ...); C is 2 or more.
+        target: class indices, shape (N,) or (N, ...), int64.
+
+    Returns:
+        The sum over all labels, a scalar.
+
+    Example:
+        >>> margin(torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, 1.0]]), torch.tensor([0, 2]))
+        tensor(3.)
+
+    Source: Carlini and Wagner, "Towards Evaluating the Robustness of Neural Networks", arXiv:1608.04644.
+    """
+    label = target.unsqueeze(1)
+    others = logits.scatter(1, label, -torch.inf)
+    return (others.amax(1) - logits.gather(1, label).squeeze(1)).sum()
+
+
 def parse_epsilon(text: float | str) -> float:
     """Read an epsilon in units of [0, 1], which may be written as a fraction.
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from glo_lightning.attacks import PixelSpace, evaluating, examples_of, fgsm, parse_epsilon, pgd
+from glo_lightning.attacks import PixelSpace, evaluating, examples_of, fgsm, margin, parse_epsilon, pgd
 from glo_lightning.errors import DataError, SettingsError
 
 SPACE = PixelSpace((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))
@@ -63,6 +63,40 @@ def test_fgsm_of_a_linear_model_moves_against_the_weights() -> None:
     weight = model[1].weight
     expected = 0.5 + 0.1 * (weight[0] - weight[1]).sign().view(1, 1, 2, 2)
     torch.testing.assert_close(space.pixels(fgsm(model, inputs, target, 0.1, space)), expected)
+
+
+def test_of_two_classes_the_margin_is_the_difference_of_the_logits() -> None:
+    logits, target = torch.randn(6, 2, dtype=torch.float64), torch.tensor([0, 1, 0, 1, 1, 0])
+    signs = 2.0 * target - 1.0
+    torch.testing.assert_close(margin(logits, target), (signs * (logits[:, 0] - logits[:, 1])).sum())
+
+
+def test_a_sample_is_wrong_where_its_margin_is_positive(network: nn.Module, pixels: Tensor) -> None:
+    target = torch.arange(16) % 10
+    logits = network.eval()(_normalised(pixels)).detach()
+    ahead = torch.stack([margin(each[None], label[None]) for each, label in zip(logits, target, strict=True)])
+    assert torch.equal(ahead > 0.0, logits.argmax(1) != target)
+
+
+def test_the_margin_of_positions_is_the_sum_of_theirs_and_has_the_gradient_of_finite_differences() -> None:
+    logits = torch.randn(2, 4, 3, 5, dtype=torch.float64, requires_grad=True)
+    target = torch.randint(4, (2, 3, 5))
+    flat = margin(logits.movedim(1, -1).reshape(-1, 4), target.reshape(-1))
+    torch.testing.assert_close(margin(logits, target), flat)
+    assert torch.autograd.gradcheck(lambda logits: margin(logits, target), logits)
+
+
+def test_the_margin_attacks_the_same_whatever_the_scale_of_the_logits(network: nn.Module, pixels: Tensor) -> None:
+    class Sure(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            logits: Tensor = network(inputs)
+            return logits * 2.0**20
+
+    inputs = _normalised(pixels)
+    target = network.eval()(inputs).argmax(1)
+    expected = pgd(network, inputs, target, 0.1, SPACE, margin)
+    assert torch.equal(pgd(Sure(), inputs, target, 0.1, SPACE, margin), expected)
+    assert torch.equal(fgsm(Sure(), inputs, target, 0.1, SPACE), inputs)  # cross-entropy's gradient has vanished
 
 
 @settings(max_examples=25)

@@ -17,9 +17,10 @@ METRIC = "fgsm_accuracy"
 class AdversarialValidation(LeanCallback):
     """Logs the accuracy under FGSM as ``val_fgsm_accuracy`` and ``test_fgsm_accuracy``.
 
-    Images are attacked in pixel space with cross-entropy, whatever loss the model trains with, so that no loss scores
-    by hiding its gradient. A search for robust losses monitors ``val_fgsm_accuracy`` and adds this callback by itself
-    unless the Trainer has one.
+    Images are attacked in pixel space with cross-entropy, whatever loss the model trains with, so that none scores by
+    hiding its own gradient. What trains networks that hide cross-entropy's scores all the same: the attacks of
+    ``python -m glo_lightning.robustness`` tell whether what was found holds. A search for robust losses monitors
+    ``val_fgsm_accuracy`` and adds this callback by itself unless the Trainer has one.
 
     Args:
         epsilon: largest change of a pixel, in [0, 1]; text such as ``"8/255"`` will do.

@@ -9,25 +9,27 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from glo_lightning.attacks import AttackLoss, PixelSpace, evaluating, fgsm, pgd
+from glo_lightning.attacks import AttackLoss, PixelSpace, evaluating, fgsm, margin, pgd
 
 FGSM = "FGSM"
 PGD = "PGD"
 RANDOM_START = "PGD, random start"
 CROSS_ENTROPY = "PGD, cross-entropy"
+BY_MARGIN = "PGD, margin"
 TRANSFERRED_FGSM = "FGSM, transferred"
 TRANSFERRED_PGD = "PGD, transferred"
 
 CHECKS = (
     (RANDOM_START, PGD),
     (CROSS_ENTROPY, PGD),
+    (BY_MARGIN, PGD),
     (TRANSFERRED_FGSM, FGSM),
     (TRANSFERRED_PGD, PGD),
     (FGSM, PGD),
 )
 """Pairs of attacks; the first is stronger than the second only if the second is misled by the model's gradient."""
 
-MARGIN = 0.02
+TOLERANCE = 0.02
 """Difference in accuracy up to which an attack does not count as stronger."""
 
 SIGNIFICANCE = 0.01
@@ -167,6 +169,7 @@ def _attack(
                 FGSM: fgsm(model, inputs, target, epsilon, space, loss),
                 PGD: pgd(model, inputs, target, epsilon, space, loss, steps),
                 RANDOM_START: pgd(model, inputs, target, epsilon, space, loss, steps, start=starts[source]),
+                BY_MARGIN: pgd(model, inputs, target, epsilon, space, margin, steps),
             }
             if loss is not cross_entropy:
                 made[CROSS_ENTROPY] = pgd(model, inputs, target, epsilon, space, steps=steps)
@@ -195,7 +198,7 @@ def _check(survived: Mapping[str, Tensor], epsilon: float) -> list[Masking]:
         if attack not in survived:
             continue
         fell = survived[misled].int() - survived[attack].int()
-        if int(fell.sum()) / fell.numel() <= MARGIN:
+        if int(fell.sum()) / fell.numel() <= TOLERANCE:
             continue
         by_image = fell.view(len(fell), -1).sum(1)
         only, other = int((by_image > 0).sum()), int((by_image < 0).sum())

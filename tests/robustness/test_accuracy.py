@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from glo_lightning.attacks import PixelSpace, fgsm
 from glo_lightning.losses import named_loss
 from glo_lightning.robustness.accuracy import (
+    BY_MARGIN,
     CROSS_ENTROPY,
     FGSM,
     PGD,
@@ -68,7 +69,7 @@ def test_epsilon_zero_is_the_clean_accuracy_exactly(
         trained[name].eval()
         right = sum(int((trained[name](inputs).argmax(-1) == target).sum()) for inputs, target in batches)
         assert curve.clean == right / 240
-        assert set(curve.accuracy) == {FGSM, PGD, RANDOM_START, TRANSFERRED_FGSM, TRANSFERRED_PGD}
+        assert set(curve.accuracy) == {FGSM, PGD, RANDOM_START, BY_MARGIN, TRANSFERRED_FGSM, TRANSFERRED_PGD}
         assert all(accuracy[0] == curve.clean for accuracy in curve.accuracy.values())
 
 
@@ -97,15 +98,25 @@ def test_a_hidden_gradient_is_found_by_transfer(
         (0.2, TRANSFERRED_PGD, PGD),
     }
     assert all(sign.accuracy < sign.misled_accuracy and sign.p_value < 0.01 for sign in signs)
-    assert "at epsilon 0.2, FGSM, transferred leaves" in str(signs[1])
+    assert any("at epsilon 0.2, FGSM, transferred leaves" in str(sign) for sign in signs)
     assert robustness.curves["honest"].masking == ()
+
+
+def test_a_hidden_gradient_is_found_by_the_margin_without_another_model(
+    trained: dict[str, nn.Module], batches: list[tuple[Tensor, Tensor]]
+) -> None:
+    honest = measure({"honest": trained["seed 0"]}, batches, (0.2,), SPACE).curves["honest"]
+    masked = measure({"masked": Saturated(trained["seed 0"])}, batches, (0.2,), SPACE).curves["masked"]
+    assert (BY_MARGIN, PGD) in {(sign.attack, sign.misled) for sign in masked.masking}
+    assert masked.accuracy[BY_MARGIN][0] < 0.5 < masked.accuracy[PGD][0]
+    assert masked.accuracy[BY_MARGIN] == pytest.approx(honest.accuracy[BY_MARGIN], abs=0.01)
 
 
 def test_without_another_model_nothing_is_transferred(
     trained: dict[str, nn.Module], batches: list[tuple[Tensor, Tensor]]
 ) -> None:
     robustness = measure({"only": trained["seed 0"]}, batches, (0.1,), SPACE, steps=2)
-    assert set(robustness.curves["only"].accuracy) == {FGSM, PGD, RANDOM_START}
+    assert set(robustness.curves["only"].accuracy) == {FGSM, PGD, RANDOM_START, BY_MARGIN}
 
 
 def test_an_attack_by_an_evolved_loss_is_misled_and_cross_entropy_tells(

@@ -48,7 +48,8 @@ def options_of(
     if options.quick:
         options.kept = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # as long as the options are
         folders = {name: Path(options.kept.name) / name for name in folders}
-        vars(options).update({conditions_name: conditions[:1], "families": families[:1], "searches": 1})
+        first = {name: vars(options)[name][:1] for name in (conditions_name, "families") if name in options}
+        vars(options).update(first, searches=1)
     for name, folder in folders.items():
         setattr(options, name, getattr(options, name) or folder)
     return options
