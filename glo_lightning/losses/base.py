@@ -12,7 +12,7 @@ from glo_lightning.losses.batch import check_batch, describe, label_distribution
 from glo_lightning.losses.families import register
 from glo_lightning.losses.labels import labels_like
 from glo_lightning.losses.options import ClassReduction, FormulaStyle, Outputs, Reduction
-from glo_lightning.losses.precision import at_least_single, double_device, finite_number
+from glo_lightning.losses.precision import at_least_single, double_device, finite_number, recordable
 from glo_lightning.losses.stored_form import from_stored, to_stored
 
 if TYPE_CHECKING:
@@ -273,6 +273,17 @@ class Loss(nn.Module, ABC):
     def extra_repr(self) -> str:
         """Show the arguments that rebuild the loss."""
         return ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Keep a tensor that defines the loss, which may be made within inference mode."""
+        super().register_buffer(name, tensor if tensor is None else recordable(tensor), persistent)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a copy, which may be made within inference mode."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._buffers = {
+            name: buffer if buffer is None else recordable(buffer) for name, buffer in self._buffers.items()
+        }
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # The numbers that define the loss change their device alone: model.half() must not round them.

@@ -35,6 +35,21 @@ def at_least_single(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
+def recordable(tensor: Tensor) -> Tensor:
+    """Return a tensor that autograd takes: itself, or a copy of one that was made in inference mode.
+
+    Example:
+        >>> with torch.inference_mode():
+        ...     tensor = torch.ones(1)
+        >>> tensor.is_inference(), recordable(tensor).is_inference()
+        (True, False)
+    """
+    if not tensor.is_inference():
+        return tensor
+    with torch.inference_mode(False):
+        return tensor.clone()
+
+
 def listed(given: object) -> list[Any]:
     """Return numbers as a list of Python's: those of a tensor, an array or a sequence, or one alone.
 

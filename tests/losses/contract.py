@@ -86,6 +86,18 @@ class LossContract:
         torch.testing.assert_close(alone, expected, check_stride=False)
         torch.testing.assert_close(inference.clone(), expected)
 
+    def test_a_loss_made_in_inference_mode_is_the_same_loss(self, logits: Tensor, target: Tensor) -> None:
+        expected = self.make()(logits.requires_grad_(), target)
+        (expected_gradient,) = torch.autograd.grad(expected, logits)
+        with torch.inference_mode():
+            made, copied = self.make(), copy.deepcopy(self.make())
+            torch.testing.assert_close(made(logits.detach(), target).clone(), expected)
+        for loss in (made, copied):
+            for _ in range(2):
+                found = loss(logits, target)
+                torch.testing.assert_close(found, expected)
+                torch.testing.assert_close(torch.autograd.grad(found, logits)[0], expected_gradient)
+
     def test_gradcheck_once_and_twice(self, loss: Loss, logits: Tensor, target: Tensor) -> None:
         logits.requires_grad_()
         assert torch.autograd.gradcheck(loss, (logits, target), atol=1e-6)
