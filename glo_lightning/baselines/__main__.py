@@ -2,7 +2,7 @@
 
 import sys
 
-from glo_lightning.cli.main import main
+from glo_lightning.cli.main import run
 
 if __name__ == "__main__":
-    sys.exit(main(["baselines", *sys.argv[1:]]))
+    run(["baselines", *sys.argv[1:]])

@@ -109,8 +109,10 @@ class AttractionRecorder(LeanCallback):
                 "Train without the AttractionRecorder, or serve the data by such a DataLoader.",
             )
         generator = torch.Generator().manual_seed(self.seed)
-        size = len(loader.dataset)  # type: ignore[arg-type]
-        index = torch.randperm(size, generator=generator)[: self.num_samples or min(500, math.ceil(size / 20))]
+        served = _served(loader)
+        size = len(served)
+        drawn = torch.randperm(size, generator=generator)[: self.num_samples or min(500, math.ceil(size / 20))]
+        index = served[drawn]
         self._batches = self._draw(trainer, loader, index)
         self._target = torch.cat([target for _, target in self._batches])
         self._record = self._open(index, trainer.current_epoch)
@@ -211,3 +213,9 @@ class AttractionRecorder(LeanCallback):
     def _forget(self) -> None:
         self._batches, self._pending = [], []
         self._loss = self._record = None
+
+
+def _served(loader: DataLoader[Any]) -> Tensor:
+    """Return the indices of the samples that a loader trains on: those of a subset, if its sampler has one."""
+    subset = getattr(loader.sampler, "indices", None)
+    return torch.arange(len(loader.dataset)) if subset is None else torch.as_tensor(subset)  # type: ignore[arg-type]

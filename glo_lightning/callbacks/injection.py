@@ -51,8 +51,8 @@ class LossInjection(LeanCallback):
 
     Raises:
         ModelError: from ``fit``, if the module has no such attribute, cannot take the loss there, did not call it
-            for its first training loss (with manual optimization: in its first epoch), or has a loss there whose
-            values no candidate can stand in for.
+            for its first training loss (with manual optimization: in its first epoch), puts another loss there while
+            it trains, or has a loss there whose values no candidate can stand in for.
         LossError: from ``fit``, if some batch has labels that are none: class indices out of bounds, NaN, -1.
 
     Example:
@@ -134,9 +134,15 @@ class LossInjection(LeanCallback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Refuse labels that are none, and a module that computed its first loss without the candidate."""
+        """Refuse labels that are none, and a module that computed its loss without the candidate."""
         if step_loss(outputs) is not None:  # a skipped batch has none
             self._require_call(pl_module)
+        if self._owner is not None and vars(self._owner).get(self._name) is not self._replacement:
+            raise ModelError(
+                f"a training that leaves self.{self.attribute} alone",
+                f"a {type(pl_module).__name__} that puts another loss there in epoch {trainer.current_epoch}",
+                "Keep to one loss for a fit, or name an attribute that the module does not set while it trains.",
+            )
         if self._labels is not None and (pl_module.device.type == "cpu" or (batch_idx + 1) % INTERVAL == 0):
             self._labels.check()
 
@@ -173,7 +179,7 @@ class LossInjection(LeanCallback):
         if self._is_stored:
             self._put(self._own)
         else:
-            del vars(self._owner)[self._name]
+            vars(self._owner).pop(self._name, None)  # gone if the module has put another loss there
         self._owner = self._own = self._progress = None
         if self._labels is not None:
             self._labels.leave()

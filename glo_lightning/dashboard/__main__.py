@@ -4,4 +4,5 @@ import sys
 
 from glo_lightning.cli.main import run
 
-run(["dashboard", *sys.argv[1:]])
+if __name__ == "__main__":
+    run(["dashboard", *sys.argv[1:]])

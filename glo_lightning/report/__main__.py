@@ -4,4 +4,5 @@ import sys
 
 from glo_lightning.cli.main import run
 
-run(["report", *sys.argv[1:]])
+if __name__ == "__main__":
+    run(["report", *sys.argv[1:]])

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from glo_lightning.losses import known_losses
+from glo_lightning.losses import known_losses, known_regression_losses
 from glo_lightning.search.records.candidates import BaselineScore, CandidateRecord, GenerationSummary
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.settings import SearchSettings
@@ -98,12 +98,18 @@ def trainings_ahead(settings: SearchSettings, length: float, after: str = "", tr
         "coefficients": float(tuning),
         "rival": has_rivals * settings.rival_budget * (trained + tuning),
         "finalists": rescoring,
-        "known": float(has_rivals * len(known_losses(2))),
+        "known": float(has_rivals * _known_rivals(settings)),
         "rivals": 2 * has_rivals * rescoring,
         "fidelity": settings.fidelity_sample * length,
         "comparison": losses * settings.comparison_seeds * length,
     }
     return sum(list(costs.values())[list(costs).index(after) + 1 if after else 0 :])
+
+
+def _known_rivals(settings: SearchSettings) -> int:
+    """Return how many losses of the literature a verdict tries: all but what everybody trains with."""
+    real = settings.outputs == "real"
+    return len(known_regression_losses() if real else known_losses(2, None, settings.outputs)) - 1
 
 
 class Progress:

@@ -11,7 +11,7 @@ import torch.multiprocessing
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 from glo_lightning.callbacks import AttractionRecorder, LossInjection
 from glo_lightning.data import DigitsDataModule
@@ -202,6 +202,18 @@ def test_any_loss_module_will_do(tmp_path: Path) -> None:
     assert bool((read(tmp_path).attraction >= 0.0).all())
     with pytest.raises(ModelError, match="'loss_fn'"):
         quiet_trainer(AttractionRecorder(tmp_path)).fit(Own(), DataLoader(TensorDataset(inputs, target)))
+
+
+@pytest.mark.parametrize("indices", [list(range(20, 120)), torch.arange(20, 120)])
+def test_samples_are_drawn_from_the_part_of_the_data_that_is_trained_on(
+    indices: list[int] | torch.Tensor, tmp_path: Path
+) -> None:
+    data = TensorDataset(*DigitsDataModule().train_tensors)
+    loader = DataLoader(data, batch_size=20, sampler=SubsetRandomSampler(indices))
+    quiet_trainer(AttractionRecorder(tmp_path, num_samples=100), epochs=1).fit(Classifier(mlp()), loader)
+    record = read(tmp_path)
+    assert sorted(record.index.tolist()) == list(range(20, 120))
+    assert torch.equal(record.target, data.tensors[1][record.index])
 
 
 def test_refuses_data_without_indices(tmp_path: Path) -> None:

@@ -349,6 +349,23 @@ def test_a_module_that_skips_its_first_batch_is_not_refused_for_that():
     assert candidate.calls == 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "other"),
+    [(WithModule, nn.CrossEntropyLoss()), (WithFunction, cross_entropy), (WithFunction, nn.CrossEntropyLoss())],
+)
+def test_a_module_that_changes_its_loss_while_it_trains_is_refused(kind, other):
+    class Fickle(kind):
+        def on_train_epoch_start(self):
+            if self.current_epoch == 2:
+                self.objective = other
+
+    model = Fickle()
+    with pytest.raises(ModelError) as raised:
+        quiet_trainer(LossInjection(Watcher(), "objective"), max_epochs=4).fit(model, DigitsDataModule())
+    assert "a Fickle that puts another loss there in epoch 2" in str(raised.value)
+    assert (model.current_epoch, model.global_step) == (2, 9), "after the first batch of the third epoch"
+
+
 def test_a_module_that_optimizes_by_hand_without_the_attribute_is_refused_after_an_epoch():
     class Deaf(TwoOptimizers):
         def training_step(self, batch, batch_idx):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import sqlite3
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from glo_lightning.cli.main import main
+from glo_lightning.cli.main import VERBS, main
 from glo_lightning.losses import load_loss
 
 TINY = [
@@ -213,6 +214,17 @@ def test_a_terminal_without_signs_for_formulas_gets_all_the_same(tmp_path: Path)
     )
     assert ended.returncode == 0, ended.stderr
     assert "class FoundLoss" in ended.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_module_is_run_as_its_verb_is(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr("glo_lightning.cli.main.run", ran.append)
+    monkeypatch.setattr(sys, "argv", ["python", "--help"])
+    runpy.run_module(f"glo_lightning.{verb}.__main__", run_name="__main__")
+    assert ran == [[verb, "--help"]]
+    runpy.run_module(f"glo_lightning.{verb}.__main__", run_name="imported")
+    assert len(ran) == 1
 
 
 def test_an_output_folder_that_is_a_file_is_refused(

@@ -10,13 +10,14 @@ import optuna
 import pytest
 from rich.console import Console
 
-from glo_lightning.losses import known_losses
+from glo_lightning.losses import Outputs
 from glo_lightning.search import progress as progress_module
 from glo_lightning.search.exploration.announcer import GenerationAnnouncer
 from glo_lightning.search.progress import Progress, Standing, Trainings, trainings_ahead
 from glo_lightning.search.records.candidates import BaselineScore, CandidateRecord, GenerationSummary
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.settings import SearchSettings
+from glo_lightning.search.verdict.tuned import known_rivals
 from glo_lightning.telling import Verbosity, shown
 from glo_lightning.training.monitor import Monitor
 from tests.runs import search
@@ -106,8 +107,18 @@ def test_what_is_left_counts_rivals() -> None:
     settings = SearchSettings(generations=5, population_size=20, finalists=5, finalist_seeds=3, comparison_seeds=10)
     without = trainings_ahead(replace(settings, rival_budget=0), length=4.0)
     more = trainings_ahead(settings, length=4.0) - without
-    tuned, known, finalists, rows = 100, len(known_losses(2)), 2 * 15, 2 * 10 * 4
+    tuned, known, finalists, rows = 100, 11, 2 * 15, 2 * 10 * 4
     assert more == tuned + known + finalists + rows
+    of_numbers = replace(settings, outputs="real", monitor="val_loss", mode="min")
+    assert trainings_ahead(settings, 4.0) - trainings_ahead(of_numbers, 4.0) == 11 - 6
+
+
+@pytest.mark.parametrize("outputs", ["softmax", "sigmoid", "real"])
+def test_as_many_known_losses_are_counted_as_a_verdict_tries(outputs: Outputs) -> None:
+    monitor = {"monitor": "val_loss", "mode": "min"} if outputs == "real" else {}
+    settings = SearchSettings(outputs=outputs, **monitor)
+    with_known, after = (trainings_ahead(settings, 1.0, after=each) for each in ("finalists", "known"))
+    assert with_known - after == len(known_rivals([2], outputs))
     assert trainings_ahead(replace(settings, comparison_seeds=0), 4.0) == 15
 
 
