@@ -8,6 +8,7 @@ from glo_lightning.losses.active_passive import ActivePassiveLoss
 from glo_lightning.losses.baikal import BaikalCMALoss, BaikalLoss
 from glo_lightning.losses.base import Loss
 from glo_lightning.losses.classic import CrossEntropyLoss, FocalLoss, MeanSquaredErrorLoss, PolyLoss
+from glo_lightning.losses.known import known_losses
 from glo_lightning.losses.loss_file import load_loss
 from glo_lightning.losses.options import Outputs
 from glo_lightning.losses.outputs import for_outputs
@@ -34,6 +35,8 @@ BEST_KNOWN = "best_known.json"
 NAMED_LOSSES: dict[str, Callable[[], Loss]] = {
     "cross_entropy": CrossEntropyLoss,
     "binary_cross_entropy": lambda: SigmoidLoss(CrossEntropyLoss()),
+    "label_smoothing": lambda: CrossEntropyLoss(label_smoothing=0.1),
+    "mean_squared_error": MeanSquaredErrorLoss,
     "mse": MeanSquaredErrorLoss,
     "focal": FocalLoss,
     "poly": PolyLoss,
@@ -49,7 +52,10 @@ NAMED_LOSSES: dict[str, Callable[[], Loss]] = {
     "squared_error": ResidualLoss,
     "absolute_error": AbsoluteErrorLoss,
     "huber": HuberLoss,
+    "pseudo_huber": lambda: ResidualLoss(1.0),
     "log_cosh": LogCoshLoss,
+    "cauchy": lambda: ResidualLoss(0.0),
+    "geman_mcclure": lambda: ResidualLoss(-2.0),
     "quantile": QuantileLoss,
 }
 
@@ -70,7 +76,8 @@ def named_loss(name: str) -> Loss:
     Source: derivations.md, sections 2 and 7.5.
     """
     if name not in NAMED_LOSSES:
-        raise LossError(f"a name out of {', '.join(NAMED_LOSSES)}", repr(name), "Check it, or load a stored loss.")
+        cure = _how_to_make(name) or "Check it, or load a stored loss."
+        raise LossError(f"a name out of {', '.join(NAMED_LOSSES)}", repr(name), cure)
     return NAMED_LOSSES[name]()
 
 
@@ -90,9 +97,20 @@ def find_loss(name: str) -> Loss:
         raise LossError(
             f"a stored loss's file, or a name out of {', '.join(NAMED_LOSSES)}",
             f"{name!r}, which is neither",
-            "Check the path; a search leaves its loss in runs/<study_name>/best_loss.json.",
+            _how_to_make(name) or "Check the path; a search leaves its loss in runs/<study_name>/best_loss.json.",
         )
     return load_loss(name)
+
+
+def _how_to_make(name: str) -> str:
+    """Say how to get a loss of the literature that depends on the number of classes; nothing of other names."""
+    if name not in known_losses(2, (1, 1)):
+        return ""
+    counts = ", class_counts" if name not in known_losses(2) else ""
+    return (
+        f"It depends on the classes: save_loss(known_losses(10{counts})[{name!r}].loss, '{name}.json') makes a file of "
+        "it; a search leaves its best known loss in runs/<study_name>/best_known.json."
+    )
 
 
 def load_losses(

@@ -54,10 +54,10 @@ def listed(given: object) -> list[Any]:
     """Return numbers as a list of Python's: those of a tensor, an array or a sequence, or one alone.
 
     Example:
-        >>> listed(torch.tensor([2, 3])), listed([torch.tensor(0.5), 1]), listed(2.0)
-        ([2, 3], [0.5, 1], [2.0])
+        >>> listed(torch.tensor([2, 3])), listed([torch.tensor(0.5), 1]), listed(range(2)), listed(2.0)
+        ([2, 3], [0.5, 1], [0, 1], [2.0])
     """
-    several = list(given) if isinstance(given, list | tuple) else _python(given)
+    several = list(given) if isinstance(given, list | tuple | range) else _python(given)
     return [_python(each) for each in several] if isinstance(several, list) else [several]
 
 

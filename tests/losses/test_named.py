@@ -1,12 +1,19 @@
 """Losses by name and by file, as command lines give them."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from glo_lightning.errors import LossError, LossFileError
-from glo_lightning.losses import CrossEntropyLoss, cross_entropy_taylor, save_loss
-from glo_lightning.losses.named import find_loss, load_losses
+from glo_lightning.losses import (
+    CrossEntropyLoss,
+    cross_entropy_taylor,
+    known_losses,
+    known_regression_losses,
+    save_loss,
+)
+from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses
 
 
 def test_a_loss_is_found_by_name_or_file(tmp_path: Path) -> None:
@@ -48,6 +55,24 @@ def test_named_losses_suit_the_outputs_and_stored_ones_stay(tmp_path: Path) -> N
     losses = load_losses(names, "sigmoid")
     assert [loss.family for loss in losses.values()] == ["sigmoid", "sigmoid", "taylor"]
     assert losses["binary_cross_entropy"].to_dict() == find_loss("binary_cross_entropy").to_dict()
+
+
+KNOWN = known_losses(10, range(1, 11)) | known_regression_losses()
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_a_verdict_names_is_found_by_that_name_or_said_how_to_make(name: str, tmp_path: Path) -> None:
+    loss = KNOWN[name].loss
+    if name in NAMED_LOSSES:
+        assert find_loss(name).to_dict() == loss.to_dict()
+    else:
+        with pytest.raises(LossError) as refusal:
+            find_loss(name)
+        (code,) = re.findall(r"save_loss\(.*?\.json'\)", str(refusal.value))
+        path = tmp_path / f"{name}.json"
+        made = code.replace("class_counts", "range(1, 11)").replace(f"'{name}.json'", "path")
+        eval(made, {"save_loss": save_loss, "known_losses": known_losses, "path": path})  # noqa: S307
+        assert find_loss(str(path)).to_dict() == loss.to_dict()
 
 
 def test_what_is_neither_a_name_nor_a_stored_loss_is_refused(tmp_path: Path) -> None:
