@@ -20,7 +20,7 @@ from glo_lightning.theory import trainability
 from glo_lightning.theory.gamma import check_num_classes
 from glo_lightning.theory.trainability import Invariant
 
-Family = Literal["drive", "taylor", "trees", "residual"]
+Family = Literal["drive", "taylor", "glo", "residual"]
 Vectors = Literal["drive", "taylor", "residual"]
 AnyInvariant = Literal["none", Invariant]
 
@@ -128,12 +128,12 @@ def suggest_loss(
 
     Args:
         trial: a running trial, or a fixed one.
-        family: drive, taylor, residual (to predict numbers) or trees; trees want a sampler of conditional spaces, such
+        family: drive, taylor, residual (to predict numbers) or glo; its trees want a sampler of conditional spaces, such
             as Optuna's TPE, and many trials, most of which are pruned at once.
         num_classes: classes of the task, 2 or more; not of residual, and 2 of sigmoid outputs.
         outputs: what the model's outputs mean; always real of residual.
         class_counts: training samples of each class, for losses that know how frequent the classes are; of softmax
-            outputs alone, and not of trees.
+            outputs alone, and not with glo.
         sigma: of residual: standard deviation of the training targets, one number or one for each predicted number.
         invariant: what a loss must meet to be trained at all; none for no such test. Residual losses meet it.
         prefix: of the parameters' names.
@@ -154,9 +154,9 @@ def suggest_loss(
     family = fitted("family", family, Family, default="drive", called=Checked.called)
     invariant = fitted("invariant", invariant, AnyInvariant, default="exact", called=Checked.called)
     classes = _required_classes(family, num_classes, outputs, sigma)
-    if family == "trees":
+    if family == "glo":
         if listed(class_counts):
-            raise SettingsError("no class_counts with trees", repr(class_counts), "Leave them out, or suggest drive.")
+            raise SettingsError("no class_counts with family='glo'", repr(class_counts), "Leave them out, or suggest drive.")
         expression = suggest_expression(trial, prefix + "node")
         settings = SearchSettings(family="glo", outputs=outputs)
         try:

@@ -83,7 +83,7 @@ def test_every_family_and_a_running_study_can_be_told(tmp_path: Path) -> None:
     for place, (family, options) in enumerate(asked):
         trial = study.ask()
         suggest_loss(trial, family, **options, invariant="none")  # type: ignore[arg-type]
-        suggest_loss(trial, "trees", num_classes=3, invariant="none", prefix="aux.") if place == 2 else None
+        suggest_loss(trial, "glo", num_classes=3, invariant="none", prefix="aux.") if place == 2 else None
         if place == 0:
             assert "No trial has a value yet" in page_of(url, tmp_path).words
         study.tell(trial, float(place))

@@ -93,11 +93,11 @@ def test_a_tree_is_spelt_from_its_root() -> None:
     baikal = {
         "node": "-", "node.0": "log", "node.0.0": "h", "node.1": "/", "node.1.0": "y", "node.1.1": "h",
     }  # fmt: skip
-    loss = suggest_loss(fixed(baikal), "trees", num_classes=3)
+    loss = suggest_loss(fixed(baikal), "glo", num_classes=3)
     torch.testing.assert_close(loss(LOGITS, TARGET), TreeLoss("log(h) - y / h")(LOGITS, TARGET))
 
 
-@pytest.mark.parametrize("family, n_trials", [("drive", 30), ("taylor", 30), ("trees", 80)])
+@pytest.mark.parametrize("family, n_trials", [("drive", 30), ("taylor", 30), ("glo", 80)])
 def test_any_sampler_finds_losses_that_train_and_prunes_the_others(family: Any, n_trials: int) -> None:
     def objective(trial: optuna.Trial) -> float:
         loss = suggest_loss(trial, family, num_classes=3)
@@ -120,8 +120,8 @@ def test_any_sampler_finds_losses_that_train_and_prunes_the_others(family: Any, 
 def test_without_an_invariant_nothing_is_pruned() -> None:
     uphill = {"node": "h"}
     with pytest.raises(optuna.TrialPruned):
-        suggest_loss(fixed(uphill), "trees", num_classes=3)
-    assert isinstance(suggest_loss(fixed(uphill), "trees", num_classes=3, invariant="none"), TreeLoss)
+        suggest_loss(fixed(uphill), "glo", num_classes=3)
+    assert isinstance(suggest_loss(fixed(uphill), "glo", num_classes=3, invariant="none"), TreeLoss)
 
 
 def test_the_space_serves_our_sampler_beside_a_learning_rate() -> None:
@@ -154,7 +154,7 @@ def test_the_space_serves_our_sampler_beside_a_learning_rate() -> None:
         ({"invariant": "exat"}, r"Did you mean invariant='exact'\?"),
         ({"outputs": "Sigmoid"}, "sigmoid"),
         ({"num_classes": 1}, "classes"),
-        ({"family": "trees", "class_counts": (1, 2, 3)}, "no class_counts with trees"),
+        ({"family": "glo", "class_counts": (1, 2, 3)}, "no class_counts with family='glo'"),
         ({"class_counts": (1, 2)}, "class_counts of 3 classes, got 2"),
         ({"class_counts": (1, 2, 0)}, "class_counts above 0"),
         ({"num_classes": None, "outputs": "sigmoid", "class_counts": (1, 2)}, "no class_counts but with softmax"),
