@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from glo_lightning.compare.comparison import Comparison
+from glo_lightning.training.kept_memory import freed_memory_kept
 from glo_lightning.training.monitor import Monitor
 from page.command import works_of
 from page.records import Record, Records
@@ -40,7 +41,8 @@ def sweep(
                     data = work.corrupted(options.data, **conditions[condition])
                     folder = options.runs / f"{name} {task} {condition} {family} {seed}"
                     searched = search(work, data, family, seed, folder, monitor, class_aware, options.quick)
-                    record = Record.of(searched, task, condition, family, seed, **others(searched))
+                    with freed_memory_kept():
+                        record = Record.of(searched, task, condition, family, seed, **others(searched))
                     records.keep(record)
                     print(record, flush=True)
     return records.read()
