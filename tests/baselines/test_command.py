@@ -92,7 +92,6 @@ def test_the_command_prints_a_leaderboard_and_advice_and_trains_nothing_twice(
     assert means == sorted(means, reverse=True)
     assert all(len(row["metrics"]) == 3 and len(row["curves"][0]) == 3 for row in record["rows"])
     assert {"noise floor", "headroom", "least shown"} <= {line[:12].rstrip() for line in printed.splitlines()}
-    assert record["answer"] in ("pays", "does not pay", "cannot be told")
     assert record["advice"] in printed
     assert printed.splitlines()[-1].strip() == record["next"]
 

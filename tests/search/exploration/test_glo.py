@@ -180,6 +180,7 @@ def test_the_papers_screen_trains_every_formula_with_both_leaves(tmp_path: Path)
             assert "y" not in tree or "h" not in tree or candidate.reason.startswith("defined")
         elif candidate.status != "repeated":
             assert candidate.metric is not None
+    assert "screened" in {candidate.status for candidate in expressions}
     uphill = expressions[0]
     assert not uphill.theory["exact"]
     assert uphill.metric is not None
