@@ -7,6 +7,25 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+ROUNDING = 1e-12
+"""Size of what is nothing but rounding."""
+
+
+def number(value: float, sign: str = "") -> str:
+    """Write a metric with four decimals; a large one with four digits, and one too small for decimals with three.
+
+    Example:
+        >>> number(0.97243), number(0.00224, "+"), number(123456.7), number(3.127e-6), number(-1e-17, "+")
+        ('0.9724', '+0.0022', '1.235e+05', '3.13e-06', '+0.0000')
+    """
+    size = abs(value)
+    if size < ROUNDING:
+        value = 0.0
+    elif size < 5e-5:
+        return format(value, f"{sign}.3g")
+    return format(value, f"{sign}.4f" if size < 1000.0 else f"{sign}.4g")
+
+
 def duration(seconds: float) -> str:
     """Write a time span as people do.
 

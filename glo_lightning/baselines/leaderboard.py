@@ -11,10 +11,10 @@ from scipy import stats
 from glo_lightning.baselines.members import Member
 from glo_lightning.compare.comparison import divergence
 from glo_lightning.compare.statistics import mean_interval
-from glo_lightning.compare.tables import number
 from glo_lightning.search.exploration.start import Baseline
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.run import Evaluation
+from glo_lightning.words import number
 
 RANKED_AS_AT_THE_END = 0.9
 """Rank correlation from which on a shorter training ranks losses as the whole one does."""

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from glo_lightning.baselines.advice import Advice
 from glo_lightning.baselines.leaderboard import Leaderboard, Row
-from glo_lightning.compare.tables import number
+from glo_lightning.words import number
 
 
 def leaderboard_table(board: Leaderboard, epochs: int, own: str | None) -> Table:

@@ -12,7 +12,7 @@ from glo_lightning.compare.comparison import Comparison, LossResult, commonest
 from glo_lightning.compare.rivals import JOINT, KNOWN, OWN, SCALED, TUNED
 from glo_lightning.hyperparameters import Hyperparameters, describe
 from glo_lightning.training.monitor import Monitor
-from glo_lightning.words import say
+from glo_lightning.words import number, say
 
 EFFECT = "g"
 COST = "cost"
@@ -31,9 +31,6 @@ ROWS = {
     SCALED: "×  as steep at its start as the discovered loss, which a larger learning rate would do, too",
 }
 """What rows mean of a comparison with a discovered loss."""
-
-ROUNDING = 1e-12
-"""Size of what is nothing but rounding."""
 
 MEDIUM_EFFECT = 0.5
 """Standard deviations below which a difference matters little. Source: Cohen's conventions."""
@@ -297,18 +294,3 @@ def _p_value(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.4f}" if value >= 1e-4 else f"{value:.0e}" if value else UNTESTED
-
-
-def number(value: float, sign: str = "") -> str:
-    """Write a metric with four decimals; a large one with four digits, and one too small for decimals with three.
-
-    Example:
-        >>> number(0.97243), number(0.00224, "+"), number(123456.7), number(3.127e-6), number(-1e-17, "+")
-        ('0.9724', '+0.0022', '1.235e+05', '3.13e-06', '+0.0000')
-    """
-    size = abs(value)
-    if size < ROUNDING:
-        value = 0.0
-    elif size < 5e-5:
-        return format(value, f"{sign}.3g")
-    return format(value, f"{sign}.4f" if size < 1000.0 else f"{sign}.4g")

@@ -18,6 +18,7 @@ from glo_lightning.search.records.verdict import STORED, Verdict
 from glo_lightning.search.samplers.optuna_adapter import id_of_study, id_of_trial, storage_of
 from glo_lightning.search.storage.study import FINGERPRINT, find_study, is_rival, stage_title, tuned_expression
 from glo_lightning.training.monitor import Monitor
+from glo_lightning.words import number
 
 TITLE = "# How the search stands"
 """How our notes begin; others are their writers' own."""
@@ -64,7 +65,7 @@ def write_note(study: optuna.Study) -> str:
 
 
 def _standing(generations: list[GenerationSummary], monitor: Monitor, baseline: BaselineScore | None) -> str:
-    beside = "" if baseline is None else f" Trained as they are, {baseline.name} has {baseline.metric:.4f}."
+    beside = "" if baseline is None else f" Trained as they are, {baseline.name} has {number(baseline.metric)}."
     trained = sum(summary.trained for summary in generations)
     stopped = sum(summary.stopped for summary in generations)
     return (
@@ -92,7 +93,10 @@ def _show_leader(study: optuna.Study, best: CandidateRecord, monitor: Monitor) -
         for place, words in enumerate(("its formula", "its shape and force", "its attraction"))
     ]
     return "\n\n".join(
-        [f"The best score is {monitor.name} **{best.metric:.4f}**, by trial {best.trial}: `{best.formula}`", *pictures]
+        [
+            f"The best score is {monitor.name} **{_number(best.metric)}**, by trial {best.trial}: `{best.formula}`",
+            *pictures,
+        ]
     )
 
 
@@ -107,4 +111,4 @@ def _table(generations: list[GenerationSummary]) -> str:
 
 
 def _number(metric: float | None) -> str:
-    return "–" if metric is None else f"{metric:.4f}"
+    return "–" if metric is None else number(metric)

@@ -21,7 +21,7 @@ from glo_lightning.landscape.figures import figure_landscape
 from glo_lightning.landscape.settings import LandscapeSettings
 from glo_lightning.landscape.surface import Surface, grid, measure_surface, random_directions, require_radius
 from glo_lightning.telling import shown
-from glo_lightning.words import place, say
+from glo_lightning.words import number, place, say
 
 _logger = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def landscape_table(found: Mapping[str, Surroundings], num_images: int) -> Table
         table.add_row(
             escape(name),
             f"{float(surface.accuracy[surface.centre]):.4f}",
-            f"{float(surface.loss[surface.centre]):.4f}",
+            number(float(surface.loss[surface.centre])),
             f"{each.flatness:.4f}",
             "-" if each.curvature is None else f"{each.curvature:.4g}",
         )

@@ -5,10 +5,10 @@ from typing import Any
 import optuna
 from optuna.study import StudyDirection
 
-from glo_lightning.compare.tables import number
 from glo_lightning.report.figures import draw_values
 from glo_lightning.report.told import ToldLoss, draw, write_page
 from glo_lightning.search.records.suggested import SuggestedTrial, ranked, read_suggested, read_suggestions
+from glo_lightning.words import number
 
 SHOWN = 10
 """Trials in the table, the best ones."""

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from glo_lightning.compare.comparison import Comparison
-from glo_lightning.compare.tables import columns, comparison_rows, headline, legend, number, verdict_sentences
+from glo_lightning.compare.tables import columns, comparison_rows, headline, legend, verdict_sentences
 from glo_lightning.hyperparameters import describe
 from glo_lightning.losses import Loss
 from glo_lightning.losses.named import BEST_LOSS, DISCOVERED_LOSS
@@ -22,6 +22,7 @@ from glo_lightning.search.records.lineage import draw_lineage
 from glo_lightning.search.records.plan import planned_generations
 from glo_lightning.search.records.read import Archive
 from glo_lightning.search.records.verdict import DISCOVERED, Verdict
+from glo_lightning.words import number
 
 LINEAGE_WIDTH = 22.0
 """Leaves side by side in the report's lineage."""

@@ -15,7 +15,7 @@ from glo_lightning.search.records.candidates import BaselineScore, CandidateReco
 from glo_lightning.search.records.verdict import PURPOSES
 from glo_lightning.search.settings import SearchSettings
 from glo_lightning.search.spaces.trees import COEFFICIENT_POPULATION
-from glo_lightning.words import duration
+from glo_lightning.words import duration, number
 
 _logger = logging.getLogger(__name__)
 
@@ -253,7 +253,7 @@ class Progress:
 
 
 def _number(metric: float | None) -> str:
-    return "-" if metric is None else f"{metric:.4f}"
+    return "-" if metric is None else number(metric)
 
 
 def _share(part: int, whole: int) -> str:

@@ -128,8 +128,8 @@ def suggest_loss(
 
     Args:
         trial: a running trial, or a fixed one.
-        family: drive, taylor, residual (to predict numbers) or glo; its trees want a sampler of conditional spaces, such
-            as Optuna's TPE, and many trials, most of which are pruned at once.
+        family: drive, taylor, residual (to predict numbers) or glo; its trees want a sampler of conditional spaces,
+            such as Optuna's TPE, and many trials, most of which are pruned at once.
         num_classes: classes of the task, 2 or more; not of residual, and 2 of sigmoid outputs.
         outputs: what the model's outputs mean; always real of residual.
         class_counts: training samples of each class, for losses that know how frequent the classes are; of softmax
@@ -156,7 +156,9 @@ def suggest_loss(
     classes = _required_classes(family, num_classes, outputs, sigma)
     if family == "glo":
         if listed(class_counts):
-            raise SettingsError("no class_counts with family='glo'", repr(class_counts), "Leave them out, or suggest drive.")
+            raise SettingsError(
+                "no class_counts with family='glo'", repr(class_counts), "Leave them out, or suggest drive."
+            )
         expression = suggest_expression(trial, prefix + "node")
         settings = SearchSettings(family="glo", outputs=outputs)
         try:

@@ -14,7 +14,7 @@ from glo_lightning.train.training import FullTraining, train_fully
 from glo_lightning.training.checks.targets import target_scale
 from glo_lightning.training.placement import leads
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.words import place
+from glo_lightning.words import number, place
 
 
 def run(cli: TaskCLI[TrainSettings]) -> int:
@@ -66,7 +66,7 @@ def _epochs(task: Task, settings: TrainSettings) -> int:
 
 def _print(training: FullTraining) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    lines = {name: f"{value:.4f}" for name, value in sorted(training.metrics.items())}
+    lines = {name: number(value) for name, value in sorted(training.metrics.items())}
     lines |= {"last epoch": place(training.last), "best epoch": place(training.best)}
     width = max(map(len, lines))
     for name, text in lines.items():

@@ -26,10 +26,10 @@ from verdicts import TASKS
 
 from glo_lightning.compare.comparison import Comparison
 from glo_lightning.compare.rivals import KNOWN, TUNED
-from glo_lightning.compare.tables import number
 from glo_lightning.data.tensor_data import Splits, TensorDataModule
 from glo_lightning.search import LossSearch
 from glo_lightning.search.records.verdict import DISCOVERED
+from glo_lightning.words import number
 
 
 class RarePositives(TensorDataModule):

@@ -10,10 +10,10 @@ from optuna.trial import FrozenTrial
 
 from glo_lightning import suggest_loss
 from glo_lightning.cli.main import main
-from glo_lightning.compare.tables import number
 from glo_lightning.dashboard.pictures import Pictures
 from glo_lightning.dashboard.view import view
 from glo_lightning.losses import Loss
+from glo_lightning.words import number
 from tests.report.test_page import Page
 
 TRIALS = 16

@@ -134,6 +134,16 @@ def test_cross_entropy_stands_above_the_candidates() -> None:
     assert head.index("best") + 4 == cross_entropy.index("0.7100") + 6 == first.index("0.5000") + 6
 
 
+def test_metrics_that_four_decimals_do_not_show_are_written_as_a_verdict_writes_them() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    with shown(console=console), Progress(console) as progress:
+        progress.start("searching", Standing(20, 400, 0, None, 0, 0), finished=0)
+        summary = GenerationSummary(0, 3.127e-6, 123456.7, 4, 0, 4, 1.0, {"trained": 4})
+        progress.generation(summary, Standing(1, 4, 4, 3.127e-6, 4, 4))
+    file: Any = console.file
+    assert file.getvalue().splitlines()[-1].split()[1:4] == ["3.13e-06", "3.13e-06", "1.235e+05"]
+
+
 def test_a_search_shows_every_training_of_its_verdict(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     search(tmp_path, generations=1, population_size=4, invariant="none", comparison_seeds=2, rival_budget=0)
     lines = [message.strip() for message in caplog.messages]

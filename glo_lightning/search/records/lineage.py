@@ -11,6 +11,7 @@ from glo_lightning.losses.expression.coefficients import coefficient_paths
 from glo_lightning.losses.expression.nodes import Path
 from glo_lightning.search.engines import Slot
 from glo_lightning.search.records.candidates import CandidateRecord
+from glo_lightning.words import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -226,7 +227,7 @@ def _caption(ancestor: Ancestor, metric: str) -> list[str]:
     if ancestor.mate is not None:
         steps.append(f"with a part of {ancestor.mate.expression}")
     if candidate.metric is not None:
-        steps.append(f"{metric} {candidate.metric:.4f}")
+        steps.append(f"{metric} {number(candidate.metric)}")
     steps.append(ancestor.formula or candidate.expression)
     return [line for step in steps for line in wrap(step, CAPTION_COLUMNS)]
 
