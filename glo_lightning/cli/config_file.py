@@ -15,7 +15,7 @@ MAX_FILES = 100
 
 
 EMBEDDED = Path(__file__).parents[1] / "configs"
-"""Configurations that come with the package, for data that need no download."""
+"""Configurations that come with the package."""
 
 
 class ConfigFileWithBase(ActionConfigFile):

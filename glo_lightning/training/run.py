@@ -74,7 +74,7 @@ class EvaluatorLostError(Exception):
 
 
 class Evaluator(Protocol):
-    """Trains one model per run; the Trainer and the population evaluator are the two that exist."""
+    """Trains one model per run: one after another, all together, or shared with others."""
 
     def evaluate(self, runs: Sequence[Run]) -> list[Evaluation]:
         """Train every run and return its evaluation, in the order given."""
