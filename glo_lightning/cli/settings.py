@@ -58,8 +58,8 @@ class TaskSettings(Settings):
 
     Args:
         monitor: the validation metric that decides: which candidate, which epoch, which loss is better. The verdict is
-            by its like on the test split. val_fgsm_accuracy, the accuracy under attack by FGSM with changes of 0.1 per
-            pixel, needs nothing of the model.
+            by its like on the test split. val_fgsm_accuracy and val_pgd_accuracy, the accuracy under attack by FGSM or,
+            stronger, PGD with changes of 0.1 per pixel, need nothing of the model.
         mode: whether the monitored metric is better at its max or min.
         outputs: what the model's outputs mean: softmax (logits of one of C classes for each sample or pixel), sigmoid
             (yes or no for each logit: binary and multi-label models) or real (predicted numbers: regression).

@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from glo_lightning.callbacks.adversarial_validation import METRIC, AdversarialValidation
+from glo_lightning.callbacks.adversarial_validation import METRICS, AdversarialValidation
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.task import Task, callbacks_of
 
@@ -14,6 +14,7 @@ def build_trainer(task: Task, monitor: Monitor, callbacks: Sequence[Callback], o
     """Build the task's Trainer, with what measures the accuracy under attack if that is monitored."""
     trainer = task.build_trainer(callbacks, overrides)
     own = callbacks_of(trainer)
-    if monitor.name == f"val_{METRIC}" and not any(isinstance(each, AdversarialValidation) for each in own):
-        own.insert(0, AdversarialValidation())
+    attack = METRICS.get(monitor.name)
+    if attack and not any(isinstance(each, AdversarialValidation) and each.attack == attack for each in own):
+        own.insert(0, AdversarialValidation(attack=attack))
     return trainer

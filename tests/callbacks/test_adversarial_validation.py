@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch import Callback, Trainer
 
-from glo_lightning.attacks import PixelSpace, fgsm
+from glo_lightning.attacks import PixelSpace, fgsm, margin, pgd
 from glo_lightning.callbacks import AdversarialValidation
 from glo_lightning.data import DigitsDataModule, VisionDataModule
 from glo_lightning.errors import DataError, ModelError, SettingsError
@@ -52,6 +52,16 @@ def test_it_logs_the_accuracy_on_the_attacked_images() -> None:
     assert trainer.callback_metrics["val_fgsm_accuracy"] == right.float().mean()
 
 
+def test_pgd_is_logged_beside_fgsm_and_is_stronger() -> None:
+    model, data = Classifier(mlp()), DigitsDataModule()
+    trainer = _trainer(AdversarialValidation(0.1), AdversarialValidation(0.1, "pgd"))
+    trainer.fit(model, data)
+    inputs, target = data.val_tensors
+    right = model(pgd(model, inputs, target, 0.1, PixelSpace(), margin)).argmax(-1) == target
+    found = trainer.callback_metrics
+    assert found["val_pgd_accuracy"] == right.float().mean() < found["val_fgsm_accuracy"]
+
+
 def test_epsilon_zero_gives_the_clean_accuracy_and_training_is_not_disturbed() -> None:
     assert _score(_task(AdversarialValidation(0)), ROBUST) == _score(_task(), Monitor())
     assert _score(_task(AdversarialValidation(0.1)), Monitor()) == _score(_task(), Monitor())
@@ -70,8 +80,11 @@ def test_monitoring_it_is_enough_on_both_splits() -> None:
     task = _task()
     assert ROBUST.name in probe_task(task, ROBUST).metrics
     assert ROBUST.name not in probe_task(task, Monitor()).metrics
+    stronger = Monitor("val_pgd_accuracy")
+    assert stronger.name in probe_task(_task(AdversarialValidation()), stronger).metrics
     for split in ("val", "test"):
-        assert 0.0 < _score(task, ROBUST, split=split) < _score(task, Monitor(), split=split)
+        scores = [_score(task, monitor, split=split) for monitor in (stronger, ROBUST, Monitor())]
+        assert 0.0 < scores[0] < scores[1] < scores[2]
 
 
 def test_a_search_for_it_has_a_verdict(tmp_path: Path) -> None:
@@ -102,6 +115,8 @@ def test_a_population_steps_aside() -> None:
 def test_what_cannot_be_attacked_is_refused() -> None:
     with pytest.raises(SettingsError, match="epsilon"):
         AdversarialValidation(8)
+    with pytest.raises(SettingsError, match="'fgsm' or 'pgd', got 'cw'"):
+        AdversarialValidation(attack="cw")  # type: ignore[arg-type]
     cpu = {"accelerator": "cpu"}
     with pytest.raises(ModelError, match="forward"):
         probe_task(python_task(ToyModel, ToyData(), cpu), ROBUST)
