@@ -3,8 +3,9 @@
     python tests/benchmarks/claims.py [--claims speed "small data" attacks "PGD attacks" flatness]
 
 Training speed: accuracy after three epochs, searched and tuned for that. Small data: 108 digits. Attacks: accuracy
-under FGSM or PGD, searched and tuned for that, without an attack, and under the strongest of many. Flatness: losses found for
-accuracy with right labels, and the mean accuracy within half a filter norm of their minima. Stopped, it goes on.
+under FGSM or PGD, searched and tuned for that, without an attack, and under the strongest of many. Flatness: losses
+found for accuracy with right labels, and the mean accuracy within half a filter norm of their minima. Stopped, it goes
+on.
 """
 
 from collections.abc import Callable, Mapping
