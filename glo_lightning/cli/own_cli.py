@@ -25,6 +25,7 @@ from glo_lightning.safe_yaml import read_yaml, write_yaml
 from glo_lightning.training.task import (
     LEAN_TRAINER,
     Task,
+    copied,
     quiet_lightning,
     saves_checkpoints,
     with_callbacks,
@@ -239,6 +240,7 @@ class _Held:
             )
         (self.cli,) = built
         self.cli.save_config_callback = None
+        self._defaults = self.cli.trainer_defaults
         self._is_fresh = True
 
     def build_model(self, hyperparameters: Hyperparameters | None = None) -> LightningModule:
@@ -262,6 +264,8 @@ class _Held:
         if not self._is_fresh:
             self.build_model()
         self._is_fresh = False
+        # Among the defaults of a class are callbacks, which remember.
+        self.cli.trainer_defaults = {name: copied(name, value) for name, value in self._defaults.items()}
         trainer = self._own["trainer"]
         unset = {name: value for name, value in LEAN_TRAINER.items() if trainer.get(name) in (None, "auto")}
         if saves_checkpoints(self._callbacks()):

@@ -100,9 +100,10 @@ def run_comparison(
     first = next(iter(tasks.values()))()
     placement = place(first)
     epochs = settings.epochs or max_epochs(first)
+    shared = require_fresh_models(first)
     probe = probe_task(first, monitor, settings.loss_attribute, outputs=settings.outputs)
     require_worst(probe, monitor)
-    require_fresh_models(first)
+    shared.require_unchanged()
     require_test(first, monitor)
     seen = None if probe.first_batch is None else probe.first_batch.targets
     scale = UNIT if seen is None else target_scale(first, seen)

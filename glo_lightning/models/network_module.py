@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -151,7 +152,7 @@ class NetworkModule(LightningModule):
         return adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
 
     def make_scheduler(self, optimizer: Optimizer, num_epochs: int) -> LRScheduler:
-        """Build this model's schedule, which steps once per epoch of ``num_epochs``."""
+        """Build this model's schedule, which steps once per epoch of ``num_epochs``; a subclass may have its own."""
         if self.scheduler == "step":
             return MultiStepLR(optimizer, list(self.milestones), self.decay)
         if self.scheduler == "cosine":
@@ -159,9 +160,10 @@ class NetworkModule(LightningModule):
         return ConstantLR(optimizer, factor=1.0)
 
     def configure_optimizers(self) -> Optimizer | OptimizerLRSchedulerConfig:
-        """Return the optimizer, and the schedule unless it is constant."""
+        """Return the optimizer, and the schedule unless it is ours and constant."""
         optimizer = self.make_optimizer(self.parameters())
-        if self.scheduler == "constant":
+        has_own = is_overridden("make_scheduler", self, NetworkModule)
+        if self.scheduler == "constant" and not has_own:
             return optimizer
         num_epochs = self.trainer.max_epochs or 0
         require_argument(

@@ -148,10 +148,12 @@ def probe(settings: SearchSettings, name: str, task: Task, attempt: Attempt = re
     """
     monitor = task_monitor(settings)
     epochs = attempt(lambda: max_epochs(task))
+    shared = attempt(lambda: require_fresh_models(task))
     found = attempt(lambda: probe_task(task, monitor, settings.loss_attribute, settings.seed, settings.outputs))
     if found is not None:
         attempt(lambda: require_worst(found, monitor))
-    attempt(lambda: require_fresh_models(task))
+    if shared is not None:
+        attempt(shared.require_unchanged)
     if settings.comparison_seeds:
         attempt(lambda: require_test(task, monitor))
     doubt = attempt(lambda: check_splits(task, monitor.name, tested=settings.comparison_seeds > 0))

@@ -86,7 +86,7 @@ def python_task(
     Returns:
         A task whose Trainer has loggers, checkpoints, progress bar, model summary and sanity check off and one device,
         unless asked for others; callbacks of ours stand before its own. Every training gets copies of the arguments, or
-        what the function makes for it.
+        what the function makes for it, and copies of what that gives to all alike.
 
     Raises:
         DataError: if ``datamodule`` is none of these.
@@ -171,9 +171,9 @@ def _build_trainer(
     overrides: Mapping[str, Any],
 ) -> Trainer:
     if make is None:
-        trainer = Trainer(**_lean(overrides, {name: _copy(name, value) for name, value in given.items()}))
+        trainer = Trainer(**_lean(overrides, {name: copied(name, value) for name, value in given.items()}))
     else:
-        trainer = made_by(make, functools.partial(_lean, overrides))
+        trainer = made_by(make, lambda own: _lean(overrides, {name: _own(given, name, own[name]) for name in own}))
         if trainer.max_epochs != overrides.get("max_epochs", trainer.max_epochs):
             raise SettingsError(
                 "a Trainer whose max_epochs is an argument, for some trainings are longer than others",
@@ -205,7 +205,18 @@ def callbacks_of(trainer: Trainer) -> list[Callback]:
     return callbacks
 
 
-def _copy(name: str, value: Any) -> Any:
+def _own(first: Mapping[str, Any], name: str, value: Any) -> Any:
+    """Copy what a function gives to more than one Trainer; what it makes anew need not be such as can be copied."""
+    if value is first.get(name):
+        return copied(name, value)
+    if not isinstance(value, list | tuple):
+        return value
+    before = first.get(name)
+    shared = {id(each) for each in before} if isinstance(before, list | tuple) else {id(before)}
+    return [copied(name, each) if id(each) in shared else each for each in value]
+
+
+def copied(name: str, value: Any) -> Any:
     """Copy a Trainer's argument: callbacks and loggers remember, and a training must know nothing of those before."""
     try:
         return copy.deepcopy(value)
@@ -213,8 +224,8 @@ def _copy(name: str, value: Any) -> Any:
         raise SettingsError(
             f"{name} of the Trainer that can be copied, one for each training",
             f"{value!r} ({error})",
-            "Pass a function that makes the Trainer instead, lambda: Trainer(...); or let it open files and "
-            "connections in setup, not in __init__.",
+            "Build them within a function that makes the Trainer, lambda: Trainer(callbacks=[MyCallback()]); or let "
+            "them open files and connections in setup, not in __init__.",
         ) from error
 
 

@@ -48,14 +48,19 @@ def measure_on_test(trainer: Trainer, model: LightningModule, task: Task) -> dic
         task: the task whose data module has a ``test_dataloader``.
 
     Returns:
-        What the model's ``test_step`` logs; of a model without one, what it logs when validated on the test data.
+        What the model's ``test_step`` logs; of a model without one, what it logs when validated on the test data, of
+        which there are as many batches as a test may have.
     """
     data = task.datamodule
     if is_overridden("test_step", model, LightningModule):
         with keyboard_interrupts(trainer):
             return measured(trainer, trainer.test(model, datamodule=data, verbose=False))
     data.setup("test")
-    with keyboard_interrupts(trainer), _serving(data, "val_dataloader", data.test_dataloader):
+    with (
+        keyboard_interrupts(trainer),
+        _replaced(data, "val_dataloader", data.test_dataloader),
+        _replaced(trainer, "limit_val_batches", trainer.limit_test_batches),
+    ):
         return measured(trainer, trainer.validate(model, datamodule=data, verbose=False))
 
 
@@ -79,7 +84,7 @@ def require_test(task: Task, monitor: Monitor) -> None:
         trainer = build_trainer(task, monitor, [], {})
         try:
             data.setup("validate")
-            with keyboard_interrupts(trainer), _serving(data, "test_dataloader", data.val_dataloader):
+            with keyboard_interrupts(trainer), _replaced(data, "test_dataloader", data.val_dataloader):
                 metrics = measured(trainer, trainer.test(model, datamodule=data, verbose=False))
         except GloError:
             raise
@@ -115,13 +120,13 @@ def _find(metrics: dict[str, float], monitor: str) -> float:
 
 
 @contextmanager
-def _serving(datamodule: LightningDataModule, hook: str, served: Any) -> Iterator[None]:
-    """Serve other data where a data module has its own; its transfers and transforms still apply."""
-    attributes = vars(datamodule)
-    before = {hook: attributes[hook]} if hook in attributes else {}
-    attributes[hook] = served
+def _replaced(owner: object, name: str, value: Any) -> Iterator[None]:
+    """Give a data module another hook, whose transfers and transforms still apply, or a Trainer another limit."""
+    attributes = vars(owner)
+    before = {name: attributes[name]} if name in attributes else {}
+    attributes[name] = value
     try:
         yield
     finally:
-        del attributes[hook]
+        del attributes[name]
         attributes |= before

@@ -81,6 +81,15 @@ def test_the_task_is_what_their_command_makes() -> None:
     assert not any(isinstance(each, ModelCheckpoint) for each in trainer.callbacks)
 
 
+def test_callbacks_among_the_defaults_of_a_class_are_new_in_every_training() -> None:
+    stopping = EarlyStopping("train_loss")
+    task = cli_task(functools.partial(OwnCLI, trainer_defaults={"callbacks": [stopping]}), QUICK)
+    callbacks = [each for _ in range(2) for each in task.build_trainer([], {}).callbacks]  # type: ignore[attr-defined]
+    found = {id(each) for each in callbacks if isinstance(each, EarlyStopping)}
+    assert len(found) == 4, "two in each, one of a section of its own"
+    assert id(stopping) not in found
+
+
 def test_it_trains_as_their_command_does() -> None:
     arguments = [*QUICK, "--seed_everything=3", "--trainer.logger=false", "--trainer.enable_checkpointing=false"]
     theirs = OwnCLI(args=["fit", *arguments], save_config_callback=None)

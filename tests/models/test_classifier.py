@@ -74,6 +74,17 @@ def test_a_fit_equals_a_bare_loop(options, make_optimizer, make_scheduler):
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_a_schedule_of_a_subclass_is_followed():
+    class Halving(Classifier):
+        def make_scheduler(self, optimizer, num_epochs):
+            return torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+
+    for model, expected in ((Halving(mlp()), 0.025), (Classifier(mlp()), 0.1)):
+        trainer = quiet_trainer(max_epochs=2, limit_train_batches=1)
+        trainer.fit(model, DigitsDataModule())
+        assert trainer.optimizers[0].param_groups[0]["lr"] == expected
+
+
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_metrics_equal_sklearns(split):
     data, model = DigitsDataModule(batch_size=50), Classifier(mlp())

@@ -2,6 +2,7 @@
 
 import functools
 import pickle
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,41 @@ def test_every_training_has_a_trainer_of_its_own_behind_callbacks_of_ours(tmp_pa
     assert len(list((tmp_path / "csv").iterdir())) == 3, "a logger that is asked for logs"
     assert list((tmp_path / "kept").iterdir()), "and so are checkpoints"
     assert PopulationEvaluator(task, MONITOR).obstacle() == "the Trainer has Counts"
+
+
+class Remembers(Callback):
+    """Knows how many fits it has seen; may hold what cannot be copied."""
+
+    seen: list[int] = []  # noqa: RUF012
+
+    def __init__(self, lock: Any = None) -> None:
+        self.fits, self.lock = 0, lock
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.fits += 1
+        Remembers.seen.append(self.fits)
+
+
+def with_held(callback: Callback) -> dict[str, Callable[[], Trainer]]:
+    """Return functions that give the same callback to all their Trainers."""
+    held = [callback]
+    quick: dict[str, Any] = {"max_epochs": 1, "accelerator": "cpu"}
+    return {
+        "partial": functools.partial(Trainer, callbacks=held, **quick),
+        "list": lambda: Trainer(callbacks=held, **quick),
+        "in a new list": lambda: Trainer(callbacks=[Remembers(threading.Lock()), callback], **quick),
+        "by itself": lambda: Trainer(callbacks=callback, **quick),
+    }
+
+
+@pytest.mark.parametrize("way", with_held(Remembers()))
+def test_callbacks_that_a_function_gives_to_all_trainers_are_new_in_each(way: str) -> None:
+    Remembers.seen.clear()
+    task = python_task(ToyModel, ToyData(), with_held(Remembers())[way])
+    TrainerEvaluator(task, MONITOR).evaluate([Run(CrossEntropyLoss(), 0)] * 3)
+    assert set(Remembers.seen) == {1}
+    with pytest.raises(SettingsError, match=r"can be copied, one for each training.*Build them within a function"):
+        python_task(ToyModel, ToyData(), with_held(Remembers(threading.Lock()))[way]).build_trainer([], {})
 
 
 def test_settings_are_read_as_those_of_arguments(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a task is made of is taken for what it is, or refused with a cure that works."""
 
 import ast
+import copy
 import pickle
 import random
 import re
@@ -245,6 +246,11 @@ def test_what_is_none_of_these_is_refused(
 
 
 NETWORK = mlp(3, in_features=4)
+BACKBONE = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)).requires_grad_(False)
+
+
+def on(backbone: nn.Module) -> Classifier:
+    return Classifier(nn.Sequential(backbone, nn.Linear(4, 3)))
 
 
 @pytest.mark.parametrize(
@@ -252,9 +258,10 @@ NETWORK = mlp(3, in_features=4)
     [
         (lambda: TOY, "the same model again", ToyModel),
         (lambda: Classifier(NETWORK), "models that share weights", lambda: Classifier(mlp(3, in_features=4))),
+        (lambda: on(BACKBONE), "share network.0.1.running_mean, which the", lambda: on(copy.deepcopy(BACKBONE))),
         (lambda: mlp(3, in_features=4), "returns a Sequential", lambda: Classifier(mlp(3, in_features=4))),
     ],
-    ids=["the same module", "the same network", "no LightningModule"],
+    ids=["the same module", "the same network", "the same statistics", "no LightningModule"],
 )
 def test_functions_that_make_no_new_module_are_refused(
     make: Callable[[], Any], text: str, cured: Callable[[], Any], tmp_path: Path

@@ -103,6 +103,28 @@ def test_the_test_split_is_measured_with_or_without_a_test_step(model: type[Ligh
     assert next(iter(data.val_dataloader()))[0].mean() == 2.0, "the data module serves its own again"
 
 
+class Rising(Numbers):
+    """Tests on batches of threes and of fives, whose mean is 40, validates on two of twos."""
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(_loader(2.0).dataset, 4)
+
+    def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(TensorDataset(torch.tensor([[3.0]] * 4 + [[5.0]] * 4), torch.arange(8) % 2), 4)
+
+
+@pytest.mark.parametrize("model", [Validated, Measured])
+@pytest.mark.parametrize(("limits", "metric"), [({"limit_val_batches": 1}, 40.0), ({"limit_test_batches": 1}, 30.0)])
+def test_the_limit_of_the_test_applies_with_or_without_a_test_step(
+    model: type[LightningModule], limits: dict[str, int], metric: float
+) -> None:
+    task = python_task(model, Rising(), {**CPU, **limits})
+    trainer, trained = task.build_trainer([], {}), task.build_model()
+    trainer.fit(trained, datamodule=task.datamodule)
+    assert set(measure_on_test(trainer, trained, task).values()) == {metric}
+    assert trainer.limit_val_batches == limits.get("limit_val_batches", 1.0), "validations have their own again"
+
+
 def test_metrics_of_several_test_loaders_come_together() -> None:
     task = _task(Measured, TwoTests())
     metrics = measure_on_test(task.build_trainer([], {}), task.build_model(), task)

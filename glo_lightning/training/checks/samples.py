@@ -39,6 +39,9 @@ MAX_SECONDS = 0.5
 CHANCE = 0.05
 """Share of samples that may be found among others beyond twice the share that has a twin among its own."""
 
+SPOTS, SPOT_SECONDS = 50, 0.1
+"""How many samples of a loader are read, spread evenly, to compare them with later ones; and the time for it."""
+
 NUMBERS, ENTRIES = 1_000, 100
 """How many numbers of a tensor, or entries of a list, describe it; spread evenly."""
 
@@ -81,6 +84,9 @@ class Samples:
         for root, places in self._parts:
             name = _name(root)
             self._places[name] = np.union1d(places, self._places.get(name, places[:0]))
+        self._size = sum(len(places) for _, places in self._parts)
+        self._loader = loader
+        self._spots = self._read_spots()
 
     def shared_with(self, other: "Samples") -> Shared | None:
         """Return which of another loader's samples are among these; None if there are none.
@@ -99,7 +105,7 @@ class Samples:
         if not seen or not known:
             return None
         found = sum(each in known for each in seen)
-        read = len(self.contents) / sum(len(places) for _, places in self._parts)
+        read = len(self.contents) / self._size
         twins = sum(count for count in known.values() if count > 1) / len(self.contents)
         by_chance = max(2.0, len(seen) * (2 * twins + CHANCE * read))
         return Shared(found, len(seen)) if found > by_chance else None
@@ -110,6 +116,33 @@ class Samples:
             not np.array_equal(places, other._places[name]) for name, places in self._places.items()
         )
 
+    def changed_from(self, earlier: "Samples") -> bool:
+        """Whether other samples are served than were earlier, as far as can be known."""
+        if self._unknown or earlier._unknown:
+            return False
+        if self._size != earlier._size or self.differs_from(earlier):
+            return True
+        if all(now == then for now, then in zip(self._spots, earlier._spots, strict=False)):
+            return False
+        again = zip(self._spots, self._read_spots(), strict=False)
+        return all(one == two for one, two in again)  # samples that change by themselves tell nothing
+
+    def _read_spots(self) -> list[bytes]:
+        """Return digests of some samples, whole and as they are served; none if they cannot be read."""
+        found: list[bytes] = []
+        if self._unknown:
+            return found
+        started = time.process_time()
+        try:
+            chosen, reader = _chosen(self._loader), _private(self._loader.dataset)
+            for place in chosen[_strided(len(chosen), SPOTS)].tolist():
+                found.append(_read(reader, place, whole=True))
+                if time.process_time() - started > SPOT_SECONDS:
+                    break
+        except Exception:  # whatever it is, they need not be plain data, nor copied
+            return []
+        return found
+
     @cached_property
     def contents(self) -> list[bytes]:
         """Digests of the inputs of some samples.
@@ -118,7 +151,7 @@ class Samples:
             UnknownError: if they are others each time, or cannot be read.
         """
         sizes = [len(places) for _, places in self._parts]
-        wanted = _strided(sum(sizes), MAX_CONTENTS)
+        wanted = _strided(self._size, MAX_CONTENTS)
         found: list[bytes] = []
         started, first = time.process_time(), 0
         for (root, places), size in zip(self._parts, sizes, strict=True):
@@ -211,14 +244,25 @@ def _strided(size: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, size - 1, min(size, most)).astype(np.int64)) if size else np.arange(0)
 
 
-def _read(root: Any, place: int) -> bytes:
-    """Return a digest of a sample's inputs, as they are under the same random numbers each time."""
+def _private(dataset: Any, depth: int = 4) -> Any:
+    """Copy a data set and those in it: what they open to read, processes that load data must open for themselves."""
+    own = copy.copy(dataset)
+    for name, value in getattr(own, "__dict__", {}).items() if depth else ():
+        if isinstance(value, Dataset):
+            vars(own)[name] = _private(value, depth - 1)
+        elif isinstance(value, list) and any(isinstance(each, Dataset) for each in value[:1]):  # of a ConcatDataset
+            vars(own)[name] = [_private(each, depth - 1) for each in value]
+    return own
+
+
+def _read(root: Any, place: int, whole: bool = False) -> bytes:
+    """Return a digest of a sample or its inputs, as they are under the same random numbers each time."""
     random.seed(0)
     np.random.seed(0)
     torch.default_generator.manual_seed(0)
     try:
         sample = root[place]
-        return _digest(sample[0] if isinstance(sample, tuple | list) and sample else sample)
+        return _digest(sample[0] if isinstance(sample, tuple | list) and sample and not whole else sample)
     except UnknownError:
         raise
     except Exception as error:

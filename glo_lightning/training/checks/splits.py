@@ -7,18 +7,23 @@ import re
 
 import numpy as np
 import torch
+from lightning.pytorch import LightningDataModule
 
 from glo_lightning.errors import DataError, GloError
 from glo_lightning.training.checks.loaders import flat, monitored, require_test_loaders
 from glo_lightning.training.checks.samples import Samples, Shared, UnknownError
 from glo_lightning.training.task import Task, quiet_lightning
-from glo_lightning.training.traces import random_numbers_kept
+from glo_lightning.training.traces import ordered_by, random_numbers_kept
 
 NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 REPEAT = (
     "Draw the split once, in __init__, or with a seed of its own: "
     "random_split(data, lengths, generator=torch.Generator().manual_seed(0))."
+)
+KEEP = (
+    "Let setup begin with what stays as it is: self.train, self.val = random_split(self.data, lengths), not "
+    "random_split(self.train, lengths); self.x = self.data / 255, not self.x /= 255. What it draws needs a seed."
 )
 DIVIDE = "Divide the data into disjoint parts, as random_split(data, lengths) does."
 
@@ -27,8 +32,9 @@ def check_splits(task: Task, monitor: str, tested: bool) -> str:
     """Set the data up twice, under different random numbers, and look whether splits share samples, or change.
 
     Every training sets the data up anew, and so does a test: a split that is drawn there without a seed of its own is
-    another one each time, and what is tested on has been trained on. Samples are told by their places in a data set,
-    or else by their contents; nothing is measured on them.
+    another one each time, and what is tested on has been trained on; and a setup that goes on from what the one before
+    has made gives every training other data. Samples are told by their places in a data set, or else by their contents;
+    nothing is measured on them.
 
     Args:
         task: whose data a Trainer has prepared.
@@ -41,9 +47,18 @@ def check_splits(task: Task, monitor: str, tested: bool) -> str:
     Raises:
         DataError: if training, validation and test data share samples, or change, or there is nothing to test on.
     """
+    data = copy.copy(task.datamodule)  # what it sets up stays with the copy
     try:
         with random_numbers_kept(), quiet_lightning():
-            setups = [_serve(task, monitor, tested, seed) for seed in (0, 1)]
+            setups = [_serve(task, data, monitor, tested, seed) for seed in (0, 1)]
+            if _changed(*setups):  # by random numbers, which may choose training data; or because setup goes on
+                changed = _changed(setups[0], _serve(task, data, monitor, tested, seed=0))
+                if changed:
+                    raise DataError(
+                        f"the same {NAMES[changed[0]]} samples whenever setup is called under the same seed",
+                        "others the next time",
+                        KEEP,
+                    )
             return _compare(setups)
     except GloError:
         raise
@@ -51,9 +66,13 @@ def check_splits(task: Task, monitor: str, tested: bool) -> str:
         return _doubt(f"{type(error).__name__}: {error}")
 
 
-def _serve(task: Task, monitor: str, tested: bool, seed: int) -> dict[str, list[Samples]]:
+def _serve(task: Task, data: LightningDataModule, monitor: str, tested: bool, seed: int) -> dict[str, list[Samples]]:
     """Return the samples of every split after setups under the same random numbers, one entry per loader."""
-    data = copy.copy(task.datamodule)  # what it sets up stays with the copy
+    with ordered_by(seed, data):
+        return _set_up(task, data, monitor, tested, seed)
+
+
+def _set_up(task: Task, data: LightningDataModule, monitor: str, tested: bool, seed: int) -> dict[str, list[Samples]]:
     _seed(seed)
     data.setup("fit")
     validation = flat(data.val_dataloader())
@@ -76,6 +95,16 @@ def _seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def _changed(earlier: dict[str, list[Samples]], now: dict[str, list[Samples]]) -> list[str]:
+    """Return the splits of which another setup serves other samples."""
+    return [
+        split
+        for split, samples in now.items()
+        if len(samples) != len(earlier[split])
+        or any(one.changed_from(two) for one, two in zip(samples, earlier[split], strict=True))
+    ]
 
 
 def _compare(setups: list[dict[str, list[Samples]]]) -> str:

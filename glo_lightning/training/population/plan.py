@@ -12,7 +12,14 @@ from glo_lightning.training.population.memory import free_memory, models_that_fi
 from glo_lightning.training.population.randomness import refusing_random_numbers
 from glo_lightning.training.population.recipe import Recipe, limited, read_recipe
 from glo_lightning.training.population.scoring import evaluation_batches
-from glo_lightning.training.population.support import check_data, check_loss, check_model, check_network, kind_of
+from glo_lightning.training.population.support import (
+    check_data,
+    check_loss,
+    check_model,
+    check_network,
+    check_optimizer,
+    kind_of,
+)
 from glo_lightning.training.run import Split
 from glo_lightning.training.task import Task, quiet_lightning
 
@@ -80,6 +87,7 @@ def make_plan(task: Task, monitor: Monitor, attribute: str, epochs: int | None, 
         seed_everything(0, workers=True, verbose=False)
         recipe = read_recipe(task.build_trainer([], {} if epochs is None else {"max_epochs": epochs}))
         model = check_model(task.build_model(), attribute, monitor.name)
+        check_optimizer(model, recipe.epochs)
         promises = check_loss(model)
     data = check_data(task.datamodule)
     data.prepare_data()

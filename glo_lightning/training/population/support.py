@@ -1,11 +1,15 @@
 """Refuse tasks that cannot be trained as a population, before anything trains."""
 
+from collections.abc import Sequence
 from itertools import takewhile
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor
-from torch.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
+from torch.optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, Optimizer, RAdam, RMSprop, Rprop
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from glo_lightning.data.corrupted import tensors_of
 from glo_lightning.data.tensor_data import TensorDataModule
@@ -62,12 +66,32 @@ def check_model(model: LightningModule, attribute: str, metric: str) -> NetworkM
         refuse(f"the monitor is not {' or '.join(MEASURES[kind])} but {metric}")
     if {id(weight) for weight in model.parameters()} != {id(weight) for weight in model.network.parameters()}:
         refuse("the model has parameters outside its network")
+    return model
+
+
+def check_optimizer(model: NetworkModule, epochs: int) -> None:
+    """Refuse an optimizer or a schedule that would train a stack of networks otherwise than each of them.
+
+    Args:
+        model: freshly built.
+        epochs: of a training.
+
+    Raises:
+        SettingsError: if so; ``got`` says why.
+    """
     optimizer = model.make_optimizer(model.parameters())
     if type(optimizer) not in ELEMENTWISE_OPTIMIZERS:
         refuse(f"{type(optimizer).__name__} may not treat every weight by itself")
     if len(optimizer.param_groups) > 1:
         refuse("the optimizer has several parameter groups")
-    return model
+    if is_overridden("make_optimizer", model, NetworkModule):
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        stack = [torch.stack([weight.detach()] * 2).requires_grad_() for weight in weights]
+        if _choices(model.make_optimizer(stack), stack) != _choices(optimizer, weights):
+            refuse("its make_optimizer treats stacked weights, which have a dimension more, otherwise")
+    scheduler = model.make_scheduler(optimizer, epochs)
+    if not isinstance(scheduler, LRScheduler) or isinstance(scheduler, ReduceLROnPlateau):
+        refuse(f"its make_scheduler returns a {type(scheduler).__name__}, no schedule that steps once per epoch")
 
 
 def check_loss(model: NetworkModule) -> Promises:
@@ -135,6 +159,18 @@ def check_network(model: NetworkModule, inputs: Tensor, target: Tensor) -> None:
     num_classes = int(target.max()) + 1
     if outputs.shape[-1] < num_classes:
         refuse(f"the network has {outputs.shape[-1]} outputs for labels of {num_classes} classes")
+
+
+def _choices(optimizer: Optimizer, weights: Sequence[Tensor]) -> list[tuple[list[int], dict[str, Any]]]:
+    """Return which of the weights an optimizer trains, by their places, and how; one entry per group."""
+    places = {id(weight): place for place, weight in enumerate(weights)}
+    return [
+        (
+            sorted(places.get(id(weight), -1) for weight in group["params"] if weight.requires_grad),
+            {name: value for name, value in group.items() if name != "params"},
+        )
+        for group in optimizer.param_groups
+    ]
 
 
 def _own_methods(model: NetworkModule) -> list[str]:

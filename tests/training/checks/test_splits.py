@@ -27,7 +27,7 @@ from torch.utils.data import (
 from glo_lightning.data import CorruptedDataModule, DigitsDataModule, StandInDataModule
 from glo_lightning.errors import DataError
 from glo_lightning.models import Classifier, mlp
-from glo_lightning.training.checks.splits import DIVIDE, REPEAT, check_splits
+from glo_lightning.training.checks.splits import DIVIDE, KEEP, REPEAT, check_splits
 from glo_lightning.training.task import python_task
 from tests.search.toy import ToyData
 
@@ -210,8 +210,104 @@ def test_a_test_split_that_alone_is_drawn_anew_is_refused() -> None:
     fixed = OnlyTest(lambda: [tensors(slice(0, 60)), tensors(slice(60, 90)), None])
     with pytest.raises(DataError, match="test samples apart from the training samples"):
         check(fixed)
+    fixed.stages.clear()
     assert check(fixed, tested=False) == ""
-    assert fixed.stages.count("test") == 2, "what is not used is not opened"
+    assert fixed.stages == ["fit"] * 2, "what is not used is not opened"
+
+
+class GoesOn(Data):
+    """A data module whose setup does something to what it has, once for all or anew each time."""
+
+    def __init__(self, go_on: Callable[[Any], None]) -> None:
+        self.go_on, self.x = go_on, INPUTS.clone()
+        super().__init__(lambda: None)
+
+    def setup(self, stage: str) -> None:
+        if self.parts is None:
+            self.parts = [tensors(slice(0, 90)), None, tensors(slice(90, 120))]
+        self.go_on(self)
+
+    def teardown(self, stage: str) -> None:
+        pass
+
+
+def parts_of(x: Tensor, wrap: Callable[[Any], Any] = lambda data: data) -> list[Any]:
+    return [wrap(TensorDataset(x[part], LABELS[part])) for part in thirds(torch.arange(120))]
+
+
+def split_what_was_split(data: Any) -> None:
+    lengths = [0.8, 0.2]
+    data.parts[:2] = random_split(data.parts[0], lengths, generator=generator())
+
+
+def scale_by_another_tensor(data: Any) -> None:
+    data.x = data.x / 4
+    data.parts = parts_of(data.x)
+
+
+def scale_in_place(data: Any) -> None:
+    data.x /= 4
+    data.parts = parts_of(data.x)
+
+
+def scale_out_of_sight(data: Any) -> None:
+    data.x /= 4
+    data.parts = parts_of(data.x, lambda part: Opaque(part))
+
+
+def transform_what_was_transformed(data: Any) -> None:
+    before = data.parts if data.parts[1] else parts_of(INPUTS)
+    data.parts = [Transformed(part, lambda x: x / 4) for part in before]
+
+
+def spoil_more_training_labels(data: Any) -> None:
+    data.parts = parts_of(INPUTS)
+    data.labels = (getattr(data, "labels", LABELS[:60]) + (torch.rand(60, generator=generator()) < 0.3)) % 3
+    data.parts[0] = Opaque(TensorDataset(INPUTS[:60], data.labels))
+
+
+def draw_without_a_seed(data: Any) -> None:
+    data.parts = parts_of(INPUTS)
+    chosen = np.random.default_rng().permutation(60)[:30].tolist()
+    data.parts[0] = Subset(data.parts[0], chosen)
+
+
+ACCUMULATING = [
+    split_what_was_split, scale_by_another_tensor, scale_in_place, scale_out_of_sight, transform_what_was_transformed,
+    spoil_more_training_labels, draw_without_a_seed,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("go_on", ACCUMULATING)
+def test_a_setup_that_goes_on_from_what_it_has_made_is_refused(go_on: Callable[[Any], None]) -> None:
+    with pytest.raises(DataError, match=r"the same training samples whenever setup is called under the same") as caught:
+        check(GoesOn(go_on), tested=go_on is not draw_without_a_seed)
+    assert caught.value.cure == KEEP
+
+
+def test_the_printed_cure_of_a_setup_that_goes_on_is_one() -> None:
+    def split(data: Any) -> None:
+        data.parts[:2] = random_split(data.data, [0.8, 0.2], generator=generator())
+
+    def scale(data: Any) -> None:
+        data.x = data.data / 255
+        data.parts = parts_of(data.x)
+
+    assert "self.train, self.val = random_split(self.data, lengths), not" in KEEP
+    assert "self.x = self.data / 255, not" in KEEP
+    for data, go_on in ((tensors(slice(0, 90)), split), (INPUTS, scale)):
+        cured = GoesOn(go_on)
+        cured.data = data  # type: ignore[attr-defined]
+        assert check(cured) == ""
+
+
+def test_what_a_setup_makes_once_and_keeps_is_accepted() -> None:
+    def once(data: Any) -> None:
+        if not hasattr(data, "made"):
+            data.made = random_split(tensors(), SIZES)
+        data.parts = list(data.made)
+
+    assert check(GoesOn(once)) == ""
 
 
 class Everything(SequentialSampler):
@@ -394,8 +490,10 @@ def test_what_a_data_set_opens_to_read_stays_closed_in_this_process() -> None:
             return super().__getitem__(index)
 
     parts = [Lazy(tensors(part)) for part in thirds(torch.arange(120))]
-    assert check(Data(lambda: parts)) == ""
-    assert [part.file for part in parts] == [None] * 3
+    for wrap in (lambda part: part, lambda part: Subset(part, range(20)), lambda part: ConcatDataset([part])):
+        wrapped = [wrap(part) for part in parts]
+        assert check(Data(lambda wrapped=wrapped: wrapped)) == ""
+        assert [part.file for part in parts] == [None] * 3
 
 
 def test_random_numbers_are_as_before() -> None:

@@ -1,12 +1,13 @@
 """A population against the Trainer, run by run: same status, same reasons, same epochs, same scores."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.data.image_data import ImageDataModule
@@ -21,7 +22,7 @@ from glo_lightning.losses import (
     TaylorLoss,
     TreeLoss,
 )
-from glo_lightning.models import mlp, small_cnn
+from glo_lightning.models import Classifier, mlp, small_cnn
 from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.monitor import Monitor
 from glo_lightning.training.population import PopulationEvaluator
@@ -30,7 +31,7 @@ from glo_lightning.training.population import plan as plan_module
 from glo_lightning.training.population.plan import Plan
 from glo_lightning.training.population.training import Population
 from glo_lightning.training.run import Evaluation, Run, Status
-from glo_lightning.training.task import Task
+from glo_lightning.training.task import Task, python_task
 from glo_lightning.training.trainer import TrainerEvaluator
 from tests.training.population.small_tasks import task, taylor, taylors
 
@@ -105,6 +106,24 @@ OPTIMIZERS = {
 @pytest.mark.parametrize("model", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_every_optimizer_and_schedule(model: dict[str, object]) -> None:
     check(task(model=model, max_epochs=3, **DOUBLE), taylors(2))
+
+
+class Own(Classifier):
+    """Trains all but biases of the last layer for one epoch, and then no more."""
+
+    def make_optimizer(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        return torch.optim.SGD([*parameters][:-1], lr=0.05)
+
+    def make_scheduler(self, optimizer: torch.optim.Optimizer, num_epochs: int) -> LRScheduler:
+        return LambdaLR(optimizer, lambda epoch: float(epoch < num_epochs - 2))
+
+
+def test_an_optimizer_and_a_schedule_of_a_subclass() -> None:
+    trainer = {"max_epochs": 3, "accelerator": "cpu", **DOUBLE}
+    own = python_task(lambda: Own(mlp(hidden=(16,))), DigitsDataModule(training_fraction=0.2), trainer)
+    check(own, taylors(2))
+    first, *stopped = PopulationEvaluator(own, CROSS_ENTROPY).evaluate(taylors(1))[0].curve
+    assert [first] * 2 == stopped, "the schedule is its own, though scheduler='constant' is the default"
 
 
 TRAINERS = {

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.precision import MixedPrecision
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from glo_lightning.data import DigitsDataModule
 from glo_lightning.errors import SettingsError
@@ -52,6 +53,27 @@ class TwoGroups(Classifier):
     def make_optimizer(self, parameters: object) -> torch.optim.Optimizer:
         weights = list(parameters)  # type: ignore[call-overload]
         return torch.optim.SGD([{"params": weights[:1]}, {"params": weights[1:]}], lr=0.1)
+
+
+class OnlyMatrices(Classifier):
+    def make_optimizer(self, parameters: object) -> torch.optim.Optimizer:
+        return torch.optim.SGD([each for each in parameters if each.ndim > 1], lr=0.1)  # type: ignore[attr-defined]
+
+
+class OnlyItsOwn(Classifier):
+    def make_optimizer(self, parameters: object) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class BySize(Classifier):
+    def make_optimizer(self, parameters: object) -> torch.optim.Optimizer:
+        weights = list(parameters)  # type: ignore[call-overload]
+        return torch.optim.SGD(weights, lr=100.0 / sum(each.numel() for each in weights))
+
+
+class Plateau(Classifier):
+    def make_scheduler(self, optimizer: torch.optim.Optimizer, num_epochs: int) -> LRScheduler:
+        return ReduceLROnPlateau(optimizer)
 
 
 class ExtraParameter(Classifier):
@@ -173,6 +195,10 @@ OBSTACLES: dict[str, tuple[Callable[[], Task], str]] = {
     "patch": (lambda: of(_patched), "configure_optimizers of its own"),
     "optimizer": (lambda: of(lambda: OwnOptimizer(mlp())), "LBFGS"),
     "parameter groups": (lambda: of(lambda: TwoGroups(mlp())), "several parameter groups"),
+    "weights of some shape": (lambda: of(lambda: OnlyMatrices(mlp())), "make_optimizer treats stacked weights"),
+    "weights that are not given": (lambda: of(lambda: OnlyItsOwn(mlp())), "make_optimizer treats stacked weights"),
+    "a rate by size": (lambda: of(lambda: BySize(mlp())), "make_optimizer treats stacked weights"),
+    "schedule": (lambda: of(lambda: Plateau(mlp())), "returns a ReduceLROnPlateau, no schedule that steps once"),
     "parameter": (lambda: of(ExtraParameter), "parameters outside"),
     "network": (lambda: task(DataDependent), "vmap cannot compute the network"),
     "rrelu": (lambda: task(lambda: of_layer(nn.RReLU())), "aten::rrelu"),
