@@ -20,7 +20,7 @@ NOISE_SPREAD = 0.1
 """Standard deviation of the noise rates of instances around their mean. Source: arXiv:2006.07836, algorithm 2."""
 
 GROSS = (5.0, 10.0)
-"""How far outliers lie from where they were, in standard deviations of the targets."""
+"""How far outliers lie from where they were, in standard deviations of the targets; of several, each in its own."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Corruption:
         low, high = GROSS
         far = low + (high - low) * torch.rand(target.shape, generator=generator)
         sign = torch.randint(2, target.shape, generator=generator) * 2 - 1
-        return target + (target.std() * sign * far * moved.view(-1, *[1] * (target.ndim - 1))).to(target.dtype)
+        return target + (target.std(0) * sign * far * moved.view(-1, *[1] * (target.ndim - 1))).to(target.dtype)
 
     def kept(self, target: Tensor, num_classes: int) -> Tensor:
         """Return the numbers of the training samples that a long tail keeps, in their order, int64."""

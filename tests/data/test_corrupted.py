@@ -89,6 +89,14 @@ def test_outliers_are_far_off() -> None:
     assert ((far == 0) | ((far >= 4.999) & (far <= 10.001))).all()
 
 
+def test_outliers_of_several_targets_are_far_off_in_units_of_their_own_column() -> None:
+    target = INPUTS * torch.tensor([1e-3, 1.0, 1e3])
+    far = (Corruption(outliers=0.1).targets(target, "train") - target).abs() / target.std(0)
+    moved = far[(far > 0).any(1)]
+    assert len(moved) / M == pytest.approx(0.1, abs=0.01)
+    assert ((moved >= 4.99) & (moved <= 10.01)).all()
+
+
 @pytest.mark.parametrize("inner", [DigitsDataModule, Plain])
 def test_test_data_are_never_touched_and_every_setup_is_the_same(inner: Any) -> None:
     clean, data = inner(), CorruptedDataModule(inner(), label_noise=0.5)
