@@ -42,6 +42,7 @@ PLACES: dict[str, dict[str, set[str]]] = {
     "cmaes": {"search/engines/cma.py": {"_sigma"}},
     "lightning": {
         "training/placement.py": {"_SubprocessScriptLauncher"},
+        "train/seeded_epochs.py": {"_resuming_from_checkpoint"},
         "cli/task_cli.py": {"_dump_config", "_add_configure_optimizers_method_to_model"},
     },
     "torch": {

@@ -18,6 +18,7 @@ class SoundCheckpoint(ModelCheckpoint):
         name: of its file, without suffix; there is one file, of the last save.
         monitor: the metric whose best epoch is kept; None for the last epoch.
         mode: whether that metric is better at its max or min.
+        at_epoch_end: save when a training epoch has ended; otherwise where Lightning does, behind a validation for one.
     """
 
     def __init__(
@@ -27,8 +28,16 @@ class SoundCheckpoint(ModelCheckpoint):
         name: str,
         monitor: str | None = None,
         mode: Literal["max", "min"] = "min",
+        at_epoch_end: bool = False,
     ) -> None:
-        super().__init__(folder, name, monitor=monitor, mode=mode, enable_version_counter=False)
+        super().__init__(
+            folder,
+            name,
+            monitor=monitor,
+            mode=mode,
+            save_on_train_epoch_end=at_epoch_end or None,
+            enable_version_counter=False,
+        )
         self._divergence = divergence
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, Sampler, SequentialSampler
 
 from glo_lightning.data.tensor_data import Examples, Splits, TensorDataModule
 from glo_lightning.errors import DataError
@@ -20,7 +20,7 @@ NOISE_SPREAD = 0.1
 """Standard deviation of the noise rates of instances around their mean. Source: arXiv:2006.07836, algorithm 2."""
 
 GROSS = (5.0, 10.0)
-"""How far outliers lie from where they were, in standard deviations of the targets."""
+"""How far outliers lie from where they were, in standard deviations of the targets; of several, each in its own."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Corruption:
         low, high = GROSS
         far = low + (high - low) * torch.rand(target.shape, generator=generator)
         sign = torch.randint(2, target.shape, generator=generator) * 2 - 1
-        return target + (target.std() * sign * far * moved.view(-1, *[1] * (target.ndim - 1))).to(target.dtype)
+        return target + (target.std(0) * sign * far * moved.view(-1, *[1] * (target.ndim - 1))).to(target.dtype)
 
     def kept(self, target: Tensor, num_classes: int) -> Tensor:
         """Return the numbers of the training samples that a long tail keeps, in their order, int64."""
@@ -251,17 +251,22 @@ class CorruptedDataModule(LightningDataModule):
             return loader  # of corrupted tensors already
         if split not in self._datasets:
             self._datasets[split] = self._relabelled(loader, split)
-        shuffles = isinstance(loader.sampler, RandomSampler)
+        dataset = self._datasets[split]
         return DataLoader(
-            self._datasets[split],
+            dataset,
             loader.batch_size,
-            shuffle=shuffles,
+            sampler=_sampler_over(dataset, loader),
             num_workers=loader.num_workers,
             collate_fn=loader.collate_fn,
             pin_memory=loader.pin_memory,
             drop_last=loader.drop_last,
+            timeout=loader.timeout,
+            worker_init_fn=loader.worker_init_fn,
+            multiprocessing_context=loader.multiprocessing_context,
             generator=loader.generator,
+            prefetch_factor=loader.prefetch_factor,
             persistent_workers=loader.persistent_workers,
+            in_order=loader.in_order,
         )
 
     def _relabelled(self, loader: Any, split: str) -> "Dataset[Any]":
@@ -304,6 +309,16 @@ def tensors_of(datamodule: LightningDataModule) -> TensorDataModule | None:
     """Return the data module that holds a data module's tensors: itself, or what it corrupts; None if none does."""
     inner = datamodule.tensor_data if isinstance(datamodule, CorruptedDataModule) else datamodule
     return inner if isinstance(inner, TensorDataModule) else None
+
+
+def _sampler_over(dataset: Any, loader: Any) -> Sampler[int]:
+    """Return a sampler that draws from a data set as a loader's does from its own."""
+    given = loader.sampler
+    if not isinstance(given, RandomSampler):
+        return SequentialSampler(dataset)
+    # Once through all of its data set means all of this one, which a long tail makes smaller.
+    number = None if given.num_samples == len(loader.dataset) else given.num_samples
+    return RandomSampler(dataset, given.replacement, number, given.generator)
 
 
 def _load_part(load: Callable[[], Splits], part: Callable[[Examples], Examples]) -> Splits:

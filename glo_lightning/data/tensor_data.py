@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from glo_lightning.errors import DataError
 
@@ -184,17 +184,12 @@ class TensorDataModule(LightningDataModule, ABC):
         return self._splits
 
 
-class _TensorDataset(Dataset[Examples]):
+class _TensorDataset(TensorDataset):
     """Fetches a batch by one indexing operation: the loader calls ``__getitems__`` with all its indices."""
 
     def __init__(self, examples: Examples) -> None:
+        super().__init__(*examples)
         self.inputs, self.targets = examples
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def __getitem__(self, index: int) -> Examples:
-        return self.inputs[index], self.targets[index]
 
     def __getitems__(self, indices: list[int]) -> Examples:
         chosen = torch.tensor(indices, device=self.inputs.device)

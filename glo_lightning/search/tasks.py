@@ -15,7 +15,7 @@ from glo_lightning.training.abort import AbortRule
 from glo_lightning.training.checks.class_counts import count_classes
 from glo_lightning.training.checks.models import require_fresh_models
 from glo_lightning.training.checks.one_batch import Probe, probe_task, require_worst
-from glo_lightning.training.checks.splits import check_splits
+from glo_lightning.training.checks.splits import Findings, look_at_splits
 from glo_lightning.training.checks.targets import UNIT, TargetScale, target_scale
 from glo_lightning.training.task import Task, max_epochs
 from glo_lightning.training.test_split import require_test
@@ -156,10 +156,11 @@ def probe(settings: SearchSettings, name: str, task: Task, attempt: Attempt = re
         attempt(shared.require_unchanged)
     if settings.comparison_seeds:
         attempt(lambda: require_test(task, monitor))
-    doubt = attempt(lambda: check_splits(task, monitor.name, tested=settings.comparison_seeds > 0))
+    splits = attempt(lambda: look_at_splits(task, monitor.name, tested=settings.comparison_seeds > 0)) or Findings("")
     if epochs is None or found is None:
         return None
-    probed = replace(found, caveat="\n".join(filter(None, (found.caveat, doubt))))
+    caveat = "\n".join(filter(None, (found.caveat, splits.doubt)))
+    probed = replace(found, caveat=caveat, contents=splits.contents)
     abort = attempt(lambda: _abort_rule(settings, probed.num_classes, epochs))
     attempt(lambda: _check_outputs(settings, probed))
     class_counts = attempt(lambda: count_classes(task, probed.num_classes)) if settings.class_aware else ()

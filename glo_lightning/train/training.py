@@ -18,6 +18,7 @@ from glo_lightning.callbacks.training_loss import TrainingLossLog
 from glo_lightning.errors import ModelError
 from glo_lightning.extras import is_installed
 from glo_lightning.losses import Loss
+from glo_lightning.train.seeded_epochs import SeededEpochs
 from glo_lightning.train.settings import TrainSettings
 from glo_lightning.training.checks.one_batch import probe_task
 from glo_lightning.training.checks.splits import check_splits
@@ -51,7 +52,7 @@ class FullTraining:
 
 @no_trace()
 def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -> FullTraining:
-    """Train with a loss, going on from the last checkpoint in the folder if there is one.
+    """Train with a loss, going on from the last checkpoint in the folder if there is one, as if it had not stopped.
 
     Args:
         task: the model, the data and the Trainer; loggers and callbacks of the Trainer's own are kept.
@@ -79,9 +80,11 @@ def train_fully(task: Task, loss: Loss, settings: TrainSettings, folder: Path) -
     # Not save_last=True: Lightning's is of the last epoch that was the best so far.
     checkpoints = [
         SoundCheckpoint(divergence, folder, "best", monitor=settings.monitor, mode=settings.mode),
-        SoundCheckpoint(divergence, folder, "last"),
+        # Behind a validation within an epoch, the rest of that epoch would never be seen by who goes on.
+        SoundCheckpoint(divergence, folder, "last", at_epoch_end=True),
     ]
     callbacks = [
+        SeededEpochs(settings.seed),
         LossInjection(loss, settings.loss_attribute),
         divergence,
         TrainingLossLog(),

@@ -1,7 +1,7 @@
 """Random generators that users hold in their data follow the seed of each training, and are put back after it."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -37,20 +37,37 @@ def generators_seeded(held: object, seed: int) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for generator in find_generators(held):
-            if isinstance(generator, torch.Generator):
-                stack.callback(generator.set_state, generator.get_state())
-                generator.manual_seed(seed)
-            elif isinstance(generator, random.Random):
-                stack.callback(generator.setstate, generator.getstate())
-                generator.seed(seed)
-            elif isinstance(generator, np.random.RandomState):
-                stack.callback(generator.set_state, generator.get_state())
-                generator.seed(seed % 2**32)
-            else:
-                bits = generator.bit_generator
-                stack.callback(setattr, bits, "state", bits.state)
-                bits.state = type(bits)(seed).state
+            stack.callback(_putting_back(generator))
+            _seed(generator, seed)
         yield
+
+
+def seed_generators(held: object, seed: int) -> None:
+    """Seed the generators that data hold, as :func:`generators_seeded` does, for good."""
+    for generator in find_generators(held):
+        _seed(generator, seed)
+
+
+def _seed(generator: Any, seed: int) -> None:
+    if isinstance(generator, torch.Generator):
+        generator.manual_seed(seed)
+    elif isinstance(generator, random.Random):
+        generator.seed(seed)
+    elif isinstance(generator, np.random.RandomState):
+        generator.seed(seed % 2**32)
+    else:
+        bits = generator.bit_generator
+        bits.state = type(bits)(seed).state
+
+
+def _putting_back(generator: Any) -> Callable[[], None]:
+    """Return what puts a generator's present state back."""
+    if isinstance(generator, random.Random):
+        return partial(generator.setstate, generator.getstate())
+    if isinstance(generator, np.random.Generator):
+        bits = generator.bit_generator
+        return partial(setattr, bits, "state", bits.state)
+    return partial(generator.set_state, generator.get_state())
 
 
 def find_generators(held: object) -> list[Any]:

@@ -1,13 +1,15 @@
 """A new model for every training, of one that somebody holds."""
 
 import copy
+import hashlib
 import inspect
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from glo_lightning.errors import ModelError
 
@@ -46,6 +48,20 @@ class NewModels:
         if self._arguments is None:
             return copy.deepcopy(self._model)
         return type(self._model)(**copy.deepcopy(self._arguments))
+
+
+def weights_digest(model: LightningModule) -> str:
+    """Tell weights and buffers apart, bit by bit, in words that are the same in every process."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if (
+            isinstance(value, Tensor)
+            and value.layout is torch.strided
+            and not (is_lazy(value) or value.is_meta or value.is_quantized)
+        ):
+            digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
 
 
 SHOWN = 5

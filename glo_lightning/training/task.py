@@ -16,7 +16,7 @@ from lightning.pytorch.utilities.compile import from_compiled
 
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.hyperparameters import Hyperparameters
-from glo_lightning.training.model_instances import StartFrom
+from glo_lightning.training.model_instances import StartFrom, weights_digest
 from glo_lightning.training.own_trainer import MakesTrainer, made_by
 from glo_lightning.training.python_objects import Data, Model, TrainerSource, take_data, take_model, take_trainer
 
@@ -102,12 +102,19 @@ def python_task(
         build_trainer=functools.partial(_build_trainer, given, make),
         description={
             "data": _in_words(data),
-            **({"start_from": start_from} if start_from != "scratch" else {}),
+            **_start(model, start_from),
             "trainer": {name: _in_words(value) for name, value in sorted(given.items()) if _differs(name, value)},
         },
         rebuild=functools.partial(python_task, model, datamodule, trainer, start_from),
         configured=functools.partial(_default_argument, builder),
     )
+
+
+def _start(model: Model, start_from: StartFrom) -> dict[str, str]:
+    """Say what trainings start from, if not from scratch."""
+    if start_from == "scratch" or not isinstance(model, LightningModule):
+        return {}
+    return {"start_from": start_from, "weights": weights_digest(model)}
 
 
 def _build_model(

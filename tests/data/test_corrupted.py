@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import LightningDataModule, Trainer, seed_everything
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from glo_lightning.data import CorruptedDataModule, DigitsDataModule
 from glo_lightning.data.corrupted import Corruption
@@ -89,6 +89,14 @@ def test_outliers_are_far_off() -> None:
     assert ((far == 0) | ((far >= 4.999) & (far <= 10.001))).all()
 
 
+def test_outliers_of_several_targets_are_far_off_in_units_of_their_own_column() -> None:
+    target = INPUTS * torch.tensor([1e-3, 1.0, 1e3])
+    far = (Corruption(outliers=0.1).targets(target, "train") - target).abs() / target.std(0)
+    moved = far[(far > 0).any(1)]
+    assert len(moved) / M == pytest.approx(0.1, abs=0.01)
+    assert ((moved >= 4.99) & (moved <= 10.01)).all()
+
+
 @pytest.mark.parametrize("inner", [DigitsDataModule, Plain])
 def test_test_data_are_never_touched_and_every_setup_is_the_same(inner: Any) -> None:
     clean, data = inner(), CorruptedDataModule(inner(), label_noise=0.5)
@@ -160,6 +168,26 @@ def test_outliers_of_anybodys_module() -> None:
     data = CorruptedDataModule(Plain(real=True, shuffled=False), outliers=0.2)
     moved = (labels(data.train_dataloader()) != data.clean["train"]).float().mean()
     assert float(moved) == pytest.approx(0.2, abs=0.08)
+
+
+class Sampled(Plain):
+    """Draws with replacement, more samples than there are, and says how workers begin."""
+
+    def train_dataloader(self) -> Any:
+        sampler = RandomSampler(self.parts[0], True, 1000, torch.Generator().manual_seed(5))
+        return DataLoader(
+            self.parts[0], 32, sampler=sampler, num_workers=1, prefetch_factor=7, worker_init_fn=print, timeout=60
+        )
+
+
+def test_a_loader_serves_corrupted_data_as_it_served_its_own() -> None:
+    data = CorruptedDataModule(Sampled(), label_noise=0.2)
+    loader, given = data.train_dataloader(), Sampled().train_dataloader()
+    assert len(loader) == len(given) == 32
+    assert list(loader.sampler) == list(given.sampler), "the same draws"
+    assert (loader.prefetch_factor, loader.worker_init_fn, loader.timeout) == (7, print, 60)
+    tail = CorruptedDataModule(Plain(), long_tail=10.0).train_dataloader()
+    assert len(list(tail.sampler)) == len(tail.dataset) < 200
 
 
 class Iterated(Plain):

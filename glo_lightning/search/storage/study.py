@@ -1,7 +1,7 @@
 """Open the Optuna study of a search, and refuse one that belongs to another."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -115,6 +115,9 @@ def quiet_optuna() -> Iterator[None]:
 FINGERPRINT = "search"
 """User attribute of a study that says which search it belongs to."""
 
+DIGESTS = frozenset({"weights", "training samples", "validation samples"})
+"""What of it counts only where both know it: earlier versions kept none, and not all data can be told from others."""
+
 
 def fingerprint_of(study: optuna.Study) -> dict[str, Any]:
     """Return what a study says of its search.
@@ -171,6 +174,7 @@ def open_study(
             )
         study.set_user_attr(FINGERPRINT, fingerprint)
         return study
+    stored, fingerprint = _comparable(stored, fingerprint), _comparable(fingerprint, stored)
     changed = sorted(
         key for key in {*stored, *fingerprint} if stored.get(key, "nothing") != fingerprint.get(key, "nothing")
     )
@@ -180,9 +184,26 @@ def open_study(
         raise StudyError(
             f"study {name!r} to continue with the " + ", ".join(f"{key} {before.get(key)!r}" for key in names),
             ", ".join(f"{key} {now.get(key)!r}" for key in names),
-            f"Use the earlier settings to continue it, or another {option('study_name')} to start afresh.",
+            f"Use the earlier {_what(names)} to continue it, or another {option('study_name')} to start afresh.",
         )
     return study
+
+
+def _comparable(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the digests that others do not know."""
+    return {
+        name: _comparable(value, each) if isinstance(value, Mapping) and isinstance(each, Mapping) else value
+        for name, value in values.items()
+        if (each := others.get(name)) is not None or name not in DIGESTS
+    }
+
+
+def _what(names: Sequence[str]) -> str:
+    """Say what would have to be as it was."""
+    kinds = {name.rpartition(".")[2] for name in names}
+    if not kinds <= DIGESTS:
+        return "settings"
+    return "weights" if kinds == {"weights"} else "data, with a seed of its own for a split that is drawn,"
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:

@@ -172,6 +172,7 @@ def task_facts(task: Task, probe: Probe) -> dict[str, Any]:
         **({"caveat": probe.caveat} if probe.caveat else {}),
         **{name: _json(value) for name, value in description.items()},
         "trainer": trainer,
+        **probe.contents,
     }
 
 

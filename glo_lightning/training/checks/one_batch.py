@@ -4,7 +4,7 @@ import hashlib
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -47,6 +47,7 @@ class Probe:
         plain_sgd: whether a factor of the loss does exactly what a factor of the learning rate does: all optimizers are
             SGD without weight decay, and nothing clips gradients.
         first_batch: of real outputs, what the untrained model predicted; else None.
+        contents: digests of a few training and validation samples, by what they are of, where those can be told.
     """
 
     num_classes: int
@@ -58,6 +59,7 @@ class Probe:
     own_loss: str | None = ""
     plain_sgd: bool = False
     first_batch: FirstBatch | None = None
+    contents: Mapping[str, str] = field(default_factory=dict)
 
 
 def probe_task(

@@ -78,7 +78,7 @@ class Samples:
         self._places: dict[str, Places] = {}
         self._unknown = ""
         try:
-            self._parts = _roots(loader.dataset, _chosen(loader)) if isinstance(loader, DataLoader) else _none(loader)
+            self._parts = _roots(loader.dataset, chosen(loader)) if isinstance(loader, DataLoader) else _none(loader)
         except UnknownError as error:
             self._unknown = str(error)
         for root, places in self._parts:
@@ -134,8 +134,8 @@ class Samples:
             return found
         started = time.process_time()
         try:
-            chosen, reader = _chosen(self._loader), _private(self._loader.dataset)
-            for place in chosen[_strided(len(chosen), SPOTS)].tolist():
+            places, reader = chosen(self._loader), private_copy(self._loader.dataset)
+            for place in places[strided(len(places), SPOTS)].tolist():
                 found.append(_read(reader, place, whole=True))
                 if time.process_time() - started > SPOT_SECONDS:
                     break
@@ -151,7 +151,7 @@ class Samples:
             UnknownError: if they are others each time, or cannot be read.
         """
         sizes = [len(places) for _, places in self._parts]
-        wanted = _strided(self._size, MAX_CONTENTS)
+        wanted = strided(self._size, MAX_CONTENTS)
         found: list[bytes] = []
         started, first = time.process_time(), 0
         for (root, places), size in zip(self._parts, sizes, strict=True):
@@ -170,8 +170,12 @@ def _none(loader: Any) -> NoReturn:
     raise UnknownError(f"{type(loader).__name__} is no DataLoader")
 
 
-def _chosen(loader: DataLoader[Any]) -> Places:
-    """Return the indices that a loader's sampler chooses from."""
+def chosen(loader: DataLoader[Any]) -> Places:
+    """Return the indices that a loader's sampler chooses from.
+
+    Raises:
+        UnknownError: if that cannot be told.
+    """
     dataset, sampler, batches = loader.dataset, loader.sampler, loader.batch_sampler
     indices = getattr(sampler, "indices", None)
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__len__"):
@@ -228,11 +232,11 @@ def _description(value: Any, depth: int = 4) -> str:
     """
     if isinstance(value, Tensor | np.ndarray):
         flat = value.reshape(-1)
-        return f"{value.dtype} {tuple(value.shape)} {_digest(flat[_strided(len(flat), NUMBERS)]).hex()}"
+        return f"{value.dtype} {tuple(value.shape)} {_digest(flat[strided(len(flat), NUMBERS)]).hex()}"
     if value is None or isinstance(value, str | bytes | int | float | complex | Path):
         return repr(value)
     if depth and isinstance(value, list | tuple):
-        return f"{len(value)} [{', '.join(_description(value[k], depth - 1) for k in _strided(len(value), ENTRIES))}]"
+        return f"{len(value)} [{', '.join(_description(value[k], depth - 1) for k in strided(len(value), ENTRIES))}]"
     if depth and isinstance(value, Mapping):
         return str({repr(key): _description(each, depth - 1) for key, each in value.items()})
     if depth and isinstance(value, Dataset):
@@ -240,18 +244,19 @@ def _description(value: Any, depth: int = 4) -> str:
     raise UnknownError(f"{type(value).__name__} is no plain data")
 
 
-def _strided(size: int, most: int) -> NDArray[np.int64]:
+def strided(size: int, most: int) -> Places:
+    """Return places among so many, spread evenly."""
     return np.unique(np.linspace(0, size - 1, min(size, most)).astype(np.int64)) if size else np.arange(0)
 
 
-def _private(dataset: Any, depth: int = 4) -> Any:
+def private_copy(dataset: Any, depth: int = 4) -> Any:
     """Copy a data set and those in it: what they open to read, processes that load data must open for themselves."""
     own = copy.copy(dataset)
     for name, value in getattr(own, "__dict__", {}).items() if depth else ():
         if isinstance(value, Dataset):
-            vars(own)[name] = _private(value, depth - 1)
+            vars(own)[name] = private_copy(value, depth - 1)
         elif isinstance(value, list) and any(isinstance(each, Dataset) for each in value[:1]):  # of a ConcatDataset
-            vars(own)[name] = [_private(each, depth - 1) for each in value]
+            vars(own)[name] = [private_copy(each, depth - 1) for each in value]
     return own
 
 

@@ -4,12 +4,15 @@ import copy
 import itertools
 import random
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 
 from glo_lightning.errors import DataError, GloError
+from glo_lightning.training.checks.contents import digest_of
 from glo_lightning.training.checks.loaders import flat, monitored, require_test_loaders
 from glo_lightning.training.checks.samples import Samples, Shared, UnknownError
 from glo_lightning.training.task import Task, quiet_lightning
@@ -28,7 +31,26 @@ KEEP = (
 DIVIDE = "Divide the data into disjoint parts, as random_split(data, lengths) does."
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What was found about splits.
+
+    Args:
+        doubt: what could not be known, in one line, or nothing.
+        contents: digests of a few training and validation samples, ``"training samples"`` for one; of those that are
+            the same under other random numbers.
+    """
+
+    doubt: str
+    contents: Mapping[str, str] = field(default_factory=dict)
+
+
 def check_splits(task: Task, monitor: str, tested: bool) -> str:
+    """Look at splits, and return what could not be known, in one line, or nothing; see :func:`look_at_splits`."""
+    return look_at_splits(task, monitor, tested).doubt
+
+
+def look_at_splits(task: Task, monitor: str, tested: bool) -> Findings:
     """Set the data up twice, under different random numbers, and look whether splits share samples, or change.
 
     Every training sets the data up anew, and so does a test: a split that is drawn there without a seed of its own is
@@ -42,7 +64,7 @@ def check_splits(task: Task, monitor: str, tested: bool) -> str:
         tested: whether the test split will be used, too.
 
     Returns:
-        What could not be known, in one line, or nothing.
+        What could not be known, and what tells these data from others.
 
     Raises:
         DataError: if training, validation and test data share samples, or change, or there is nothing to test on.
@@ -51,35 +73,45 @@ def check_splits(task: Task, monitor: str, tested: bool) -> str:
     try:
         with random_numbers_kept(), quiet_lightning():
             setups = [_serve(task, data, monitor, tested, seed) for seed in (0, 1)]
-            if _changed(*setups):  # by random numbers, which may choose training data; or because setup goes on
-                changed = _changed(setups[0], _serve(task, data, monitor, tested, seed=0))
+            first, second = setups
+            if _changed(first, second):  # by random numbers, which may choose training data; or because setup goes on
+                changed = _changed(first, _serve(task, data, monitor, tested, seed=0))
                 if changed:
                     raise DataError(
                         f"the same {NAMES[changed[0]]} samples whenever setup is called under the same seed",
                         "others the next time",
                         KEEP,
                     )
-            return _compare(setups)
+            doubt = _compare([each.samples for each in setups])
+            known = first.contents.items() & second.contents.items()
+            return Findings(doubt, {name: digest for name, digest in sorted(known) if digest})
     except GloError:
         raise
     except Exception as error:  # a data module need not be made to be set up without a Trainer
-        return _doubt(f"{type(error).__name__}: {error}")
+        return Findings(_doubt(f"{type(error).__name__}: {error}"))
 
 
-def _serve(task: Task, data: LightningDataModule, monitor: str, tested: bool, seed: int) -> dict[str, list[Samples]]:
-    """Return the samples of every split after setups under the same random numbers, one entry per loader."""
+@dataclass(frozen=True)
+class _Setup:
+    """The samples of every split, one entry per loader, and digests of the contents of some."""
+
+    samples: dict[str, list[Samples]]
+    contents: dict[str, str]
+
+
+def _serve(task: Task, data: LightningDataModule, monitor: str, tested: bool, seed: int) -> _Setup:
+    """Set every split up under the same random numbers."""
     with ordered_by(seed, data):
         return _set_up(task, data, monitor, tested, seed)
 
 
-def _set_up(task: Task, data: LightningDataModule, monitor: str, tested: bool, seed: int) -> dict[str, list[Samples]]:
+def _set_up(task: Task, data: LightningDataModule, monitor: str, tested: bool, seed: int) -> _Setup:
     _seed(seed)
     data.setup("fit")
     validation = flat(data.val_dataloader())
-    served = {
-        "train": [Samples(loader) for loader in flat(data.train_dataloader())],
-        "val": [Samples(loader) for loader in monitored(validation, monitor)],
-    }
+    loaders = {"train": flat(data.train_dataloader()), "val": monitored(validation, monitor)}
+    served = {name: [Samples(loader) for loader in own] for name, own in loaders.items()}
+    contents = {f"{NAMES[name]} samples": digest_of(own, seed) for name, own in loaders.items()}
     data.teardown("fit")
     if tested:
         _seed(seed)
@@ -88,7 +120,7 @@ def _set_up(task: Task, data: LightningDataModule, monitor: str, tested: bool, s
         require_test_loaders(validation, test, monitor, task.build_trainer([], {}), data)
         served["test"] = [Samples(loader) for loader in monitored(test, monitor)]
         data.teardown("test")
-    return served
+    return _Setup(served, contents)
 
 
 def _seed(seed: int) -> None:
@@ -97,13 +129,13 @@ def _seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def _changed(earlier: dict[str, list[Samples]], now: dict[str, list[Samples]]) -> list[str]:
+def _changed(earlier: _Setup, now: _Setup) -> list[str]:
     """Return the splits of which another setup serves other samples."""
     return [
         split
-        for split, samples in now.items()
-        if len(samples) != len(earlier[split])
-        or any(one.changed_from(two) for one, two in zip(samples, earlier[split], strict=True))
+        for split, samples in now.samples.items()
+        if len(samples) != len(earlier.samples[split])
+        or any(one.changed_from(two) for one, two in zip(samples, earlier.samples[split], strict=True))
     ]
 
 
