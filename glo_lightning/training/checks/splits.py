@@ -110,8 +110,9 @@ def _set_up(task: Task, data: LightningDataModule, monitor: str, tested: bool, s
     data.setup("fit")
     validation = flat(data.val_dataloader())
     loaders = {"train": flat(data.train_dataloader()), "val": monitored(validation, monitor)}
-    served = {name: [Samples(loader) for loader in own] for name, own in loaders.items()}
+    # Before samples are read for comparison, which is under the same random numbers each time.
     contents = {f"{NAMES[name]} samples": digest_of(own, seed) for name, own in loaders.items()}
+    served = {name: [Samples(loader) for loader in own] for name, own in loaders.items()}
     data.teardown("fit")
     if tested:
         _seed(seed)
