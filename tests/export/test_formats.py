@@ -131,6 +131,26 @@ def test_losses_that_know_the_classes_may_be_around_each_other(make: Make) -> No
         torch.testing.assert_close(make(loss)(logits, target), loss(logits, target))
 
 
+@pytest.mark.parametrize(
+    ("counts", "tau", "beta", "margin"),
+    [([1e9, 3e4, 7.0, 1.0], 0.7, 2.0, 0.3), ([10_000_000, 20, 20, 20], 0.0, 1.0, 1e6), ([3, 2, 1, 1], 1e-7, -9.0, 0.0)],
+    ids=["weights from 1e-9 to 1e9", "a large margin", "small numbers"],
+)
+def test_numbers_of_the_classes_may_be_of_any_size(
+    counts: list[float], tau: float, beta: float, margin: float, make: Make
+) -> None:
+    loss = ClassAwareLoss(CrossEntropyLoss(), counts, tau, beta, margin)
+    exported = make(loss)
+    for logits, target in batches(loss):
+        found, expected = (value_and_gradient(each, logits, target) for each in (exported, loss))
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=0.0, check_stride=False)
+
+
+def test_numbers_of_the_classes_that_overflow_are_refused(make: Make) -> None:
+    with pytest.raises(LossError, match="finite numbers"):
+        make(ClassAwareLoss(CrossEntropyLoss(), [1e-9, 1.0], margin=1e308))
+
+
 def random_trees(count: int) -> list[TreeLoss]:
     """Trees as evolution makes them, with random coefficients, that are defined somewhere."""
     rng, variation, found = np.random.default_rng(0), Variation(initial_depth=4), []
