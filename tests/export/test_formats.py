@@ -202,13 +202,17 @@ def test_baikal_of_a_class_that_is_not_the_target_stays_finite(make: Make) -> No
     assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("loss", [CrossEntropyLoss(), FocalLoss(0.5), ScaledLoss(PolyLoss(), 2.0)], ids=str)
+@pytest.mark.parametrize(
+    "loss", [CrossEntropyLoss(), FocalLoss(0.5), ScaledLoss(PolyLoss(), 2.0), TreeLoss("y * log(h)")], ids=str
+)
 def test_a_masked_class_costs_nothing(loss: Loss, make: Make) -> None:
-    logits, target = torch.tensor([[1.0, 0.0, -torch.inf]]), torch.tensor([0])
-    value, gradient = value_and_gradient(make(loss), logits, target)
-    expected = value_and_gradient(loss, logits[:, :2], target)
-    torch.testing.assert_close((value, gradient[:, :2]), expected)
-    assert gradient[0, 2] == 0.0
+    logits = torch.tensor([[1.0, 0.0, -torch.inf]])
+    for target in (torch.tensor([0]), torch.tensor([[0.75, 0.25, 0.0]])):
+        value, gradient = value_and_gradient(make(loss), logits, target)
+        torch.testing.assert_close((value, gradient), value_and_gradient(loss, logits, target))
+        expected = value_and_gradient(loss, logits[:, :2], target[..., :2])
+        torch.testing.assert_close((value, gradient[:, :2]), expected)
+        assert gradient[0, 2] == 0.0
 
 
 @every_loss

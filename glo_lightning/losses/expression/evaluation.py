@@ -55,6 +55,17 @@ class _Value:
     y_power: float = 0.0
 
 
+def is_for_target_alone(tree: Node) -> bool:
+    """Tell whether an expression is a multiple of the label, so that it is 0 where that is."""
+    if tree.symbol in ("+", "-"):
+        return all(map(is_for_target_alone, tree.children))
+    if tree.symbol == "*":
+        return any(map(is_for_target_alone, tree.children))
+    if tree.symbol in ("/", "sqrt", "square"):
+        return is_for_target_alone(tree.children[0])
+    return tree.symbol in (LABEL, 0)
+
+
 def evaluate(tree: Node, point: Point, coefficients: Mapping[Path, Tensor]) -> Tensor:
     """Evaluate an expression entry by entry.
 
