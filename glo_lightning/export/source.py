@@ -153,7 +153,7 @@ def write_forward(loss: Loss) -> str:
         HALF_PRECISION,
         TARGETS[outputs_of(loss)].format(wrong_classes=wrong_classes),
     ]
-    class_aware = _class_aware(loss)
+    class_aware = class_aware_losses(loss)
     for place, each in enumerate(class_aware):
         classes, weight = write_constants("classes", each.numbers(), VIEW), "weight * " if place else ""
         body.append(CLASS_AWARE.format(classes=classes, weight=weight))
@@ -281,7 +281,7 @@ def check_one_head(loss: Loss) -> None:
         )
 
 
-def _class_aware(loss: Loss) -> list[ClassAwareLoss]:
+def class_aware_losses(loss: Loss) -> list[ClassAwareLoss]:
     """Return the class-aware losses that a loss is or holds, the outermost first."""
     found = []
     while isinstance(loss, WrappedLoss):

@@ -259,6 +259,17 @@ def test_latex_is_one_formula(loss: Loss) -> None:
         assert ("sigma" in text) == (outputs_of(loss) == "sigmoid")
 
 
+@every_loss
+def test_latex_defines_every_letter(loss: Loss) -> None:
+    text = export_loss(loss, "latex").decode()
+    if outputs_of(loss) != "real":
+        assert text.count(" h = ") == 1
+        assert r"\mathrm{softmax}(f) = \operatorname{softmax}(f)" not in text
+        assert (r"\mathrm{label}" in text) == (loss.label_smoothing > 0.0)
+    if "active_passive" in str(loss.to_dict()):
+        assert r"\ s = \sum_k \log h_k" in text
+
+
 def test_other_formats_are_refused() -> None:
     assert list(FORMATS) == ["python", "torchscript", "onnx", "latex"]
     with pytest.raises(LossError, match="a format out of python, torchscript, onnx, latex"):
