@@ -18,6 +18,7 @@ from glo_lightning.losses import (
     BaikalLoss,
     ClassAwareLoss,
     CrossEntropyLoss,
+    DriveLoss,
     FocalLoss,
     HeadsLoss,
     Loss,
@@ -27,6 +28,7 @@ from glo_lightning.losses import (
     TaylorLoss,
     TreeLoss,
     outputs_of,
+    two_sided_drive,
 )
 from glo_lightning.search.engines.variation import Variation
 from tests.export.losses import LOSSES
@@ -149,6 +151,20 @@ def test_numbers_of_the_classes_may_be_of_any_size(
 def test_numbers_of_the_classes_that_overflow_are_refused(make: Make) -> None:
     with pytest.raises(LossError, match="finite numbers"):
         make(ClassAwareLoss(CrossEntropyLoss(), [1e-9, 1.0], margin=1e308))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [DriveLoss(0.0, 0.5, num_classes=4), SigmoidLoss(two_sided_drive(balance=1.0)), two_sided_drive(0.0)],
+    ids=["no drive", "yes alone", "neither"],
+)
+def test_drives_may_be_of_scale_0(loss: Loss, make: Make) -> None:
+    for logits, target in batches(loss):
+        if loss.num_classes == 2 and outputs_of(loss) == "softmax":
+            logits, target = logits[:, :2], target.clamp(max=1) if target.dtype == torch.int64 else target[:, :2]
+        found, expected = (value_and_gradient(each, logits, target) for each in (make(loss), loss))
+        torch.testing.assert_close(found, expected, check_stride=False)
+    assert "log(h" in loss.formula("python")
 
 
 def random_trees(count: int) -> list[TreeLoss]:

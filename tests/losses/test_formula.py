@@ -10,6 +10,7 @@ from glo_lightning.losses import (
     BaikalLoss,
     ClassAwareLoss,
     CrossEntropyLoss,
+    DriveLoss,
     FocalLoss,
     Loss,
     MeanSquaredErrorLoss,
@@ -171,3 +172,7 @@ def test_margins_are_those_of_the_labels_before_smoothing() -> None:
     )
     assert "− 0.5·y·n" in plain.formula()
     assert "− 0.5·label·n" in smoothed.formula()
+
+
+def test_a_drive_that_overflows_can_be_written() -> None:
+    assert "log(h)" in DriveLoss(1e308, q=64.0, c=(1e300, 1e308), num_classes=3).formula("python")
