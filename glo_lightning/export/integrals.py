@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 QUADRATURE = """\
 {constants}
-log_t = log_h{columns}.unsqueeze(-1) * rule[0]
+log_t = log_h{columns}.clamp(min=least).unsqueeze(-1) * rule[0]
 {lines}drive = {size}{polynomial} * torch.exp({ends})
 value, half = -log_h * (drive * rule[1]).sum(-1){back}, drive[..., -1]{back} / 2
 integral = value.detach() - (half + half.detach()) * (log_h - log_h.detach())  # exact slopes"""

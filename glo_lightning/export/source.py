@@ -77,8 +77,8 @@ tiny = 2.2250738585072014e-308 if double else 1.1754943508222875e-38"""
 MASKED = "log_h = log_h.masked_fill(y == 0, 0.0)  # 0 times a masked class's minus infinity would be NaN"
 
 BELOW_ONE = """\
-closest = 1.1102230246251565e-16 if logits.dtype == torch.float64 else 5.960464477539063e-08  # h comes to 1
-log_h = logits.log_softmax(1).clamp(max=-closest)"""
+closest, least = (2.0**-53, -708.3964185) if logits.dtype == torch.float64 else (2.0**-24, -87.33654475)
+log_h = logits.log_softmax(1).clamp(max=-closest)  # softmax reaches neither 0 nor 1"""
 
 ON_TARGET = """\
 if not soft:  # elsewhere it is 0
@@ -103,7 +103,7 @@ REDUCTIONS: dict[Reduction, str] = {
     "none": "return losses",
 }
 
-LARGEST = "largest = 638.8 if double else 79.8  # exponent of e that leaves room for summing a batch"
+LARGEST = "largest = 638.8044416040456 if double else 79.85055514686152  # leaves room for summing a batch"
 
 
 def write_module(loss: Loss) -> str:

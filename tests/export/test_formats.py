@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from glo_lightning.errors import LossError
 from glo_lightning.export import FORMATS, export_loss, write_module
 from glo_lightning.losses import (
+    BaikalCMALoss,
     BaikalLoss,
     ClassAwareLoss,
     CrossEntropyLoss,
@@ -216,6 +217,37 @@ def test_baikal_of_a_class_that_is_not_the_target_stays_finite(make: Make) -> No
     value, gradient = value_and_gradient(make(BaikalLoss()), torch.tensor([[200.0, -200.0]]), torch.tensor([0]))
     assert value == 200.0 * 2 + 1
     assert gradient.isfinite().all()
+
+
+STEEP = [
+    BaikalLoss(),
+    BaikalCMALoss(),
+    TreeLoss("log(h) - y / h"),
+    *(DriveLoss(q=q, num_classes=2) for q in (-0.5, 0.0, 0.02)),
+    DriveLoss(q=-0.5, num_classes=2, label_smoothing=0.1),
+]
+
+
+@pytest.mark.parametrize("loss", STEEP, ids=lambda loss: loss.formula())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("gap", [30.0, 100.0, 500.0, 3000.0])
+def test_it_is_finite_and_the_same_however_wrong_a_sample_is(
+    loss: Loss, dtype: torch.dtype, gap: float, make: Make
+) -> None:
+    logits = torch.tensor([[0.0, gap]], dtype=dtype)
+    exported = make(loss)
+    for target in (torch.tensor([0]), torch.tensor([[0.75, 0.25]])):
+        found, expected = (value_and_gradient(each, logits, target) for each in (exported, loss))
+        assert all(each.isfinite().all() for each in (*found, *expected))
+        torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=0.0)
+        if "∫" not in loss.formula():  # their values are rough, and those of fewer nodes rougher
+            torch.testing.assert_close(found[0], expected[0], rtol=1e-4, atol=0.0)
+
+
+def test_baikal_is_the_tree_that_it_was_found_as_however_wrong_a_sample_is() -> None:
+    logits, target = torch.tensor([[0.0, 100.0]]), torch.tensor([0])
+    found, expected = (value_and_gradient(loss, logits, target) for loss in (BaikalLoss(), TreeLoss("log(h) - y / h")))
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize(

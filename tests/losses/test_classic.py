@@ -35,15 +35,11 @@ class TestMeanSquaredError(LossContract):
 
 
 class TestBaikal(LossContract):
-    finite_when_saturated = False  # 1 / h
-
     def make(self, **arguments: Any) -> Loss:
         return BaikalLoss(**arguments)
 
 
 class TestBaikalCMA(LossContract):
-    finite_when_saturated = False  # 1 / h
-
     def make(self, **arguments: Any) -> Loss:
         return BaikalCMALoss(**arguments)
 
