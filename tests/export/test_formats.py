@@ -271,6 +271,12 @@ def test_the_file_is_short_and_needs_torch_alone(loss: Loss) -> None:
     assert len(max((line for line in lines if "losses" not in line and "L =" not in line), key=len)) <= 120
 
 
+def test_numbers_of_many_classes_are_all_that_makes_a_file_long() -> None:
+    lines = write_module(ClassAwareLoss(CrossEntropyLoss(), list(range(1, 1001)), 0.7, 0.5, 0.3)).splitlines()
+    assert max(map(len, lines)) <= 120
+    assert len([line for line in lines if set(line) - set(" 0123456789-,[]")]) <= 40
+
+
 @pytest.mark.parametrize(
     "name",
     [
