@@ -6,7 +6,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torchmetrics import MeanMetric
 
-from glo_lightning.attacks import PixelSpace, examples_of, fgsm, parse_epsilon
+from glo_lightning.attacks import PixelSpace, examples_of, fgsm, is_right, parse_epsilon
 from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.errors import ModelError
 
@@ -76,7 +76,7 @@ class AdversarialValidation(LeanCallback):
         inputs, target = examples_of(batch)
         space = PixelSpace.of(trainer.datamodule)  # type: ignore[attr-defined]
         logits = pl_module(fgsm(pl_module, inputs, target, self.epsilon, space))
-        self._accuracy.update((logits.argmax(1) == target).float())
+        self._accuracy.update(is_right(logits, target).float())
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the accuracy over all batches and ranks."""
