@@ -252,6 +252,23 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+def is_right(logits: Tensor, target: Tensor) -> Tensor:
+    """Tell of each sample or position whether the largest logit is the target's; where one is NaN, none is.
+
+    Args:
+        logits: shape (N, C, ...).
+        target: class indices, shape (N, ...).
+
+    Returns:
+        Answers, shape (N, ...).
+
+    Example:
+        >>> is_right(torch.tensor([[2.0, 1.0], [torch.nan, torch.nan]]), torch.tensor([0, 0]))
+        tensor([ True, False])
+    """
+    return (logits.argmax(1) == target) & ~logits.isnan().any(1)
+
+
 def _per_channel(values: tuple[float, ...], inputs: Tensor) -> Tensor:
     if len(values) not in (1, inputs.shape[1]):
         raise DataError(

@@ -58,6 +58,14 @@ def save_figure(figure: "Figure", path: str | os.PathLike[str]) -> None:
     write_whole(Path(path), content.getvalue())
 
 
-def legend_label(name: str) -> str:
-    """Return a name as a legend shows it: Matplotlib leaves out labels that start with an underscore."""
-    return f"\u200b{name}" if name.startswith("_") else name
+def shown_name(name: str) -> str:
+    r"""Return somebody's name of something as Matplotlib shows it.
+
+    Between two dollars it would see mathematics, and a legend leaves out what starts with an underscore.
+
+    Example:
+        >>> print(shown_name("run$a_$"))
+        run\$a_\$
+    """
+    text = name.replace("$", r"\$")
+    return f"\u200b{text}" if text.startswith("_") else text

@@ -7,7 +7,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from glo_lightning.attacks import PixelSpace, examples_of, fgsm, margin, parse_epsilon, pgd
+from glo_lightning.attacks import PixelSpace, examples_of, fgsm, is_right, margin, parse_epsilon, pgd
 from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.errors import ModelError, SettingsError
 
@@ -84,7 +84,7 @@ class AdversarialValidation(LeanCallback):
         inputs, target = examples_of(batch)
         space = PixelSpace.of(trainer.datamodule)  # type: ignore[attr-defined]
         logits = pl_module(self._attacked(pl_module, inputs, target, space))
-        self._accuracy.update((logits.argmax(1) == target).float())
+        self._accuracy.update(is_right(logits, target).float())
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the accuracy over all batches and ranks."""

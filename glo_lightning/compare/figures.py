@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glo_lightning.compare.statistics import mean_interval
 from glo_lightning.compare.trainings import TrainedComparison
-from glo_lightning.figures import color_of, legend_label, make_figure
+from glo_lightning.figures import color_of, make_figure, shown_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def figure_curves(trained: Sequence[TrainedComparison]) -> "Figure":
             axes.set_title(f"{each.fraction:.3g} of the training data", fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
         axes.tick_params(labelsize=7)
-    panels[0].set_ylabel(trained[0].comparison.monitor.name, fontsize=8)
+    panels[0].set_ylabel(shown_name(trained[0].comparison.monitor.name), fontsize=8)
     panels[0].legend(fontsize=7, frameon=False)
     return figure
 
@@ -48,7 +48,7 @@ def _band(axes: "Axes", times: NDArray[np.floating], curves: Sequence[Sequence[f
     mean = np.mean(curves, axis=0)
     std = np.std(curves, axis=0, ddof=1) if len(curves) > 1 else 0.0
     times = times[: len(mean)]
-    axes.plot(times, mean, color=color, label=legend_label(name), linewidth=1.4)
+    axes.plot(times, mean, color=color, label=shown_name(name), linewidth=1.4)
     axes.fill_between(times, mean - std, mean + std, color=color, alpha=0.15, linewidth=0.0)
 
 
@@ -76,13 +76,13 @@ def figure_fractions(trained: Sequence[TrainedComparison]) -> "Figure":
         errors = [means - ends[:, 0], ends[:, 1] - means]
         color = color_of(number)
         axes.errorbar(
-            places, means, errors, color=color, label=legend_label(name), linewidth=1.4, capsize=2, marker="o", ms=3
+            places, means, errors, color=color, label=shown_name(name), linewidth=1.4, capsize=2, marker="o", ms=3
         )
     axes.set_xscale("log")
     axes.set_xticks(fractions, [f"{fraction:.3g}" for fraction in fractions])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("share of the training data", fontsize=8)
-    axes.set_ylabel(trained[0].comparison.title, fontsize=8)
+    axes.set_ylabel(shown_name(trained[0].comparison.title), fontsize=8)
     axes.tick_params(labelsize=7)
     axes.legend(fontsize=7, frameon=False)
     return figure

@@ -13,7 +13,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage
 
 from glo_lightning.errors import GloError, LossError
-from glo_lightning.figures import make_figure
+from glo_lightning.figures import make_figure, shown_name
 from glo_lightning.losses import CrossEntropyLoss, Loss, ResidualLoss
 from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.figures import draw_attraction, draw_influence, draw_shape
@@ -122,6 +122,6 @@ def _draw_words(text: str) -> bytes:
 
     content = io.BytesIO()
     figure = make_figure(4.9, 1.5, constrained=False)
-    figure.text(0.02, 0.95, fill(f"No picture: {text}", 60), va="top", fontsize=9)
+    figure.text(0.02, 0.95, shown_name(fill(f"No picture: {text}", 60)), va="top", fontsize=9)
     figure.savefig(content, format="svg", facecolor="white")
     return content.getvalue()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from glo_lightning.errors import LossError
-from glo_lightning.export.source import check_one_head, write_forward, write_module
+from glo_lightning.export.source import check_one_head, class_aware_losses, write_forward, write_module
 from glo_lightning.extras import require_extra
 from glo_lightning.losses import ClassAwareLoss, Loss, ScaledLoss, SigmoidLoss, label_distribution, outputs_of
 from glo_lightning.losses.regression import RegressionLoss
@@ -49,9 +49,12 @@ def _python(loss: Loss) -> bytes:
 def _latex(loss: Loss) -> bytes:
     if loss.outputs == "real":
         return loss.formula("latex").encode() + b"\n"
-    outputs = r"(1 - \sigma(f),\ \sigma(f))" if outputs_of(loss) == "sigmoid" else r"\operatorname{softmax}(f)"
-    h = r"\mathrm{softmax}(f)" if loss.formula_note("latex") else "h"
-    return rf"{loss.formula('latex')}, \qquad {h} = {outputs}".encode() + b"\n"
+    sigmoid = outputs_of(loss) == "sigmoid"
+    outputs = r"(1 - \sigma(f),\ \sigma(f))" if sigmoid else r"\operatorname{softmax}(f)"
+    definition = rf", \qquad h = {outputs}"
+    if class_aware_losses(loss):  # whose formula defines h by softmax
+        definition = rf", \qquad \mathrm{{softmax}}(f) = {outputs}" if sigmoid else ""
+    return f"{loss.formula('latex')}{definition}\n".encode()
 
 
 def _torchscript(loss: Loss) -> bytes:

@@ -1,11 +1,14 @@
 """Integrals of drives as sums over the nodes of a quadrature, in PyTorch code."""
 
+import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 import sympy
 
+from glo_lightning.errors import LossError
 from glo_lightning.export.printers import Y
 from glo_lightning.losses.formula import nodes_of, split_drive
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 QUADRATURE = """\
 {constants}
-log_t = log_h{columns}.unsqueeze(-1) * rule[0]
+log_t = log_h{columns}.clamp(min=least).unsqueeze(-1) * rule[0]
 {lines}drive = {size}{polynomial} * torch.exp({ends})
 value, half = -log_h * (drive * rule[1]).sum(-1){back}, drive[..., -1]{back} / 2
 integral = value.detach() - (half + half.detach()) * (log_h - log_h.detach())  # exact slopes"""
@@ -86,13 +89,42 @@ def write_quadrature(integrals: "Sequence[sympy.Integral]") -> str:
 
 
 def write_constants(name: str, numbers: "Numbers", view: str = "", digits: int = 14) -> str:
-    """Write numbers as a tensor, in lines of a file's width; as integers, for TorchScript rounds lists of floats."""
-    integers = _integers(numbers, digits)
-    statement = f"{name} = (torch.tensor({integers}).double() / 1e{digits}).to(logits.dtype).to(logits.device){view}"
-    return textwrap.fill(statement, 112, subsequent_indent="    ")
+    """Write numbers as a tensor, in lines of a file's width; as integers, for TorchScript rounds lists of floats.
+
+    Args:
+        name: of the tensor.
+        numbers: finite; nested as the tensor's dimensions are.
+        view: what is written behind it.
+        digits: decimals that will do for numbers of ordinary size.
+
+    Raises:
+        LossError: if a number is not finite.
+    """
+    sizes = [abs(number) for number in _flat(numbers) if number]
+    if not all(map(math.isfinite, sizes)):
+        raise LossError("finite numbers", f"{name} of {max(sizes)}", "This loss overflows: export another.")
+    if all(1e-5 <= size < 2**63 / 10**digits for size in sizes):
+        tensor = f"torch.tensor({_written(numbers, lambda number: f'{number * 10**digits:.0f}')}).double() / 1e{digits}"
+    else:
+        mantissas = _written(numbers, lambda number: _decimal(number)[0])
+        exponents = _written(numbers, lambda number: _decimal(number)[1])
+        tensor = f"torch.tensor({mantissas}).double() * 10.0 ** torch.tensor({exponents}).double()"
+    return textwrap.fill(f"{name} = ({tensor}).to(logits.dtype).to(logits.device){view}", 112, subsequent_indent="    ")
 
 
-def _integers(numbers: "Numbers | float", digits: int) -> str:
+def _decimal(number: float) -> tuple[str, str]:
+    """Return a number's digits as an integer, and the power of ten that it is multiplied by."""
+    decimal = Decimal(repr(number)).normalize()
+    exponent = decimal.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return str(int(decimal.scaleb(-exponent))), str(exponent)
+
+
+def _flat(numbers: "Numbers | float") -> list[float]:
+    return [numbers] if isinstance(numbers, float) else [inner for each in numbers for inner in _flat(each)]
+
+
+def _written(numbers: "Numbers | float", write: Callable[[float], str]) -> str:
     if isinstance(numbers, float):
-        return f"{numbers * 10**digits:.0f}"
-    return f"[{', '.join(_integers(each, digits) for each in numbers)}]"
+        return write(numbers)
+    return f"[{', '.join(_written(each, write) for each in numbers)}]"

@@ -77,8 +77,8 @@ tiny = 2.2250738585072014e-308 if double else 1.1754943508222875e-38"""
 MASKED = "log_h = log_h.masked_fill(y == 0, 0.0)  # 0 times a masked class's minus infinity would be NaN"
 
 BELOW_ONE = """\
-closest = 1.1102230246251565e-16 if logits.dtype == torch.float64 else 5.960464477539063e-08  # h comes to 1
-log_h = logits.log_softmax(1).clamp(max=-closest)"""
+closest, least = (2.0**-53, -708.3964185) if logits.dtype == torch.float64 else (2.0**-24, -87.33654475)
+log_h = logits.log_softmax(1).clamp(max=-closest)  # softmax reaches neither 0 nor 1"""
 
 ON_TARGET = """\
 if not soft:  # elsewhere it is 0
@@ -103,11 +103,13 @@ REDUCTIONS: dict[Reduction, str] = {
     "none": "return losses",
 }
 
-LARGEST = "largest = 638.8 if double else 79.8  # exponent of e that leaves room for summing a batch"
+LARGEST = "largest = 638.8044416040456 if double else 79.85055514686152  # leaves room for summing a batch"
 
 
 def write_module(loss: Loss) -> str:
-    """Write a loss as a Python file of at most 40 lines that needs torch alone.
+    """Write a loss as a Python file that needs torch alone.
+
+    It has about 40 lines, and beside them those of the numbers that a :class:`ClassAwareLoss` has for every class.
 
     Args:
         loss: a loss of any family.
@@ -153,7 +155,7 @@ def write_forward(loss: Loss) -> str:
         HALF_PRECISION,
         TARGETS[outputs_of(loss)].format(wrong_classes=wrong_classes),
     ]
-    class_aware = _class_aware(loss)
+    class_aware = class_aware_losses(loss)
     for place, each in enumerate(class_aware):
         classes, weight = write_constants("classes", each.numbers(), VIEW), "weight * " if place else ""
         body.append(CLASS_AWARE.format(classes=classes, weight=weight))
@@ -281,7 +283,7 @@ def check_one_head(loss: Loss) -> None:
         )
 
 
-def _class_aware(loss: Loss) -> list[ClassAwareLoss]:
+def class_aware_losses(loss: Loss) -> list[ClassAwareLoss]:
     """Return the class-aware losses that a loss is or holds, the outermost first."""
     found = []
     while isinstance(loss, WrappedLoss):

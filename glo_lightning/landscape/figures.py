@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from glo_lightning.figures import color_of, legend_label, make_figure
+from glo_lightning.figures import color_of, make_figure, shown_name
 from glo_lightning.landscape.surface import Surface
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _lines(surfaces: Mapping[str, Surface], radius: float) -> "Figure":
     panels = figure.subplots(1, 2)
     for number, (name, surface) in enumerate(surfaces.items()):
         color = color_of(number)
-        panels[0].plot(surface.coordinates, surface.accuracy, color=color, label=legend_label(name))
+        panels[0].plot(surface.coordinates, surface.accuracy, color=color, label=shown_name(name))
         panels[1].plot(surface.coordinates, surface.loss, color=color)
     for axes, title in zip(panels, ("accuracy", "cross-entropy"), strict=True):
         axes.set_title(title, fontsize=9)
@@ -63,7 +63,7 @@ def _maps(surfaces: Mapping[str, Surface], radius: float) -> "Figure":
             axes.set_aspect("equal")
             axes.tick_params(labelsize=7)
             if kind == "accuracy":
-                axes.set_title(name, fontsize=9)
+                axes.set_title(shown_name(name), fontsize=9)
         bar = figure.colorbar(ScalarMappable(norm, colors[kind]), ax=list(row), pad=0.02)
         bar.set_label(kind, fontsize=8)
         bar.ax.tick_params(which="both", labelsize=7)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from glo_lightning.attacks import evaluating
+from glo_lightning.attacks import evaluating, is_right
 from glo_lightning.errors import SettingsError
 
 Direction = Mapping[str, Tensor]
@@ -202,7 +202,7 @@ def _measure(
     right, loss, count = 0, 0.0, 0
     for inputs, target in batches:
         logits = functional_call(model, dict(weights), (inputs,))
-        right += int((logits.argmax(1) == target).sum())
+        right += int(is_right(logits, target).sum())
         loss += float(cross_entropy(logits, target, reduction="sum"))
         count += target.numel()
     return right / count, loss / count

@@ -93,4 +93,5 @@ class ActivePassiveLoss(Loss):
 
     def formula_note(self, style: FormulaStyle) -> str:
         """Return what s is; see :meth:`Loss.formula_note`."""
-        return {"latex": r",\ s = \sum_k \log h_k", "unicode": ", s = Σₖ log hₖ", "python": ""}[style]
+        own = {"latex": r",\ s = \sum_k \log h_k", "unicode": ", s = Σₖ log hₖ", "python": ""}[style]
+        return own + super().formula_note(style)

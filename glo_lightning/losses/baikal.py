@@ -8,6 +8,7 @@ from torch import Tensor
 
 from glo_lightning.errors import LossError
 from glo_lightning.losses.base import Loss
+from glo_lightning.losses.expression.evaluation import largest_exponent
 from glo_lightning.losses.labels import labels_like, seen, seen_log
 from glo_lightning.losses.options import ClassReduction, Reduction
 from glo_lightning.losses.precision import finite_number, listed
@@ -132,5 +133,5 @@ class BaikalCMALoss(Loss):
 
 
 def _label_ratio(log_h: Tensor, y: Tensor) -> Tensor:
-    """Return y / h, 0 where y is 0."""
-    return y * (-seen_log(log_h, y)).exp()
+    """Return y / h, 0 where y is 0, and finite where h underflows."""
+    return y * (-seen_log(log_h, y)).clamp(max=largest_exponent(log_h.dtype)).exp()

@@ -233,7 +233,8 @@ class Loss(nn.Module, ABC):
         """Write the loss as text.
 
         Args:
-            style: ``"latex"``, ``"unicode"`` (one line) or ``"python"`` (an expression over arrays).
+            style: ``"latex"``, ``"unicode"`` (one line) or ``"python"`` (an expression over arrays, y being the labels
+                that the loss sees: smooth them first, if it has label smoothing).
 
         Returns:
             The formula of the whole loss, sum over classes included.
@@ -243,8 +244,13 @@ class Loss(nn.Module, ABC):
         return render(self.expression(), style, self.class_reduction) + self.formula_note(style)
 
     def formula_note(self, style: FormulaStyle) -> str:
-        """Return what stands behind the formula, as text: how its h is made, where that is more than softmax."""
-        return ""
+        """Return what stands behind the formula, as text: how its y and h are made, where that is not as usual."""
+        alpha = f"{self.label_smoothing:.4g}"
+        if style == "python" or not self.label_smoothing:
+            return ""
+        if style == "latex":
+            return rf",\ y = (1 - {alpha})\ \mathrm{{label}} + {alpha} / C"
+        return f", y = (1 − {alpha})·label + {alpha}/C"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stored form: JSON values only; see :mod:`glo_lightning.losses.stored_form`."""

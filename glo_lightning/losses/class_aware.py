@@ -150,7 +150,8 @@ class ClassAwareLoss(WrappedLoss):
                 rf",\ h = \mathrm{{softmax}}(f {tau} \log \pi {margin}\, n_T^{{-1/4}} e_T),"
                 rf"\ v_T \propto \pi_T^{{{beta}}}{inside}"
             )
-        return f", h = softmax(f {tau}·log π {margin}·y·n^(−1/4)), weights ∝ π^({beta}){inside}"
+        y = "label" if self.label_smoothing else "y"
+        return f", h = softmax(f {tau}·log π {margin}·{y}·n^(−1/4)), weights ∝ π^({beta}){inside}"
 
     def extra_repr(self) -> str:
         """Show the counts and the strengths; the loss is shown as a part."""

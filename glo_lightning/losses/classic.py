@@ -47,8 +47,8 @@ class CrossEntropyLoss(Loss):
         return -y * seen_log(log_h, y)
 
     def _compute(self, logits: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
-        if target.is_floating_point():
-            target = target.to(logits.dtype)
+        if target.is_floating_point():  # torch's is NaN where a class is masked
+            return super()._compute(logits, target, reduction)
         try:
             loss = functional.cross_entropy(
                 logits,

@@ -110,7 +110,7 @@ class DriveShape(NamedTuple):
 
     def integral(self, log_p: Tensor) -> Tensor:
         """Return l(p), the integral of the drive from p to 1; shape of ``log_p``."""
-        log_t = log_p.unsqueeze(-1) * self.nodes
+        log_t = log_p.clamp(min=math.log(torch.finfo(log_p.dtype).tiny)).unsqueeze(-1) * self.nodes
         rest = (log_t / -2.0).tanh() * (1.0 + log_t.exp())  # 1 - t, as precise as expm1 and far faster
         behind = self._replace(
             scale=self.scale.unsqueeze(-1), q=self.q.unsqueeze(-1), g=self.g.unsqueeze(-1), c=self.c.unsqueeze(-2)

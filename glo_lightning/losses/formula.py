@@ -233,8 +233,10 @@ def nodes_of(drive: sympy.Expr, p: sympy.Symbol, tolerance: float = 0.0, at_leas
         log_t = log_h.unsqueeze(-1) * nodes
         value = reduce(lambda total, each: total * log_t.exp() + each, coefficients, torch.zeros_like(log_t))
         sums.append((value * ((exponent + 1.0) * log_t).exp() * (-log_t.expm1()) ** g * weights).sum(-1))
-    enough = (rule for rule, own in zip(rules, sums, strict=True) if ((own / sums[-1] - 1.0).abs() <= tolerance).all())
-    return next(enough)
+    exact = sums[-1]
+    enough = [((own - exact).abs() <= tolerance * exact.abs()).all() for own in sums]
+    # Where sums overflow, none is close to another.
+    return next((rule for rule, good in zip(rules, enough, strict=True) if good), rules[-1])
 
 
 class PythonPrinter(StrPrinter):  # type: ignore[misc]

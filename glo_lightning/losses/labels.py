@@ -1,5 +1,7 @@
 """Labels beside scaled logits: of the same type, and where a label is 0, so is what it multiplies."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -17,3 +19,9 @@ def seen(h: Tensor, y: Tensor) -> Tensor:
 def seen_log(log_h: Tensor, y: Tensor) -> Tensor:
     """Put 0 where y is 0: there a class masked by a logit of minus infinity would give NaN."""
     return torch.where(y == 0, 0.0, log_h)
+
+
+def unmasked_log(log_h: Tensor, y: Tensor) -> Tensor:
+    """Put the logarithm of the least h where y is 0 and a class is masked by a logit of minus infinity."""
+    least = math.log(torch.finfo(log_h.dtype).tiny)
+    return torch.where((y == 0) & log_h.isneginf(), least, log_h)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -61,7 +62,7 @@ class HuberLoss(RegressionLoss):
         reduction: as in :class:`RegressionLoss`.
 
     Raises:
-        LossError: if ``delta`` is not positive.
+        LossError: if ``delta`` is not positive, or infinite in single precision.
 
     Example:
         >>> import torch
@@ -76,8 +77,12 @@ class HuberLoss(RegressionLoss):
     def __init__(self, delta: float = 1.0, sigma: float | Sequence[float] = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__(sigma, reduction)
         self.delta = finite_number(delta, "delta")
-        if self.delta <= 0.0:
-            raise LossError("a delta above 0", repr(delta), "It is in standard deviations of the targets: try 1.")
+        if not 0.0 < self.delta <= torch.finfo(torch.float32).max:
+            raise LossError(
+                "a delta above 0 that single precision can hold",
+                repr(delta),
+                "It is in standard deviations of the targets: try 1.",
+            )
 
     def rho(self, r: Tensor) -> Tensor:
         """Evaluate the loss of residuals; see :meth:`RegressionLoss.rho`."""

@@ -12,8 +12,9 @@ from glo_lightning.losses.expression import Node, parse
 from glo_lightning.losses.expression.algebra import to_sympy
 from glo_lightning.losses.expression.coefficients import coefficient_paths
 from glo_lightning.losses.expression.domain import HARD_LABELS, Definedness, definedness, make_grid
-from glo_lightning.losses.expression.evaluation import Point, evaluate
+from glo_lightning.losses.expression.evaluation import Point, evaluate, is_for_target_alone
 from glo_lightning.losses.expression.nodes import Path
+from glo_lightning.losses.labels import unmasked_log
 from glo_lightning.losses.options import ClassReduction, Reduction
 from glo_lightning.losses.precision import numbers_like
 
@@ -71,6 +72,7 @@ class TreeLoss(Loss):
         super().__init__(class_reduction, reduction, label_smoothing)
         self.tree: Node = parse(expression)
         self._paths = coefficient_paths(self.tree)
+        self._is_for_target_alone = is_for_target_alone(self.tree)
         self.register_buffer("coefficients", self._as_coefficients(coefficients), persistent=False)
         if isinstance(coefficients, Tensor):
             self.to(coefficients.device)
@@ -88,6 +90,8 @@ class TreeLoss(Loss):
 
     def elementwise_log(self, log_h: Tensor, y: Tensor) -> Tensor:
         """Evaluate the expression's negative; see :meth:`Loss.elementwise_log`."""
+        if self._is_for_target_alone:
+            log_h = unmasked_log(log_h, y)
         return -evaluate(self.tree, Point.from_logarithms(log_h, y), self._factors(log_h))
 
     def definedness(self, labels: tuple[float, ...] = HARD_LABELS) -> Definedness:

@@ -100,8 +100,9 @@ class TverskyLoss(Loss):
 
     def formula_note(self, style: FormulaStyle) -> str:
         """Return what the mean is over; see :meth:`Loss.formula_note`."""
-        return {
+        own = {
             "latex": r",\ \langle \cdot \rangle\ \mathrm{over\ the\ batch}",
             "unicode": ", ⟨·⟩ over the batch",
             "python": "",
         }[style]
+        return own + super().formula_note(style)

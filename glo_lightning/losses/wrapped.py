@@ -15,12 +15,23 @@ if TYPE_CHECKING:
     import sympy
 
 
-def require_classes(outer: Loss, inner: Loss) -> None:
-    """Refuse a loss of real-valued predictions inside one that is made of classes.
+def require_loss(inner: object) -> None:
+    """Refuse what is no loss inside one.
 
     Raises:
-        LossError: if the loss inside is one.
+        LossError: if it is none.
     """
+    if not isinstance(inner, Loss):
+        raise LossError("a Loss to wrap", repr(inner)[:80], "Pass for example CrossEntropyLoss().")
+
+
+def require_classes(outer: Loss, inner: Loss) -> None:
+    """Refuse what is no loss, or one of real-valued predictions, inside one that is made of classes.
+
+    Raises:
+        LossError: if the loss inside is so.
+    """
+    require_loss(inner)
     if inner.outputs == "real":
         own = type(outer).__name__
         raise LossError(
@@ -41,8 +52,7 @@ class WrappedLoss(Loss):
     """
 
     def __init__(self, loss: Loss) -> None:
-        if not isinstance(loss, Loss):
-            raise LossError("a Loss to wrap", repr(loss)[:80], "Pass for example CrossEntropyLoss().")
+        require_loss(loss)
         if loss.num_heads > 1:
             own = type(self).__name__
             raise LossError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from glo_lightning.compare.comparison import Comparison, LossResult
-from glo_lightning.figures import BLACK, BLUE, GREY, GRID, MUTED, ORANGE, make_figure
+from glo_lightning.figures import BLACK, BLUE, GREY, GRID, MUTED, ORANGE, make_figure, shown_name
 from glo_lightning.losses import Loss
 from glo_lightning.search.records.candidates import BaselineScore, CandidateRecord, best_candidates, count_fates
 from glo_lightning.search.records.history import draw_shares
@@ -61,9 +61,9 @@ def draw_scores(
     axes.plot(places, middle, color=BLUE, linewidth=1.4, label="median")
     axes.plot(places, so_far, color=ORANGE, linewidth=1.8, drawstyle="steps-post", label="best so far")
     if baseline is not None:
-        axes.axhline(baseline.metric, color=MUTED, linewidth=1.0, linestyle=":", label=baseline.name)
+        axes.axhline(baseline.metric, color=MUTED, linewidth=1.0, linestyle=":", label=shown_name(baseline.name))
     axes.set_xlabel("generation")
-    axes.set_ylabel(monitor.name)
+    axes.set_ylabel(shown_name(monitor.name))
     axes.set_ylim(limits)
     _count_on(axes)
     _legend_above(axes, columns=3 if far or baseline is not None else 4)
@@ -125,7 +125,7 @@ def draw_trajectories(candidates: Sequence[CandidateRecord], monitor: Monitor) -
         axes.plot(places, middle, color=BLUE, linewidth=1.3)
         leaders = [best.parameters[name] for best in bests]
         axes.plot([1 + best.generation for best in bests], leaders, ".", color=ORANGE, markersize=3.5)
-        axes.set_title(_symbol(name), fontsize=9, color=BLACK)
+        axes.set_title(shown_name(_symbol(name)), fontsize=9, color=BLACK)
         _style(axes)
         axes.tick_params(labelsize=7.5)
         _count_on(axes, most=3)
@@ -148,7 +148,7 @@ def draw_fidelity(fidelity: Fidelity, monitor: Monitor) -> "Figure":
             diverged, [edge] * len(diverged), arrow, color=MUTED, transform=places, clip_on=False, label="diverged"
         )
         _legend_above(axes, columns=1)
-    axes.set_xlabel(f"{monitor.name}, partial training")
+    axes.set_xlabel(f"{shown_name(monitor.name)}, partial training")
     axes.set_ylabel("full training")
     return figure
 
@@ -177,11 +177,11 @@ def draw_comparison(comparison: Comparison) -> "Figure":
             axes.plot(edge, row, arrow, clip_on=False, color=color, markersize=6)
     if results[0].is_measured:
         axes.axvline(results[0].mean, color=MUTED, linewidth=0.8, linestyle=":")
-    axes.set_yticks(range(len(results)), [result.name for result in results])
+    axes.set_yticks(range(len(results)), [shown_name(result.name) for result in results])
     axes.set_ylim(len(results) - 0.5, -0.5)
     axes.set_xlim(limits)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel(comparison.title)
+    axes.set_xlabel(shown_name(comparison.title))
     return figure
 
 
@@ -210,7 +210,7 @@ def draw_influence(losses: Mapping[str, Loss]) -> "Figure":
         axes.set_title(title, fontsize=9, color=BLACK)
         axes.set_xlabel("residual r")
         _style(axes)
-    figure.legend(left.lines[:2], list(losses), loc="outside upper center", ncols=2, **_LEGEND)
+    figure.legend(left.lines[:2], list(map(shown_name, losses)), loc="outside upper center", ncols=2, **_LEGEND)
     return figure
 
 

@@ -9,7 +9,7 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from glo_lightning.attacks import AttackLoss, PixelSpace, evaluating, fgsm, margin, pgd
+from glo_lightning.attacks import AttackLoss, PixelSpace, evaluating, fgsm, is_right, margin, pgd
 
 FGSM = "FGSM"
 PGD = "PGD"
@@ -211,8 +211,7 @@ def _check(survived: Mapping[str, Tensor], epsilon: float) -> list[Masking]:
 
 def _right(model: nn.Module, inputs: Tensor, target: Tensor) -> Tensor:
     with evaluating(model), torch.no_grad():
-        right: Tensor = model(inputs).argmax(1) == target
-    return right.cpu()
+        return is_right(model(inputs), target).cpu()
 
 
 def _mean(right: Tensor) -> float:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from glo_lightning.figures import color_of, legend_label, make_figure
+from glo_lightning.figures import color_of, make_figure, shown_name
 from glo_lightning.robustness.accuracy import FGSM, PGD, TRANSFERRED_FGSM, TRANSFERRED_PGD, Robustness
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def figure_robustness(robustness: Robustness) -> "Figure":
         for number, (name, curve) in enumerate(robustness.curves.items()):
             color = color_of(number)
             axes.plot(
-                robustness.epsilons, curve.accuracy[attack], "o-", color=color, label=legend_label(name), markersize=3
+                robustness.epsilons, curve.accuracy[attack], "o-", color=color, label=shown_name(name), markersize=3
             )
             if transferred in curve.accuracy:
                 axes.plot(robustness.epsilons, curve.accuracy[transferred], ":", color=color, linewidth=1.2)

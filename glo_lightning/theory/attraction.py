@@ -5,7 +5,7 @@ from torch import Tensor
 
 from glo_lightning.errors import SettingsError
 from glo_lightning.losses.precision import double_device
-from glo_lightning.theory.gamma import AnyLoss, check_num_classes, device_of, drive, logit_gradient
+from glo_lightning.theory.gamma import AnyLoss, check_classes_of, device_of, drive, logit_gradient
 
 
 def attraction(loss: AnyLoss, epsilon: Tensor | float, num_classes: int, step: float = 1.0) -> Tensor:
@@ -87,7 +87,7 @@ def sample_attraction(loss: AnyLoss, logits: Tensor, target: Tensor, step: float
 
 
 def _check(loss: AnyLoss, epsilon: Tensor | float, num_classes: int, step: float) -> Tensor:
-    check_num_classes(num_classes)
+    check_classes_of(loss, num_classes)
     _check_step(step)
     epsilon = torch.as_tensor(epsilon, dtype=torch.float64, device=device_of(loss))
     if not bool(((epsilon > 0.0) & (epsilon < 1.0)).all()):

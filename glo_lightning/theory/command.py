@@ -66,9 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     records = load_records(options.records)
     if records and options.output is None:
         raise SettingsError("--output with --records", "none", "Name the folder that the figure goes to.")
-    if options.num_classes is None:
-        options.num_classes = 2 if losses and all(map(_is_binary, losses.values())) else 10
-    _refuse_other_classes(losses, options.num_classes)
+    options.num_classes = _classes_of(losses, options.num_classes)
     summaries = {name: summarize(loss, options.num_classes) for name, loss in losses.items()}
     influences = {name: summarize_influence(loss) for name, loss in of_residuals.items()}
     if summaries:
@@ -90,18 +88,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _refuse_other_classes(losses: Mapping[str, Loss], num_classes: int) -> None:
-    sigmoid = [name for name, loss in losses.items() if _is_binary(loss)]
-    if sigmoid and num_classes != 2:
+def _classes_of(losses: Mapping[str, Loss], num_classes: int | None) -> int:
+    """Return how many classes losses are judged for: as many as asked for, or as they were made for, or 10.
+
+    Raises:
+        SettingsError: if one is for others.
+    """
+    sigmoid = [name for name, loss in losses.items() if outputs_of(loss) == "sigmoid"]
+    own = {name: loss.num_classes for name, loss in losses.items() if name not in sigmoid and loss.num_classes}
+    made_for = 2 if losses and len(sigmoid) == len(losses) else next(iter(own.values()), 10)
+    classes = made_for if num_classes is None else num_classes
+    if sigmoid and classes != 2:
         raise SettingsError(
             f"--num-classes=2 with {', '.join(sigmoid)}, which asks of each logit: no or yes?",
-            str(num_classes),
+            str(classes),
             "Look at losses of sigmoid and of softmax outputs one after the other.",
         )
-
-
-def _is_binary(loss: Loss) -> bool:
-    return outputs_of(loss) == "sigmoid"
+    for name, wanted in own.items():
+        if wanted != classes:
+            raise SettingsError(
+                f"--num-classes={wanted} with {name}, which was made for so many",
+                str(classes) if num_classes is not None else f"{classes}, for which {next(iter(own))} was made",
+                "Leave the number out, and look at losses for different numbers of classes one after the other.",
+            )
+    return classes
 
 
 def load_records(files: Sequence[Path]) -> dict[str, AttractionRecord]:
@@ -149,7 +159,7 @@ def _parser() -> PlainParser:
         "--num-classes",
         type=int,
         metavar="C",
-        help="classes of the data (default: 10; 2 for losses of sigmoid outputs)",
+        help="classes of the data (default: as many as the losses were made for; 10 for losses that any will do)",
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="write PNG figures and theory.json there")
     parser.add_argument(

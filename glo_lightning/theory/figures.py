@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from glo_lightning.figures import BAD, DOUBTFUL, GOOD, NONTARGET, TARGET, color_of, legend_label, make_figure
+from glo_lightning.figures import BAD, DOUBTFUL, GOOD, NONTARGET, TARGET, color_of, make_figure, shown_name
 from glo_lightning.losses import Loss
 from glo_lightning.theory.attraction import attraction
 from glo_lightning.theory.gamma import AnyLoss, has_gamma, label_values
@@ -36,7 +36,7 @@ def figure_shapes(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
     figure = make_figure(2.1 * len(losses) + 0.4, 4.2)
     axes = figure.subplots(2, len(losses), squeeze=False, sharex=True)
     for column, (name, loss) in enumerate(losses.items()):
-        axes[0, column].set_title(name, fontsize=9)
+        axes[0, column].set_title(shown_name(name), fontsize=9)
         axes[1, column].set_xlabel("h", fontsize=8)
         if has_gamma(loss):
             plot_losses(axes[0, column], loss, num_classes)
@@ -100,7 +100,7 @@ def plot_attraction(
     confidence = torch.linspace(-6.5, 6.5, 801, dtype=torch.float64).sigmoid()
     for (name, loss), color in zip(losses.items(), colors, strict=True):
         change = attraction(loss, 1.0 - confidence, num_classes, step).cpu()
-        axes.plot(confidence, change, color=color, label=legend_label(name), linewidth=1.6)
+        axes.plot(confidence, change, color=color, label=shown_name(name), linewidth=1.6)
         for equilibrium in equilibria(loss, num_classes):
             face = color if equilibrium.stable else "white"
             axes.plot(equilibrium.confidence, 0.0, "o", color=color, markerfacecolor=face, markersize=6, zorder=5)
@@ -127,7 +127,7 @@ def figure_start(losses: Mapping[str, AnyLoss], num_classes: int) -> "Figure":
     drives = [startup_drive(loss, num_classes) for loss in losses.values()]
     speeds = [0.0 if math.isnan(drive) else drive / num_classes for drive in drives]
     colors = [GOOD if v.stable else DOUBTFUL if v.exact else BAD for v in verdicts]
-    axes.barh(list(losses), speeds, color=colors, height=0.6)
+    axes.barh(list(map(shown_name, losses)), speeds, color=colors, height=0.6)
     axes.invert_yaxis()
     axes.set_xscale("symlog", linthresh=0.1)
     axes.axvline(1.0, color="0.3", linewidth=0.8, linestyle=":")
@@ -219,7 +219,7 @@ def figure_stratification(records: Mapping[str, AttractionRecord], num_bins: int
             extent=(first - 0.5, last + 0.5, 0.0, 1.0),
             interpolation="none",
         )
-        axes.set_title(name, fontsize=9)
+        axes.set_title(shown_name(name), fontsize=9)
         axes.set_xlabel("epoch", fontsize=8)
     panels[0].set_ylabel("confidence in the target, $h_T$", fontsize=8)
     bar = figure.colorbar(ScalarMappable(norm, colors), ax=list(panels), pad=0.02)
@@ -234,7 +234,7 @@ def _residuals() -> torch.Tensor:
 def _plot_residuals(axes: "Axes", curves: Mapping[str, torch.Tensor], colors: Sequence[str]) -> None:
     """Plot curves, and cut off those that dwarf the others."""
     for (name, values), color in zip(curves.items(), colors, strict=True):
-        axes.plot(_residuals(), values, color=color, label=legend_label(name), linewidth=1.6)
+        axes.plot(_residuals(), values, color=color, label=shown_name(name), linewidth=1.6)
     heights = [float(values.abs().max()) for values in curves.values()]
     top = min(max(heights), 6.0 * min(heights)) * 1.08 or 1.0
     axes.set_ylim(-top if min(float(values.min()) for values in curves.values()) < 0.0 else -0.05 * top, top)

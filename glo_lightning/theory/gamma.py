@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from glo_lightning.errors import LossError, SettingsError
-from glo_lightning.losses import Loss, TaylorLoss, label_distribution
+from glo_lightning.losses import Loss, TaylorLoss, label_distribution, outputs_of
 
 AnyLoss: TypeAlias = Loss | Callable[[Tensor, Tensor], Tensor]
 """A Loss, or a black box: logits (N, C) and targets (N,) int64 to a scalar that sums over classes, as torch's do."""
@@ -32,7 +32,7 @@ def drive(loss: AnyLoss, confidence: Tensor | float, num_classes: int) -> Tensor
         D, shape of ``confidence``, float64.
 
     Raises:
-        SettingsError: if ``confidence`` or ``num_classes`` is outside its range.
+        SettingsError: if ``confidence`` or ``num_classes`` is outside its range, or the loss for other classes.
 
     Example:
         >>> from glo_lightning.losses import CrossEntropyLoss
@@ -41,7 +41,7 @@ def drive(loss: AnyLoss, confidence: Tensor | float, num_classes: int) -> Tensor
 
     Source: derivations.md, section 4.
     """
-    check_num_classes(num_classes)
+    check_classes_of(loss, num_classes)
     h = torch.as_tensor(confidence, dtype=torch.float64, device=device_of(loss))
     if not bool(((h > 0.0) & (h < 1.0)).all()):
         raise SettingsError("confidences inside (0, 1)", str(h), "Leave out 0 and 1 themselves.")
@@ -189,3 +189,26 @@ def check_num_classes(num_classes: int) -> None:
     """Refuse fewer than two classes."""
     if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 2:
         raise SettingsError("num_classes of 2 or more", repr(num_classes), "Count the labels of your data.")
+
+
+def check_classes_of(loss: AnyLoss, num_classes: int) -> None:
+    """Refuse fewer than two classes, and others than a loss is for.
+
+    Raises:
+        SettingsError: if ``num_classes`` is below 2, or the loss is for another number.
+    """
+    check_num_classes(num_classes)
+    if not isinstance(loss, Loss):
+        return
+    if outputs_of(loss) == "sigmoid" and num_classes != 2:
+        raise SettingsError(
+            "num_classes=2 for a loss of sigmoid outputs, each of which is a yes or a no",
+            repr(num_classes),
+            "Pass 2, however many labels there are.",
+        )
+    if loss.num_classes not in (None, num_classes):
+        raise SettingsError(
+            f"num_classes={loss.num_classes}, for which the loss was made",
+            repr(num_classes),
+            f"Pass {loss.num_classes}, or make it for {num_classes} classes.",
+        )

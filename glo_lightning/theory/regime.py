@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glo_lightning.errors import SettingsError
-from glo_lightning.losses import Loss, TaylorLoss, multi_indices, outputs_of
+from glo_lightning.losses import Loss, TaylorLoss, multi_indices
 from glo_lightning.theory.gamma import (
     AnyLoss,
-    check_num_classes,
+    check_classes_of,
     device_of,
     drive,
     has_gamma,
@@ -58,7 +57,7 @@ def null_epoch(loss: AnyLoss, num_classes: int) -> NullEpoch:
         The null epoch; if the loss is undefined there, ``undefined`` says where.
 
     Raises:
-        SettingsError: if ``num_classes`` is below 2, or not 2 for a loss of sigmoid outputs.
+        SettingsError: if ``num_classes`` is below 2, or the loss for another number: one of sigmoid outputs is for 2.
 
     Example:
         >>> from glo_lightning.losses import BaikalLoss
@@ -67,13 +66,7 @@ def null_epoch(loss: AnyLoss, num_classes: int) -> NullEpoch:
 
     Source: derivations.md, sections 4 and 7.7.
     """
-    check_num_classes(num_classes)
-    if isinstance(loss, Loss) and outputs_of(loss) == "sigmoid" and num_classes != 2:
-        raise SettingsError(
-            "num_classes=2 for a loss of sigmoid outputs, each of which is a yes or a no",
-            repr(num_classes),
-            "Pass 2, however many labels there are.",
-        )
+    check_classes_of(loss, num_classes)
     if isinstance(loss, TaylorLoss) and "f" not in loss.inputs:
         return _null_epoch_of_taylor(loss, num_classes)
     return _null_epoch_of_gamma(loss, num_classes) if has_gamma(loss) else _null_epoch_of_logits(loss, num_classes)
@@ -164,7 +157,7 @@ def zero_error_drive(loss: AnyLoss, num_classes: int) -> float:
         Z, possibly infinite; for black boxes to about six digits, and to eight where gamma itself is NaN at the end.
 
     Raises:
-        SettingsError: if ``num_classes`` is below 2.
+        SettingsError: if ``num_classes`` is below 2, or the loss for another number.
 
     Example:
         >>> from glo_lightning.losses import BaikalLoss, CrossEntropyLoss
@@ -173,7 +166,7 @@ def zero_error_drive(loss: AnyLoss, num_classes: int) -> float:
 
     Source: derivations.md, section 4.
     """
-    check_num_classes(num_classes)
+    check_classes_of(loss, num_classes)
     if not has_gamma(loss):
         return float(drive(loss, 1.0 - 1e-6, num_classes))
     labels = torch.tensor(label_values(loss, num_classes), dtype=torch.float64, device=device_of(loss))
@@ -208,7 +201,7 @@ def equilibria(loss: AnyLoss, num_classes: int, resolution: int = 1000) -> tuple
         Equilibria by rising confidence, located to about 12 digits.
 
     Raises:
-        SettingsError: if ``num_classes`` is below 2.
+        SettingsError: if ``num_classes`` is below 2, or the loss for another number.
 
     Example:
         >>> from glo_lightning.losses import BaikalLoss
@@ -241,7 +234,7 @@ def equilibrium_confidence(loss: AnyLoss, num_classes: int) -> float:
         The first equilibrium in the direction of the drive; without one, 1 or 0; without a drive, 1 / C.
 
     Raises:
-        SettingsError: if ``num_classes`` is below 2.
+        SettingsError: if ``num_classes`` is below 2, or the loss for another number.
 
     Example:
         >>> from glo_lightning.losses import CrossEntropyLoss
@@ -272,7 +265,7 @@ def implied_smoothing(loss: AnyLoss, num_classes: int) -> float:
         0 where confidence rises to 1; above 1 where it falls below chance.
 
     Raises:
-        SettingsError: if ``num_classes`` is below 2.
+        SettingsError: if ``num_classes`` is below 2, or the loss for another number.
 
     Example:
         >>> from glo_lightning.losses import CrossEntropyLoss

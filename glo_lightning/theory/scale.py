@@ -21,7 +21,7 @@ def startup_drive(loss: AnyLoss, num_classes: int) -> float:
         d; NaN where the loss is undefined.
 
     Raises:
-        SettingsError: if ``num_classes`` is below 2, or not 2 for a loss of sigmoid outputs.
+        SettingsError: if ``num_classes`` is below 2, or the loss for another number: one of sigmoid outputs is for 2.
 
     Example:
         >>> from glo_lightning.losses import CrossEntropyLoss

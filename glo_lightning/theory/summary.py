@@ -57,7 +57,7 @@ def summarize(loss: AnyLoss, num_classes: int) -> LossSummary:
         The summary.
 
     Raises:
-        SettingsError: if ``num_classes`` is below 2.
+        SettingsError: if ``num_classes`` is below 2, or the loss for another number.
 
     Example:
         >>> from glo_lightning.losses import BaikalLoss

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from glo_lightning.errors import SettingsError
-from glo_lightning.theory.gamma import AnyLoss, check_num_classes
+from glo_lightning.theory.gamma import AnyLoss, check_classes_of, check_num_classes
 from glo_lightning.theory.regime import null_epoch
 
 Invariant = Literal["paper", "exact", "stable"]
@@ -88,7 +88,8 @@ def trainability(loss: AnyLoss, num_classes: int, kappa: float | None = None) ->
         The verdicts. A loss undefined at the null epoch fails them all, and ``reason`` says where.
 
     Raises:
-        SettingsError: if ``num_classes`` or ``kappa`` is outside its range; for sigmoid outputs there are 2 classes.
+        SettingsError: if ``num_classes`` or ``kappa`` is outside its range, or the loss is for other classes: one of
+            sigmoid outputs is for 2.
 
     Example:
         >>> from glo_lightning.losses import MeanSquaredErrorLoss
@@ -98,7 +99,7 @@ def trainability(loss: AnyLoss, num_classes: int, kappa: float | None = None) ->
 
     Source: Theorem 4 of arXiv:2010.00788 (paper); derivations.md, sections 7.1, 7.3, 7.4 and 7.6.
     """
-    check_num_classes(num_classes)
+    check_classes_of(loss, num_classes)
     if kappa is None:
         kappa = default_kappa(num_classes)
     elif not kappa >= 0.0:

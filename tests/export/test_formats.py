@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from glo_lightning.errors import LossError
 from glo_lightning.export import FORMATS, export_loss, write_module
 from glo_lightning.losses import (
+    BaikalCMALoss,
     BaikalLoss,
     ClassAwareLoss,
     CrossEntropyLoss,
+    DriveLoss,
     FocalLoss,
     HeadsLoss,
     Loss,
@@ -27,6 +29,7 @@ from glo_lightning.losses import (
     TaylorLoss,
     TreeLoss,
     outputs_of,
+    two_sided_drive,
 )
 from glo_lightning.search.engines.variation import Variation
 from tests.export.losses import LOSSES
@@ -131,6 +134,40 @@ def test_losses_that_know_the_classes_may_be_around_each_other(make: Make) -> No
         torch.testing.assert_close(make(loss)(logits, target), loss(logits, target))
 
 
+@pytest.mark.parametrize(
+    ("counts", "tau", "beta", "margin"),
+    [([1e9, 3e4, 7.0, 1.0], 0.7, 2.0, 0.3), ([10_000_000, 20, 20, 20], 0.0, 1.0, 1e6), ([3, 2, 1, 1], 1e-7, -9.0, 0.0)],
+    ids=["weights from 1e-9 to 1e9", "a large margin", "small numbers"],
+)
+def test_numbers_of_the_classes_may_be_of_any_size(
+    counts: list[float], tau: float, beta: float, margin: float, make: Make
+) -> None:
+    loss = ClassAwareLoss(CrossEntropyLoss(), counts, tau, beta, margin)
+    exported = make(loss)
+    for logits, target in batches(loss):
+        found, expected = (value_and_gradient(each, logits, target) for each in (exported, loss))
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=0.0, check_stride=False)
+
+
+def test_numbers_of_the_classes_that_overflow_are_refused(make: Make) -> None:
+    with pytest.raises(LossError, match="finite numbers"):
+        make(ClassAwareLoss(CrossEntropyLoss(), [1e-9, 1.0], margin=1e308))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [DriveLoss(0.0, 0.5, num_classes=4), SigmoidLoss(two_sided_drive(balance=1.0)), two_sided_drive(0.0)],
+    ids=["no drive", "yes alone", "neither"],
+)
+def test_drives_may_be_of_scale_0(loss: Loss, make: Make) -> None:
+    for logits, target in batches(loss):
+        if loss.num_classes == 2 and outputs_of(loss) == "softmax":
+            logits, target = logits[:, :2], target.clamp(max=1) if target.dtype == torch.int64 else target[:, :2]
+        found, expected = (value_and_gradient(each, logits, target) for each in (make(loss), loss))
+        torch.testing.assert_close(found, expected, check_stride=False)
+    assert "log(h" in loss.formula("python")
+
+
 def random_trees(count: int) -> list[TreeLoss]:
     """Trees as evolution makes them, with random coefficients, that are defined somewhere."""
     rng, variation, found = np.random.default_rng(0), Variation(initial_depth=4), []
@@ -182,13 +219,48 @@ def test_baikal_of_a_class_that_is_not_the_target_stays_finite(make: Make) -> No
     assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("loss", [CrossEntropyLoss(), FocalLoss(0.5), ScaledLoss(PolyLoss(), 2.0)], ids=str)
+STEEP = [
+    BaikalLoss(),
+    BaikalCMALoss(),
+    TreeLoss("log(h) - y / h"),
+    *(DriveLoss(q=q, num_classes=2) for q in (-0.5, 0.0, 0.02)),
+    DriveLoss(q=-0.5, num_classes=2, label_smoothing=0.1),
+]
+
+
+@pytest.mark.parametrize("loss", STEEP, ids=lambda loss: loss.formula())
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("gap", [30.0, 100.0, 500.0, 3000.0])
+def test_it_is_finite_and_the_same_however_wrong_a_sample_is(
+    loss: Loss, dtype: torch.dtype, gap: float, make: Make
+) -> None:
+    logits = torch.tensor([[0.0, gap]], dtype=dtype)
+    exported = make(loss)
+    for target in (torch.tensor([0]), torch.tensor([[0.75, 0.25]])):
+        found, expected = (value_and_gradient(each, logits, target) for each in (exported, loss))
+        assert all(each.isfinite().all() for each in (*found, *expected))
+        torch.testing.assert_close(found[1], expected[1], rtol=1e-4, atol=0.0)
+        if "∫" not in loss.formula():  # their values are rough, and those of fewer nodes rougher
+            torch.testing.assert_close(found[0], expected[0], rtol=1e-4, atol=0.0)
+
+
+def test_baikal_is_the_tree_that_it_was_found_as_however_wrong_a_sample_is() -> None:
+    logits, target = torch.tensor([[0.0, 100.0]]), torch.tensor([0])
+    found, expected = (value_and_gradient(loss, logits, target) for loss in (BaikalLoss(), TreeLoss("log(h) - y / h")))
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    "loss", [CrossEntropyLoss(), FocalLoss(0.5), ScaledLoss(PolyLoss(), 2.0), TreeLoss("y * log(h)")], ids=str
+)
 def test_a_masked_class_costs_nothing(loss: Loss, make: Make) -> None:
-    logits, target = torch.tensor([[1.0, 0.0, -torch.inf]]), torch.tensor([0])
-    value, gradient = value_and_gradient(make(loss), logits, target)
-    expected = value_and_gradient(loss, logits[:, :2], target)
-    torch.testing.assert_close((value, gradient[:, :2]), expected)
-    assert gradient[0, 2] == 0.0
+    logits = torch.tensor([[1.0, 0.0, -torch.inf]])
+    for target in (torch.tensor([0]), torch.tensor([[0.75, 0.25, 0.0]])):
+        value, gradient = value_and_gradient(make(loss), logits, target)
+        torch.testing.assert_close((value, gradient), value_and_gradient(loss, logits, target))
+        expected = value_and_gradient(loss, logits[:, :2], target[..., :2])
+        torch.testing.assert_close((value, gradient[:, :2]), expected)
+        assert gradient[0, 2] == 0.0
 
 
 @every_loss
@@ -197,6 +269,12 @@ def test_the_file_is_short_and_needs_torch_alone(loss: Loss) -> None:
     assert len(lines) <= 40
     assert [line for line in lines if "import" in line] == ["import torch", "from torch import Tensor, nn"]
     assert len(max((line for line in lines if "losses" not in line and "L =" not in line), key=len)) <= 120
+
+
+def test_numbers_of_many_classes_are_all_that_makes_a_file_long() -> None:
+    lines = write_module(ClassAwareLoss(CrossEntropyLoss(), list(range(1, 1001)), 0.7, 0.5, 0.3)).splitlines()
+    assert max(map(len, lines)) <= 120
+    assert len([line for line in lines if set(line) - set(" 0123456789-,[]")]) <= 40
 
 
 @pytest.mark.parametrize(
@@ -233,6 +311,17 @@ def test_latex_is_one_formula(loss: Loss) -> None:
     assert text.count("{") == text.count("}")
     if outputs_of(loss) != "real":
         assert ("sigma" in text) == (outputs_of(loss) == "sigmoid")
+
+
+@every_loss
+def test_latex_defines_every_letter(loss: Loss) -> None:
+    text = export_loss(loss, "latex").decode()
+    if outputs_of(loss) != "real":
+        assert text.count(" h = ") == 1
+        assert r"\mathrm{softmax}(f) = \operatorname{softmax}(f)" not in text
+        assert (r"\mathrm{label}" in text) == (loss.label_smoothing > 0.0)
+    if "active_passive" in str(loss.to_dict()):
+        assert r"\ s = \sum_k \log h_k" in text
 
 
 def test_other_formats_are_refused() -> None:

@@ -130,6 +130,12 @@ def test_a_loss_without_a_value_is_stored_as_none(network: nn.Module, batches: B
     assert stored["loss"] == [None, 0.5, None]
 
 
+def test_a_model_that_diverged_is_never_right(network: nn.Module, batches: Batches) -> None:
+    nn.init.constant_(network[-1].bias, torch.nan)
+    surface = measure_surface(network, batches, random_directions(network, 1, 0), grid(1.0, 3))
+    assert surface.accuracy.tolist() == [0.0, 0.0, 0.0]
+
+
 def test_labels_of_positions_count_one_by_one() -> None:
     torch.manual_seed(0)
     model = nn.Conv2d(1, 3, 1)

@@ -78,6 +78,17 @@ def test_positions() -> None:
     torch.testing.assert_close(loss(maps, labels), loss(LOGITS, TARGET))
 
 
+@pytest.mark.parametrize("target", [torch.tensor([0]), torch.tensor([[0.75, 0.25, 0.0]])], ids=["hard", "soft"])
+def test_a_masked_class_costs_nothing(target: Tensor) -> None:
+    logits = torch.tensor([[1.0, 0.0, -torch.inf]], requires_grad=True)
+    loss = ClassAwareLoss(CrossEntropyLoss(), [5, 3, 2], beta=1.0, margin=0.5)
+    value = loss(logits, target)
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert value.isfinite()
+    assert gradient.isfinite().all()
+    assert gradient[0, 2] == 0.0
+
+
 def test_theory_judges_the_shape_inside() -> None:
     for inside in (CrossEntropyLoss(), DriveLoss(1.0, 0.7, num_classes=7)):
         assert trainability(ClassAwareLoss(inside, COUNTS), 7) == trainability(inside, 7)

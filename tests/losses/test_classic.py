@@ -17,6 +17,7 @@ from glo_lightning.losses import (
     PolyLoss,
     ScaledLoss,
     TaylorLoss,
+    TreeLoss,
     cross_entropy_taylor,
     label_distribution,
 )
@@ -34,15 +35,11 @@ class TestMeanSquaredError(LossContract):
 
 
 class TestBaikal(LossContract):
-    finite_when_saturated = False  # 1 / h
-
     def make(self, **arguments: Any) -> Loss:
         return BaikalLoss(**arguments)
 
 
 class TestBaikalCMA(LossContract):
-    finite_when_saturated = False  # 1 / h
-
     def make(self, **arguments: Any) -> Loss:
         return BaikalCMALoss(**arguments)
 
@@ -108,14 +105,34 @@ def test_saturated_cross_entropy_is_exact() -> None:
     assert logits.grad.tolist() == [[1.0, -1.0, 0.0]]
 
 
-@pytest.mark.parametrize("loss", [CrossEntropyLoss(), FocalLoss(2.0), FocalLoss(0.5), PolyLoss()], ids=str)
-def test_a_masked_class_costs_nothing(loss: Loss) -> None:
-    logits, target = torch.tensor([[1.0, 0.0]], requires_grad=True), torch.tensor([0])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        CrossEntropyLoss(),
+        FocalLoss(2.0),
+        FocalLoss(0.5),
+        PolyLoss(),
+        TreeLoss("y * log(h)"),
+        TreeLoss("0 - y * square(log(h)) / (1 + log(h)) - square(y) * h"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("target", [torch.tensor([0]), torch.tensor([[0.75, 0.25]])], ids=["hard", "soft"])
+def test_a_masked_class_costs_nothing(loss: Loss, target: torch.Tensor) -> None:
+    logits = torch.tensor([[1.0, 0.0]], requires_grad=True)
     masked = torch.cat([logits, torch.full((1, 1), -torch.inf)], 1)
-    for reduced in (loss(masked, target), loss.per_class(masked, label_distribution(masked, target)).sum()):
+    labels = torch.cat([target, torch.zeros(1, 1)], 1) if target.is_floating_point() else target
+    for reduced in (loss(masked, labels), loss.per_class(masked, label_distribution(masked, labels)).sum()):
         torch.testing.assert_close(reduced, loss(logits, target))
         found, expected = (torch.autograd.grad(each, logits)[0] for each in (reduced, loss(logits, target)))
         torch.testing.assert_close(found, expected)
+
+
+def test_a_masked_class_that_is_asked_for_costs_without_end() -> None:
+    masked, labels = torch.tensor([[1.0, 0.0, -torch.inf]]), torch.tensor([[0.5, 0.25, 0.25]])
+    for loss in (CrossEntropyLoss(), TreeLoss("y * log(h)")):
+        assert loss(masked, labels) == torch.inf
+        assert loss(masked, torch.tensor([2])) == torch.inf
 
 
 def test_baikal_of_a_saturated_other_class_is_finite() -> None:

@@ -8,12 +8,18 @@ from glo_lightning.export import write_module
 from glo_lightning.losses import (
     ActivePassiveLoss,
     BaikalLoss,
+    ClassAwareLoss,
     CrossEntropyLoss,
+    DriveLoss,
     FocalLoss,
+    Loss,
     MeanSquaredErrorLoss,
     ScaledLoss,
+    SigmoidLoss,
     TaylorLoss,
     TreeLoss,
+    TverskyLoss,
+    TwoSidedLoss,
     cross_entropy_taylor,
 )
 from glo_lightning.losses.expression import parse
@@ -140,3 +146,33 @@ def test_what_depends_on_all_logits_has_its_note_but_no_python_of_its_own() -> N
     assert loss.formula("latex").endswith(r"s = \sum_k \log h_k")
     with pytest.raises(LossError, match="glo-lightning export"):
         loss.formula("python")
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        CrossEntropyLoss(label_smoothing=0.1),
+        ActivePassiveLoss(label_smoothing=0.1),
+        TverskyLoss(label_smoothing=0.1),
+        ScaledLoss(TaylorLoss([0.5] * 8, label_smoothing=0.1), 2.0),
+        SigmoidLoss(TwoSidedLoss(*(FocalLoss(label_smoothing=0.1) for _ in range(2)))),
+        ClassAwareLoss(CrossEntropyLoss(label_smoothing=0.1), [2, 1], margin=0.5),
+    ],
+    ids=lambda loss: loss.family,
+)
+def test_a_formula_says_how_labels_are_smoothed(loss: Loss) -> None:
+    assert loss.formula().count(", y = (1 − 0.1)·label + 0.1/C") == 1
+    assert loss.formula("latex").count(r",\ y = (1 - 0.1)\ \mathrm{label} + 0.1 / C") == 1
+    assert "label" not in loss.formula("python")
+
+
+def test_margins_are_those_of_the_labels_before_smoothing() -> None:
+    plain, smoothed = (
+        ClassAwareLoss(CrossEntropyLoss(label_smoothing=each), [2, 1], margin=0.5) for each in (0.0, 0.1)
+    )
+    assert "− 0.5·y·n" in plain.formula()
+    assert "− 0.5·label·n" in smoothed.formula()
+
+
+def test_a_drive_that_overflows_can_be_written() -> None:
+    assert "log(h)" in DriveLoss(1e308, q=64.0, c=(1e300, 1e308), num_classes=3).formula("python")

@@ -254,6 +254,7 @@ def test_several_predictions_have_a_spread_each() -> None:
         (lambda: ResidualLoss(sigma="1"), "finite number for sigma"),
         (lambda: ResidualLoss(reduction="max"), "reduction 'mean'"),
         (lambda: HuberLoss(0.0), "delta above 0"),
+        (lambda: HuberLoss(1e308), "that single precision can hold"),
         (lambda: QuantileLoss(1.0), r"quantile in \(0, 1\)"),
         (lambda: SigmoidLoss(ResidualLoss()), "a loss of classes inside SigmoidLoss"),
         (lambda: ClassAwareLoss(ResidualLoss(), [1, 2]), "a loss of classes inside ClassAwareLoss"),

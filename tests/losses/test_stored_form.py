@@ -94,6 +94,10 @@ def nested(depth: int) -> dict[str, Any]:
         (changed(TAYLOR, "parameters", "folded", to="no"), "folded"),
         ({"format": 1, "family": "taylor", "parameters": {}}, "missing 1 required positional argument: 'theta'"),
         ({"format": 1, "family": "scaled", "parameters": {"loss": 1, "factor": 1.0}}, "a Loss to wrap"),
+        (
+            {"format": 1, "family": "two_sided", "parameters": {"positive": CROSS_ENTROPY, "negative": 5}},
+            "a Loss to wrap, got 5",
+        ),
         (nested(20), "levels of nesting"),
         (changed(CROSS_ENTROPY, "family", to=b"taylor"), "JSON values, got bytes"),
         (changed(CROSS_ENTROPY, "parameters", to={1: 2}), "names as keys"),

@@ -149,6 +149,7 @@ def test_progress_reaches_both_sides() -> None:
 
 BAD: dict[str, tuple[Any, ...]] = {
     "no loss": (torch.nn.BCEWithLogitsLoss(),),
+    "no loss of the no": (CrossEntropyLoss(), torch.nn.CrossEntropyLoss()),
     "other reductions": (CrossEntropyLoss(), CrossEntropyLoss(reduction="sum")),
     "other smoothing": (CrossEntropyLoss(), CrossEntropyLoss(label_smoothing=0.1)),
     "of all logits": (ActivePassiveLoss(),),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from glo_lightning.losses import NAMED_LOSSES, DriveLoss, Loss, SigmoidLoss, TaylorLoss, named_loss
+from glo_lightning.losses import NAMED_LOSSES, CrossEntropyLoss, DriveLoss, Loss, SigmoidLoss, TaylorLoss, named_loss
 from glo_lightning.report.equation import break_latex, draw_formula
 
 
@@ -32,6 +32,10 @@ def test_fractions_and_inner_parentheses_stay_whole():
 @pytest.mark.parametrize("name", NAMED_LOSSES)
 def test_every_named_loss_can_be_drawn(name):
     draw_formula(named_loss(name)).savefig(io.BytesIO(), format="svg", bbox_inches="tight")
+
+
+def test_smoothed_labels_can_be_drawn() -> None:
+    draw_formula(CrossEntropyLoss(label_smoothing=0.1)).savefig(io.BytesIO(), format="svg", bbox_inches="tight")
 
 
 @pytest.mark.parametrize("wrap", [lambda loss: loss, SigmoidLoss])

@@ -136,6 +136,15 @@ def test_the_same_seed_gives_the_same_curves(
     assert first == again
 
 
+def test_a_model_that_diverged_is_never_right() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    nn.init.constant_(model[1].bias, torch.nan)
+    batches = [(torch.rand(20, 1, 4, 4), torch.zeros(20, dtype=torch.int64))]
+    curve = measure({"diverged": model}, batches, (0.0, 0.1), PixelSpace((0.5,), (1.0,))).curves["diverged"]
+    assert curve.clean == 0.0
+    assert all(accuracy == 0.0 for each in curve.accuracy.values() for accuracy in each)
+
+
 def test_labels_of_positions_count_one_by_one_and_signs_by_image() -> None:
     torch.manual_seed(0)
     honest = nn.Conv2d(1, 2, 1)

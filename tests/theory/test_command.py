@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from glo_lightning.errors import DataError, LossError, LossFileError, SettingsError
-from glo_lightning.losses import TreeLoss, cross_entropy_taylor, save_loss
+from glo_lightning.losses import DriveLoss, TreeLoss, TwoSidedLoss, cross_entropy_taylor, named_loss, save_loss
 from glo_lightning.theory import AttractionRecord
 from glo_lightning.theory.command import main
 
@@ -80,6 +80,27 @@ def test_losses_of_sigmoid_outputs_have_two_classes(capsys: pytest.CaptureFixtur
     assert "binary_cross_entropy" in told
     assert main(["binary_cross_entropy"]) == 0
     assert capsys.readouterr().out == told
+
+
+def test_a_loss_made_for_so_many_classes_is_judged_for_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, num_classes in (("hundred", 100), ("thousand", 1000)):
+        save_loss(DriveLoss(q=0.7, num_classes=num_classes), tmp_path / f"{name}.json")
+    save_loss(TwoSidedLoss(named_loss("cross_entropy")), tmp_path / "two.json")
+    hundred, thousand, two = (str(tmp_path / f"{name}.json") for name in ("hundred", "thousand", "two"))
+    assert main(["cross_entropy", hundred]) == 0
+    told = capsys.readouterr().out
+    assert told.count("×1 ") == 2
+    assert main(["cross_entropy", hundred, "--num-classes=100"]) == 0
+    assert capsys.readouterr().out == told
+    assert main([two]) == 0
+    with pytest.raises(SettingsError, match=r"--num-classes=100 with hundred, .*, got 10\. Leave the number out"):
+        main([hundred, "--num-classes=10"])
+    with pytest.raises(
+        SettingsError, match=r"1000 with thousand, .*, got 100, for which hundred was made\. .*one after"
+    ):
+        main([hundred, thousand])
+    with pytest.raises(SettingsError, match=r"--num-classes=2 with binary_cross_entropy, .*, got 100"):
+        main([hundred, "binary_cross_entropy"])
 
 
 def test_the_module_explains_errors_and_imports_matplotlib_for_figures_only() -> None:

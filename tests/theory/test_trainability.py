@@ -10,15 +10,28 @@ from torch import nn
 from glo_lightning.errors import GloError, SettingsError
 from glo_lightning.losses import (
     CrossEntropyLoss,
+    DriveLoss,
     Loss,
     MeanSquaredErrorLoss,
+    ScaledLoss,
     SigmoidLoss,
     TaylorLoss,
     TreeLoss,
+    TwoSidedLoss,
     cross_entropy_taylor,
     named_loss,
 )
-from glo_lightning.theory import default_kappa, null_epoch, startup_drive, trainability
+from glo_lightning.theory import (
+    attraction,
+    default_kappa,
+    drive,
+    equilibria,
+    null_epoch,
+    startup_drive,
+    summarize,
+    trainability,
+    zero_error_drive,
+)
 
 close = pytest.approx
 
@@ -185,3 +198,26 @@ def test_a_yes_or_no_is_two_classes_however_many_labels_there_are(judge: Any) ->
     assert judge(SigmoidLoss(inside), 2) == judge(inside, 2)
     with pytest.raises(SettingsError, match=r"num_classes=2 for a loss of sigmoid outputs, .*, got 10\. Pass 2"):
         judge(SigmoidLoss(inside), 10)
+
+
+JUDGES = [
+    trainability,
+    startup_drive,
+    null_epoch,
+    summarize,
+    zero_error_drive,
+    equilibria,
+    lambda loss, num_classes: drive(loss, 0.5, num_classes),
+    lambda loss, num_classes: attraction(loss, 0.5, num_classes),
+]
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_a_loss_for_so_many_classes_is_judged_for_no_others(judge: Any) -> None:
+    hundred = DriveLoss(q=0.7, num_classes=100)
+    for loss, own in ((hundred, 100), (ScaledLoss(hundred, 2.0), 100), (TwoSidedLoss(CrossEntropyLoss()), 2)):
+        judge(loss, own)
+        with pytest.raises(
+            SettingsError, match=rf"num_classes={own}, for which the loss was made, got 10\. Pass {own}"
+        ):
+            judge(loss, 10)

@@ -9,8 +9,15 @@ from torch import Tensor
 
 from glo_lightning.losses.expression.nodes import LABEL, PREDICTION, Node, Path
 
-_EXPONENT_SHARE = 0.9
-"""How much of the dtype's range a negative power of h may use: the rest is left for summing a batch."""
+
+def largest_exponent(dtype: torch.dtype) -> float:
+    """Return the exponent that a negative power of h, as a power of e, is bounded by: it leaves room to sum a batch.
+
+    Example:
+        >>> round(largest_exponent(torch.float32), 2)
+        79.85
+    """
+    return 0.9 * math.log(torch.finfo(dtype).max)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,17 @@ class _Value:
     y_power: float = 0.0
 
 
+def is_for_target_alone(tree: Node) -> bool:
+    """Tell whether an expression is a multiple of the label, so that it is 0 where that is."""
+    if tree.symbol in ("+", "-"):
+        return all(map(is_for_target_alone, tree.children))
+    if tree.symbol == "*":
+        return any(map(is_for_target_alone, tree.children))
+    if tree.symbol in ("/", "sqrt", "square"):
+        return is_for_target_alone(tree.children[0])
+    return tree.symbol in (LABEL, 0)
+
+
 def evaluate(tree: Node, point: Point, coefficients: Mapping[Path, Tensor]) -> Tensor:
     """Evaluate an expression entry by entry.
 
@@ -81,7 +99,7 @@ class _Evaluation:
         self.point = point
         self.coefficients = coefficients
         self.one = torch.ones((), dtype=point.h.dtype, device=point.h.device)
-        self.largest_exponent = _EXPONENT_SHARE * math.log(torch.finfo(point.h.dtype).max)
+        self.largest_exponent = largest_exponent(point.h.dtype)
 
     def visit(self, node: Node, path: Path) -> _Value:
         value = self.apply(node.symbol, [self.visit(child, (*path, k)) for k, child in enumerate(node.children)])
