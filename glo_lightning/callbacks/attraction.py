@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
 
+from glo_lightning.attacks import evaluating
 from glo_lightning.callbacks.lean import LeanCallback
 from glo_lightning.errors import ModelError, SettingsError
 from glo_lightning.figures import save_figure
@@ -173,15 +174,8 @@ class AttractionRecorder(LeanCallback):
 
     def _look(self, epoch: int, pl_module: LightningModule) -> None:
         """Keep the samples' logits, and leave the module as it was."""
-        modes = [(module, module.training) for module in pl_module.modules()]
-        try:
-            for module, _ in modes:
-                module.training = False
-            with torch.no_grad():
-                logits = torch.cat([pl_module(inputs) for inputs, _ in self._batches])
-        finally:
-            for module, mode in modes:
-                module.training = mode
+        with evaluating(pl_module), torch.no_grad():
+            logits = torch.cat([pl_module(inputs) for inputs, _ in self._batches])
         self._pending.append((epoch, logits))
 
     def _flush(self) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from glo_lightning.errors import LossError
-from glo_lightning.losses import Loss, Outputs, outputs_of
+from glo_lightning.losses import Loss, Outputs
 from glo_lightning.options import option
 
 TOLERANCE = 1e-3
@@ -42,7 +42,7 @@ class LabelRange:
     """
 
     def __init__(self, loss: Loss) -> None:
-        self._outputs = outputs_of(loss)
+        self._outputs = loss.outputs
         self._seen: tuple[Tensor, Tensor] | None = None
         self._handle = loss.register_forward_pre_hook(self._see, with_kwargs=True)
 

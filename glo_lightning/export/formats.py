@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from glo_lightning.errors import LossError
 from glo_lightning.export.source import check_one_head, class_aware_losses, write_forward, write_module
 from glo_lightning.extras import require_extra
-from glo_lightning.losses import ClassAwareLoss, Loss, ScaledLoss, SigmoidLoss, label_distribution, outputs_of
+from glo_lightning.losses import ClassAwareLoss, Loss, ScaledLoss, SigmoidLoss, label_distribution
 from glo_lightning.losses.regression import RegressionLoss
 from glo_lightning.losses.scaled import unscaled
 from glo_lightning.losses.standardized import StandardizedLoss
@@ -49,7 +49,7 @@ def _python(loss: Loss) -> bytes:
 def _latex(loss: Loss) -> bytes:
     if loss.outputs == "real":
         return loss.formula("latex").encode() + b"\n"
-    sigmoid = outputs_of(loss) == "sigmoid"
+    sigmoid = loss.outputs == "sigmoid"
     outputs = r"(1 - \sigma(f),\ \sigma(f))" if sigmoid else r"\operatorname{softmax}(f)"
     definition = rf", \qquad h = {outputs}"
     if class_aware_losses(loss):  # whose formula defines h by softmax

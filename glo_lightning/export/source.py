@@ -9,7 +9,7 @@ import sympy
 from glo_lightning.errors import LossError
 from glo_lightning.export.integrals import drive_of, write_constants, write_quadrature
 from glo_lightning.export.printers import H, ResidualPrinter, TorchPrinter, Y
-from glo_lightning.losses import ClassAwareLoss, Loss, Outputs, Reduction, TwoSidedLoss, outputs_of
+from glo_lightning.losses import ClassAwareLoss, Loss, Outputs, Reduction, TwoSidedLoss
 from glo_lightning.losses.formula import BatchMean
 from glo_lightning.losses.regression import RegressionLoss
 from glo_lightning.losses.scaled import unscaled
@@ -128,7 +128,7 @@ def write_module(loss: Loss) -> str:
     """
     return MODULE.format(
         formula=loss.formula("unicode"),
-        call=CALLS[outputs_of(loss)],
+        call=CALLS[loss.outputs],
         progress=PROGRESS if loss.uses_progress else "",
         forward=textwrap.indent(write_forward(loss), INDENT),
     )
@@ -153,7 +153,7 @@ def write_forward(loss: Loss) -> str:
     wrong_classes = "logits.shape[1] < 2" if loss.num_classes is None else f"logits.shape[1] != {loss.num_classes}"
     body = [
         HALF_PRECISION,
-        TARGETS[outputs_of(loss)].format(wrong_classes=wrong_classes),
+        TARGETS[loss.outputs].format(wrong_classes=wrong_classes),
     ]
     class_aware = class_aware_losses(loss)
     for place, each in enumerate(class_aware):
@@ -171,7 +171,7 @@ def write_forward(loss: Loss) -> str:
     if len(drives) == len(sides) and None not in drives:
         body += [MASKED, write_quadrature(drives), f"losses = {weighted}(y*integral).{loss.class_reduction}(1)"]
     elif len(sides) == 1:
-        if integrals and not loss.label_smoothing and loss.class_reduction == "sum" and outputs_of(loss) == "softmax":
+        if integrals and not loss.label_smoothing and loss.class_reduction == "sum" and loss.outputs == "softmax":
             body.append(ON_TARGET)
         lines, text = _entries(expressions[0])
         body += [*lines, f"losses = {weighted}({text}).{loss.class_reduction}(1)"]

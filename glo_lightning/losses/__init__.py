@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from glo_lightning.losses.multi_index import multi_indices, num_parameters
     from glo_lightning.losses.named import NAMED_LOSSES, find_loss, load_losses, named_loss
     from glo_lightning.losses.options import ClassReduction, FormulaStyle, Input, Outputs, Reduction
-    from glo_lightning.losses.outputs import baseline_loss, for_outputs, in_units_of, outputs_of
+    from glo_lightning.losses.outputs import baseline_loss, for_outputs, in_units_of
     from glo_lightning.losses.regression import RegressionLoss
     from glo_lightning.losses.residual import ResidualLoss
     from glo_lightning.losses.robust import AbsoluteErrorLoss, HuberLoss, LogCoshLoss, QuantileLoss
@@ -78,7 +78,6 @@ __all__ = [
     "multi_indices",
     "named_loss",
     "num_parameters",
-    "outputs_of",
     "save_loss",
     "two_sided_drive",
 ]
@@ -99,7 +98,7 @@ __getattr__, __dir__ = lazy_names(
         "multi_index": ["multi_indices", "num_parameters"],
         "named": ["NAMED_LOSSES", "find_loss", "load_losses", "named_loss"],
         "options": ["ClassReduction", "FormulaStyle", "Input", "Outputs", "Reduction"],
-        "outputs": ["baseline_loss", "for_outputs", "in_units_of", "outputs_of"],
+        "outputs": ["baseline_loss", "for_outputs", "in_units_of"],
         "regression": ["RegressionLoss"],
         "residual": ["ResidualLoss"],
         "robust": ["AbsoluteErrorLoss", "HuberLoss", "LogCoshLoss", "QuantileLoss"],

@@ -12,15 +12,6 @@ from glo_lightning.losses.sigmoid import SigmoidLoss
 from glo_lightning.options import option
 
 
-def outputs_of(loss: Loss) -> Outputs:
-    """Return what the outputs of a model mean that a loss is called with.
-
-    Args:
-        loss: any loss.
-    """
-    return loss.outputs
-
-
 def for_outputs(loss: Loss, outputs: Outputs) -> Loss:
     """Return a loss as a model's outputs need it: for sigmoid outputs a :class:`SigmoidLoss` of one for softmax.
 

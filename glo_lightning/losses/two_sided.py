@@ -12,7 +12,7 @@ from glo_lightning.losses.classic import FocalLoss
 from glo_lightning.losses.drive import DriveLoss
 from glo_lightning.losses.options import FormulaStyle, Reduction
 from glo_lightning.losses.precision import finite_number
-from glo_lightning.losses.scaled import ScaledLoss
+from glo_lightning.losses.scaled import unscaled
 from glo_lightning.losses.sigmoid import SigmoidLoss
 from glo_lightning.losses.wrapped import WrappedLoss, require_classes
 
@@ -214,9 +214,7 @@ def two_sided_drive(
 
 def _check_side(side: Loss) -> None:
     """Refuse what is no function of one scaled logit and its label, or for more classes."""
-    inside = side
-    while isinstance(inside, ScaledLoss):
-        inside = inside.loss
+    inside, _ = unscaled(side)
     half = torch.full((2,), 0.5)
     try:
         if isinstance(inside, WrappedLoss):

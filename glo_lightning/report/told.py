@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from glo_lightning import __version__
 from glo_lightning.compare.rivals import BASELINES
-from glo_lightning.losses import Loss, baseline_loss, outputs_of
+from glo_lightning.losses import Loss, baseline_loss
 from glo_lightning.report import figures
 from glo_lightning.report.equation import draw_formula
 from glo_lightning.report.inline_svg import inline_svg
@@ -103,7 +103,7 @@ def write_page(template: str, content: Mapping[str, Any]) -> str:
 
 
 def _pictures(loss: Loss, name: str, num_classes: int, place: str) -> list[Picture]:
-    outputs = outputs_of(loss)
+    outputs = loss.outputs
     losses = {name: loss, BASELINES[outputs]: baseline_loss(outputs)}
     if outputs == "real":
         words = (

@@ -10,7 +10,7 @@ from glo_lightning.errors import SettingsError
 from glo_lightning.extras import require_extra
 from glo_lightning.figures import save_figure
 from glo_lightning.files import write_json
-from glo_lightning.losses import NAMED_LOSSES, Loss, load_losses, outputs_of
+from glo_lightning.losses import NAMED_LOSSES, Loss, load_losses
 from glo_lightning.plain_parser import PlainParser
 from glo_lightning.theory.figures import (
     figure_attraction,
@@ -94,7 +94,7 @@ def _classes_of(losses: Mapping[str, Loss], num_classes: int | None) -> int:
     Raises:
         SettingsError: if one is for others.
     """
-    sigmoid = [name for name, loss in losses.items() if outputs_of(loss) == "sigmoid"]
+    sigmoid = [name for name, loss in losses.items() if loss.outputs == "sigmoid"]
     own = {name: loss.num_classes for name, loss in losses.items() if name not in sigmoid and loss.num_classes}
     made_for = 2 if losses and len(sigmoid) == len(losses) else next(iter(own.values()), 10)
     classes = made_for if num_classes is None else num_classes

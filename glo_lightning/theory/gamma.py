@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from glo_lightning.errors import LossError, SettingsError
-from glo_lightning.losses import Loss, TaylorLoss, label_distribution, outputs_of
+from glo_lightning.losses import Loss, TaylorLoss, label_distribution
 
 AnyLoss: TypeAlias = Loss | Callable[[Tensor, Tensor], Tensor]
 """A Loss, or a black box: logits (N, C) and targets (N,) int64 to a scalar that sums over classes, as torch's do."""
@@ -200,7 +200,7 @@ def check_classes_of(loss: AnyLoss, num_classes: int) -> None:
     check_num_classes(num_classes)
     if not isinstance(loss, Loss):
         return
-    if outputs_of(loss) == "sigmoid" and num_classes != 2:
+    if loss.outputs == "sigmoid" and num_classes != 2:
         raise SettingsError(
             "num_classes=2 for a loss of sigmoid outputs, each of which is a yes or a no",
             repr(num_classes),

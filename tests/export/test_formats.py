@@ -28,7 +28,6 @@ from glo_lightning.losses import (
     SigmoidLoss,
     TaylorLoss,
     TreeLoss,
-    outputs_of,
     two_sided_drive,
 )
 from glo_lightning.search.engines.variation import Variation
@@ -60,9 +59,9 @@ def batches(loss: Loss, dtype: torch.dtype = torch.float64) -> list[tuple[Tensor
     generator = torch.Generator().manual_seed(0)
     logits = 3.0 * torch.randn(7, 4, 2, dtype=dtype, generator=generator)
     soft = torch.rand(7, 4, 2, dtype=dtype, generator=generator)
-    if outputs_of(loss) == "real":
+    if loss.outputs == "real":
         return [(logits[..., 0], soft[..., 0]), (logits[..., 1], -soft[..., 0])]
-    if outputs_of(loss) == "sigmoid":
+    if loss.outputs == "sigmoid":
         return [(logits, soft), (logits[:, :, 0], soft[:, :, 0].round()), (logits[:, 0, 0], soft[:, 0, 0])]
     hard = torch.randint(4, (7, 2), generator=generator)
     soft = soft.softmax(1)
@@ -114,7 +113,7 @@ def test_slopes_of_integrals_are_exact_however_wrong_a_sample_is(loss: Loss, mak
     gaps = torch.tensor([-40.0, -20.0, -8.0, 0.0, 8.0], dtype=torch.float64).unsqueeze(-1)
     logits, target = (
         (gaps, torch.ones_like(gaps))
-        if outputs_of(loss) == "sigmoid"
+        if loss.outputs == "sigmoid"
         else (gaps * torch.eye(4, dtype=torch.float64)[1], torch.ones(5, dtype=torch.int64))
     )
     first, second = [], []
@@ -161,7 +160,7 @@ def test_numbers_of_the_classes_that_overflow_are_refused(make: Make) -> None:
 )
 def test_drives_may_be_of_scale_0(loss: Loss, make: Make) -> None:
     for logits, target in batches(loss):
-        if loss.num_classes == 2 and outputs_of(loss) == "softmax":
+        if loss.num_classes == 2 and loss.outputs == "softmax":
             logits, target = logits[:, :2], target.clamp(max=1) if target.dtype == torch.int64 else target[:, :2]
         found, expected = (value_and_gradient(each, logits, target) for each in (make(loss), loss))
         torch.testing.assert_close(found, expected, check_stride=False)
@@ -207,7 +206,7 @@ SATURATED = [
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_it_is_finite_where_softmax_rounds_to_0_and_1(loss: Loss, dtype: torch.dtype, make: Make) -> None:
     logits = torch.tensor([[1e4, -1e4, 0.0]], dtype=dtype)
-    target = torch.tensor([[0.0, 1.0, 0.0]]) if outputs_of(loss) == "sigmoid" else torch.tensor([1])
+    target = torch.tensor([[0.0, 1.0, 0.0]]) if loss.outputs == "sigmoid" else torch.tensor([1])
     found, expected = (value_and_gradient(each, logits, target) for each in (make(loss), loss))
     assert found[0].isfinite()
     torch.testing.assert_close(found, expected)
@@ -293,7 +292,7 @@ def test_onnx_gives_the_same_value_for_any_batch_and_classes(name: str) -> None:
     for size, num_classes in ((0, 3), (1, 2), (9, 5)):
         logits = torch.randn(size, loss.num_classes or num_classes, generator=generator)
         labels = torch.rand(logits.shape, generator=generator)
-        target = labels.argmax(-1) if outputs_of(loss) == "softmax" else labels
+        target = labels.argmax(-1) if loss.outputs == "softmax" else labels
         (found,) = session.run(None, {"logits": logits.numpy(), "target": target.numpy()})
         torch.testing.assert_close(torch.from_numpy(found), loss(logits, target), rtol=1e-4, atol=1e-5)
 
@@ -309,14 +308,14 @@ def test_latex_is_one_formula(loss: Loss) -> None:
     assert text.startswith("L = ")
     assert text.count("\n") == 1
     assert text.count("{") == text.count("}")
-    if outputs_of(loss) != "real":
-        assert ("sigma" in text) == (outputs_of(loss) == "sigmoid")
+    if loss.outputs != "real":
+        assert ("sigma" in text) == (loss.outputs == "sigmoid")
 
 
 @every_loss
 def test_latex_defines_every_letter(loss: Loss) -> None:
     text = export_loss(loss, "latex").decode()
-    if outputs_of(loss) != "real":
+    if loss.outputs != "real":
         assert text.count(" h = ") == 1
         assert r"\mathrm{softmax}(f) = \operatorname{softmax}(f)" not in text
         assert (r"\mathrm{label}" in text) == (loss.label_smoothing > 0.0)

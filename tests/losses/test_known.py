@@ -13,7 +13,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from glo_lightning.errors import LossError
 from glo_lightning.export import write_module
-from glo_lightning.losses import ClassAwareLoss, KnownLoss, Loss, find_loss, known_losses, outputs_of
+from glo_lightning.losses import ClassAwareLoss, KnownLoss, Loss, find_loss, known_losses
 from glo_lightning.theory import startup_drive
 from tests.losses.contract import evaluate
 
@@ -88,7 +88,7 @@ every_loss = pytest.mark.parametrize("known", [known for known, _ in LOSSES.valu
 
 
 def batch(loss: Loss) -> tuple[Tensor, Tensor]:
-    return (ONE_LOGIT, YES) if outputs_of(loss) == "sigmoid" else (LOGITS, TARGET)
+    return (ONE_LOGIT, YES) if loss.outputs == "sigmoid" else (LOGITS, TARGET)
 
 
 def per_sample(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def test_it_is_its_papers_formula(known: KnownLoss, formula: Callable[[], Tensor
 def test_theory_knows_how_it_starts(known: KnownLoss) -> None:
     """The gradient at equal outputs is cross-entropy's times drive / C, by autograd, on average over the classes."""
     loss = within(known.loss)
-    binary = outputs_of(loss) == "sigmoid"
+    binary = loss.outputs == "sigmoid"
     num_classes = 2 if binary else C
     if not loss.is_separable:
         with pytest.raises(LossError, match="others in its batch"):
@@ -159,7 +159,7 @@ def test_its_formula_is_the_same(known: KnownLoss) -> None:
     loss = within(known.loss)
     logits, target = batch(loss)
     h, y = H, Y
-    if outputs_of(loss) == "sigmoid":
+    if loss.outputs == "sigmoid":
         h, y = torch.cat([1.0 - S, S], -1), torch.cat([1.0 - YES, YES], -1)
     found = torch.from_numpy(evaluate(loss.formula("python"), {"h": h.numpy(), "y": loss.smooth(y).numpy()}))
     expected = per_sample(loss, logits, target)
@@ -170,7 +170,7 @@ def test_its_formula_is_the_same(known: KnownLoss) -> None:
 def test_symmetric_noise_cannot_mislead_those_that_claim_it(known: KnownLoss) -> None:
     """Summed over all labels, such a loss is the same for every output; of the others, none is."""
     logits, target = batch(known.loss)
-    binary = outputs_of(known.loss) == "sigmoid"
+    binary = known.loss.outputs == "sigmoid"
     labels = [torch.full_like(target, label) for label in ((0.0, 1.0) if binary else range(C))]
     sums = torch.stack([_alone(known.loss, logits, label) for label in labels]).sum(0)
     assert (float(sums.std()) < 1e-9) is known.is_symmetric

@@ -34,7 +34,6 @@ from glo_lightning.losses import (
     known_regression_losses,
     load_losses,
     named_loss,
-    outputs_of,
     save_loss,
 )
 from glo_lightning.losses.promises import replacement, with_reduction
@@ -292,7 +291,7 @@ def test_what_does_not_fit_is_refused_with_a_cure(prediction: Tensor, target: Te
 def test_names_and_kinds_of_outputs_go_together(tmp_path: Any) -> None:
     assert baseline_loss("real").to_dict() == ResidualLoss().to_dict()
     assert [baseline_loss(each).family for each in ("softmax", "sigmoid")] == ["cross_entropy", "sigmoid"]
-    assert outputs_of(ScaledLoss(HuberLoss(), 2.0)) == "real"
+    assert ScaledLoss(HuberLoss(), 2.0).outputs == "real"
     assert in_units_of(named_loss("huber"), 3.0).to_dict() == HuberLoss(sigma=3.0).to_dict()
     assert in_units_of(CrossEntropyLoss(), 3.0).family == "cross_entropy"
     names = ["squared_error", "absolute_error", "huber", "log_cosh", "quantile"]

@@ -20,7 +20,6 @@ from glo_lightning.losses import (
     TreeLoss,
     for_outputs,
     load_loss,
-    outputs_of,
     save_loss,
 )
 
@@ -152,4 +151,4 @@ def test_only_losses_are_wrapped() -> None:
     found = for_outputs(loss, "sigmoid")
     assert isinstance(found, SigmoidLoss)
     assert for_outputs(ScaledLoss(found, 2.0), "sigmoid").loss is found
-    assert [outputs_of(each) for each in (loss, found, ScaledLoss(found, 2.0))] == ["softmax", "sigmoid", "sigmoid"]
+    assert [each.outputs for each in (loss, found, ScaledLoss(found, 2.0))] == ["softmax", "sigmoid", "sigmoid"]
