@@ -55,7 +55,7 @@ def test_tables_print_names_as_they_are(table: Table) -> None:
     assert all(name in text for name in NAMES)
 
 
-@pytest.mark.parametrize("name", TABLES.keys() - {"robustness", "landscape"})
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("robustness", "landscape")])
 def test_tables_of_a_comparison_name_its_metric_as_it_is(name: str) -> None:
     assert "f1[b] on the test split" in printed(TABLES[name])
 
