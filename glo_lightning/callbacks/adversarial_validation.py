@@ -22,8 +22,8 @@ class AdversarialValidation(LeanCallback):
 
     Images are attacked in pixel space, whatever loss the model trains with, so that none scores by hiding its own
     gradient. FGSM takes one step up cross-entropy, whose gradient vanishes where a network is sure: what trains such
-    networks scores all the same. PGD takes ten steps up the margin of the logits, which nothing hides, and ten times
-    as long. ``python -m glo_lightning.robustness`` tries more. A search for robust losses monitors
+    networks scores all the same. PGD takes ten steps up the margin of the logits, which nothing hides.
+    ``python -m glo_lightning.robustness`` tries more. A search for robust losses monitors
     ``val_fgsm_accuracy`` or ``val_pgd_accuracy`` and adds this callback by itself unless the Trainer has one.
 
     Args:
