@@ -111,7 +111,8 @@ def others_of(claim: str, searched: Searched) -> dict[str, Comparison]:
 
 def panel(record: Record) -> Record:
     """Return the record as its claim's panel of the plot has it."""
-    return replace(record, task=record.condition, comparison=record.others.get("flatness", record.comparison))
+    told = [record.others[name] for name in ("strongest_attack", "flatness") if name in record.others]
+    return replace(record, task=record.condition, comparison=next(iter(told), record.comparison))
 
 
 def main() -> None:
