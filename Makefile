@@ -5,8 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 ARGS   ?=
-# tests wait for processes a third of their time: one more of them than cores
-JOBS   ?= 3
+JOBS   ?= 2
 BENCHES ?= loss_step throughput trainer_overhead recorder trainability scaling sampler screens glo_search noise long_tails metrics transfer claims
 RUN    ?= runs/digits_noisy_drive
 

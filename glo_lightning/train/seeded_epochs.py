@@ -1,13 +1,9 @@
 """Random numbers of every epoch from a seed of its own."""
 
-import random
-
-import numpy as np
-import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from glo_lightning.callbacks.lean import LeanCallback
-from glo_lightning.training.generators import seed_generators
+from glo_lightning.training.generators import seed_generators, seed_globally
 from glo_lightning.training.seeds import fresh_seeds
 
 
@@ -31,9 +27,7 @@ class SeededEpochs(LeanCallback):
         if trainer.current_epoch == 0:  # as the whole training was seeded
             return
         (seed,) = fresh_seeds(self.seed, f"epoch {trainer.current_epoch}", 1)
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        seed_globally(seed)
         seed_generators([trainer.datamodule, trainer.train_dataloader, trainer.val_dataloaders], seed)  # type: ignore[attr-defined]
         # Going on, Lightning asked the loaders for their order before this hook; this lets it ask again, as it does in
         # every other epoch.

@@ -42,6 +42,13 @@ def generators_seeded(held: object, seed: int) -> Iterator[None]:
         yield
 
 
+def seed_globally(seed: int) -> None:
+    """Seed Python, NumPy, and torch on all devices."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 def seed_generators(held: object, seed: int) -> None:
     """Seed the generators that data hold, as :func:`generators_seeded` does, for good."""
     for generator in find_generators(held):

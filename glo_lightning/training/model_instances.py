@@ -54,14 +54,15 @@ def weights_digest(model: LightningModule) -> str:
     """Tell weights and buffers apart, bit by bit, in words that are the same in every process."""
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
-        if (
-            isinstance(value, Tensor)
-            and value.layout is torch.strided
-            and not (is_lazy(value) or value.is_meta or value.is_quantized)
-        ):
+        if isinstance(value, Tensor) and has_numbers(value):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
+
+
+def has_numbers(tensor: Tensor) -> bool:
+    """Whether a tensor's numbers can be looked at one by one: a lazy one has none yet, and a sparse one not all."""
+    return tensor.layout is torch.strided and not (is_lazy(tensor) or tensor.is_meta or tensor.is_quantized)
 
 
 SHOWN = 5

@@ -2,15 +2,7 @@ import pytest
 import torch
 
 from glo_lightning.errors import SettingsError
-from glo_lightning.losses import (
-    BaikalLoss,
-    CrossEntropyLoss,
-    Loss,
-    MeanSquaredErrorLoss,
-    ScaledLoss,
-    TaylorLoss,
-    named_loss,
-)
+from glo_lightning.losses import BaikalLoss, CrossEntropyLoss, Loss, ScaledLoss, TaylorLoss, named_loss
 from glo_lightning.theory import KernelProbe, predict_accuracy, trainability
 from glo_lightning.theory.gamma import logit_gradient
 from glo_lightning.theory.mean_field import _gradients
@@ -47,7 +39,7 @@ def test_what_starts_uphill_or_collapses_is_not_predicted_to_train() -> None:
 
 
 def test_divergence_counts_as_failure() -> None:
-    assert predict_accuracy([ScaledLoss(MeanSquaredErrorLoss(), 1e308)], PROBE, 1.0, steps=50).item() == 0.0
+    assert predict_accuracy([ScaledLoss(named_loss("mse"), 1e308)], PROBE, 1.0, steps=50).item() == 0.0
 
 
 def test_a_seed_fixes_the_prediction() -> None:

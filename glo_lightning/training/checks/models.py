@@ -7,9 +7,9 @@ from itertools import chain
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from glo_lightning.errors import ModelError
+from glo_lightning.training.model_instances import has_numbers
 from glo_lightning.training.task import Task
 from glo_lightning.training.traces import random_numbers_kept
 
@@ -73,7 +73,7 @@ def require_fresh_models(task: Task) -> FrozenParts:
         )
     if not shared:
         return FrozenParts()
-    return FrozenParts(second, {name: _some(tensor).clone() for name, tensor in shared.items() if _has_numbers(tensor)})
+    return FrozenParts(second, {name: _some(tensor).clone() for name, tensor in shared.items() if has_numbers(tensor)})
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -87,10 +87,6 @@ def _place(tensor: Tensor) -> int:
         return tensor.untyped_storage().data_ptr() or id(tensor)
     except (RuntimeError, ValueError):  # it has none yet, or several
         return id(tensor)
-
-
-def _has_numbers(tensor: Tensor) -> bool:
-    return not is_lazy(tensor) and not tensor.is_meta and tensor.layout is torch.strided
 
 
 def _some(tensor: Tensor) -> Tensor:

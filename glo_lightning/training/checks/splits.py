@@ -2,19 +2,17 @@
 
 import copy
 import itertools
-import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import torch
 from lightning.pytorch import LightningDataModule
 
 from glo_lightning.errors import DataError, GloError
 from glo_lightning.training.checks.contents import digest_of
 from glo_lightning.training.checks.loaders import flat, monitored, require_test_loaders
 from glo_lightning.training.checks.samples import Samples, Shared, UnknownError
+from glo_lightning.training.generators import seed_globally
 from glo_lightning.training.task import Task, quiet_lightning
 from glo_lightning.training.traces import ordered_by, random_numbers_kept
 
@@ -106,7 +104,7 @@ def _serve(task: Task, data: LightningDataModule, monitor: str, tested: bool, se
 
 
 def _set_up(task: Task, data: LightningDataModule, monitor: str, tested: bool, seed: int) -> _Setup:
-    _seed(seed)
+    seed_globally(seed)
     data.setup("fit")
     validation = flat(data.val_dataloader())
     loaders = {"train": flat(data.train_dataloader()), "val": monitored(validation, monitor)}
@@ -115,19 +113,13 @@ def _set_up(task: Task, data: LightningDataModule, monitor: str, tested: bool, s
     served = {name: [Samples(loader) for loader in own] for name, own in loaders.items()}
     data.teardown("fit")
     if tested:
-        _seed(seed)
+        seed_globally(seed)
         data.setup("test")
         test = flat(data.test_dataloader())
         require_test_loaders(validation, test, monitor, task.build_trainer([], {}), data)
         served["test"] = [Samples(loader) for loader in monitored(test, monitor)]
         data.teardown("test")
     return _Setup(served, contents)
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
 
 
 def _changed(earlier: _Setup, now: _Setup) -> list[str]:
